@@ -1,0 +1,1 @@
+"""The catalogue: published incentive schedules, one YAML program file each, under `programs/`."""

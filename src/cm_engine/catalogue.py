@@ -1,0 +1,61 @@
+"""Published programs by id, from every installed package that offers some."""
+
+from collections import defaultdict
+from functools import cache
+from importlib.metadata import entry_points
+from importlib.resources import files
+
+from cm_engine.errors import AmbiguousNameError, ProgramNotFoundError
+from cm_engine.program import Program, parse_program
+from cm_engine.program.values import close_to
+
+GROUP = "cm_engine.schedules"
+FOLDER = "programs"
+SUFFIX = ".yaml"
+
+
+def program_ids() -> tuple[str, ...]:
+    """Return the ids of the catalogue, sorted.
+
+    Example:
+        >>> "va-prize" in program_ids()
+        True
+    """
+    return tuple(sorted(_offers()))
+
+
+def program(program_id: str) -> Program:
+    """Return a program of the catalogue.
+
+    Raises:
+        ProgramNotFoundError: the catalogue has no such id; the error names the nearest.
+        AmbiguousNameError: two installed packages offer the id.
+        ProgramError: an installed package offers a file that is wrong.
+
+    Example:
+        >>> program("va-prize").title
+        'Prize contingency management in the Veterans Health Administration'
+    """
+    offers = _offers().get(program_id)
+    if not offers:
+        raise ProgramNotFoundError(program_id, close_to(program_id, program_ids()))
+    if len(offers) > 1:
+        raise AmbiguousNameError(program_id, offers)
+    return _loaded(offers[0], f"{program_id}{SUFFIX}")
+
+
+@cache
+def _loaded(package: str, file: str) -> Program:
+    return parse_program(
+        (files(package) / FOLDER / file).read_text("utf-8"), name=f"{package}/{FOLDER}/{file}"
+    )
+
+
+def _offers() -> dict[str, list[str]]:
+    """Return the packages that offer each id: they declare the entry point, and have a file of that name."""
+    found = defaultdict(list)
+    for package in sorted({point.value for point in entry_points(group=GROUP)}):
+        for entry in (files(package) / FOLDER).iterdir():
+            if entry.name.endswith(SUFFIX):
+                found[entry.name.removesuffix(SUFFIX)].append(package)
+    return found

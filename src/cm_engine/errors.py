@@ -1,0 +1,115 @@
+"""Every error of cm-engine, each with the fields its message is built from.
+
+```text
+* CmEngineError
+  x ProgramError              a program file is wrong; carries every Problem found
+  x ProgramNotFoundError      no such program, also a LookupError
+  x AmbiguousNameError        two packages offer one name
+  x ResultsError              a word of results, or a file of them, cannot be read; also a ValueError
+    + PlanExceededError       more results than the plan has visits
+  x UndatedError              an amount depends on the date and no start date was given; also a ValueError
+  x MissingDependencyError    names the extra to install
+```
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+class CmEngineError(Exception):
+    """Stand at the root of every error that cm-engine raises on purpose."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """Say what is wrong at one place of a file; lines and columns count from 1.
+
+    Example:
+        >>> print(Problem("a.yaml", 7, 10, "limits.0.amount", "must be more than 0, got -5"))
+        a.yaml:7:10: error: limits.0.amount: must be more than 0, got -5
+    """
+
+    file: str
+    line: int
+    column: int
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        """Return the problem in the form that editors make clickable."""
+        what = f"{self.path}: {self.message}" if self.path else self.message
+        return f"{self.file}:{self.line}:{self.column}: error: {what}"
+
+
+class ProgramError(CmEngineError):
+    """Report every problem of one program file, in the order of the file.
+
+    Attributes:
+        problems: what is wrong and where; never empty.
+    """
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(sorted(problems))
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class ProgramNotFoundError(CmEngineError, LookupError):
+    """Report a program that neither the catalogue nor the disk holds.
+
+    Attributes:
+        name: what was asked for.
+        nearest: the catalogue id that is spelled most like it, if any is close.
+    """
+
+    def __init__(self, name: str, nearest: str | None = None) -> None:
+        self.name = name
+        self.nearest = nearest
+        hint = f"; did you mean {nearest!r}?" if nearest else "; 'cm-engine catalogue' lists the ids"
+        super().__init__(f"no program {name!r} in the catalogue, and no such file{hint}")
+
+
+class AmbiguousNameError(CmEngineError):
+    """Report a name that two installed packages offer: the order of installation must not decide."""
+
+    def __init__(self, name: str, packages: Iterable[str]) -> None:
+        self.name = name
+        self.packages = tuple(sorted(packages))
+        super().__init__(f"{name!r} is offered by {' and '.join(self.packages)}; uninstall one of them")
+
+
+class ResultsError(CmEngineError, ValueError):
+    """Report results that cannot be read."""
+
+
+class PlanExceededError(ResultsError):
+    """Report more results than the program's plan has visits.
+
+    Attributes:
+        given: how many results there are.
+        planned: how many visits the plan has.
+    """
+
+    def __init__(self, given: int, planned: int) -> None:
+        self.given = given
+        self.planned = planned
+        super().__init__(
+            f"{given} results, but the plan has {planned} visits; "
+            "leave out what lies beyond the plan, or truncate"
+        )
+
+
+class UndatedError(CmEngineError, ValueError):
+    """Report an amount that depends on the date, met by a timeline without a start date."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        super().__init__(f"{path} depends on the date of the visit: give the timeline a start date")
+
+
+class MissingDependencyError(CmEngineError, ImportError):
+    """Report a package that an optional part needs, naming the extra that brings it."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        self.package = package
+        self.extra = extra
+        super().__init__(f'this needs {package}: pip install "cm-engine[{extra}]"')

@@ -1,0 +1,64 @@
+"""From a program file to a `Program`, or to every problem it has."""
+
+import os
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from cm_engine.errors import Problem, ProgramError, ProgramNotFoundError
+from cm_engine.program.checks import check
+from cm_engine.program.models import Program
+from cm_engine.program.partial import partial_part
+from cm_engine.program.reading import read_document
+from cm_engine.program.wording import structure_problems
+
+
+def load_program(path: str | os.PathLike[str]) -> Program:
+    """Load a program file: YAML 1.2, or JSON, in UTF-8.
+
+    Raises:
+        ProgramNotFoundError: there is no such file.
+        ProgramError: the file is wrong; the error holds every problem with line and column.
+    """
+    name = os.fspath(path)
+    try:
+        text = Path(path).read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        column = error.start - error.object.rfind(b"\n", 0, error.start)
+        raise ProgramError([Problem(name, line, column, "", "this is not text in UTF-8")]) from error
+    except OSError as error:
+        raise ProgramNotFoundError(name) from error
+    return parse_program(text, name=name)
+
+
+def parse_program(text: str, *, name: str = "<text>") -> Program:
+    """Read a program from text.
+
+    Args:
+        text: YAML 1.2, or JSON.
+        name: what to call the text in problems.
+
+    Raises:
+        ProgramError: the text is wrong; the error holds every problem with line and column.
+
+    Example:
+        >>> parse_program("program: a\\nversion: 1", name="a.yaml")
+        Traceback (most recent call last):
+        cm_engine.errors.ProgramError: a.yaml:1:1: error: the key 'targets' is missing
+        a.yaml:1:1: error: the key 'title' is missing
+        a.yaml:1:1: error: the key 'visits' is missing
+        a.yaml:2:10: error: version: expected text, got 1; put it in quotation marks: "1"
+    """
+    document = read_document(text, name)
+    if document.data is None:
+        raise ProgramError(document.problems)
+    try:
+        program = Program.model_validate(document.data)
+    except ValidationError as error:
+        partial = partial_part(Program, document.data)
+        found = {*document.problems, *structure_problems(document, error), *check(partial, document)}
+        raise ProgramError(found) from None
+    if found := {*document.problems, *check(program, document)}:
+        raise ProgramError(found)
+    return program

@@ -1,0 +1,302 @@
+"""What a program designer writes, as frozen models; each field says what it means and in which unit."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    StringConstraints,
+    WithJsonSchema,
+)
+
+from cm_engine.program.units import CURRENCY_DECIMALS, Unit, unit_named
+from cm_engine.program.values import (
+    Amount,
+    DatedAmount,
+    Day,
+    SubPath,
+    WeekRange,
+    Word,
+    nearest,
+    shown,
+    wrong,
+)
+
+PER_WEEK_MAX = 70
+NAME_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=2000, strip_whitespace=True)]
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=80)]
+Count = Annotated[int, Field(strict=True, ge=1, le=10_000)]
+Switch = Annotated[bool, Field(strict=True)]
+
+NotMet = Literal["positive", "missed", "excused", "invalid", "refused"]
+NOT_MET: tuple[NotMet, ...] = ("positive", "missed", "excused", "invalid", "refused")
+RESET_BY_DEFAULT: tuple[NotMet, ...] = ("positive", "missed", "refused")
+
+Mark = Literal["stated", "derived", "unverified"]
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+
+
+def _every(value: Any) -> int | Literal["week"]:  # noqa: ANN401 - whatever the file says
+    if value == "week" or (isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 1000):  # noqa: PLR2004
+        return value  # type: ignore[no-any-return]
+    raise wrong(f"expected a number of successes from 1 to 1000, or week, got {shown(value)}")
+
+
+Every = Annotated[
+    int | Literal["week"],
+    PlainValidator(_every),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1, "maximum": 1000}, {"const": "week"}]}),
+]
+
+
+def _currency(code: str) -> str:
+    if code not in CURRENCY_DECIMALS:
+        raise wrong(f"{shown(code)} is not an ISO 4217 currency{nearest(code, CURRENCY_DECIMALS)}")
+    return code
+
+
+Currency = Annotated[
+    str, AfterValidator(_currency), WithJsonSchema({"type": "string", "enum": sorted(CURRENCY_DECIMALS)})
+]
+
+
+class Part(BaseModel):
+    """A part of a program file: frozen, and refusing keys it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Source(Part):
+    """A text that states a fact the program rests on."""
+
+    cite: Annotated[Text, Field(description="the reference, as a reader would look it up")]
+    url: Annotated[Text | None, Field(description="where it can be read")] = None
+    doi: Annotated[Text | None, Field(description="its digital object identifier, without a prefix")] = None
+
+
+class Evidence(Part):
+    """How well a value of this file is known, and from where."""
+
+    of: Annotated[Text, Field(description="the path of a value or of a part: targets.stimulants.schedule.0")]
+    mark: Annotated[
+        Mark,
+        Field(description="stated in a source, derived from stated values, or unverified: confirmed by none"),
+    ]
+    sources: Annotated[
+        tuple[Name, ...], Field(description="the names of sources listed under `sources`")
+    ] = ()
+    note: Annotated[Text | None, Field(description="what to know about it")] = None
+
+
+class VisitBlock(Part):
+    """Weeks that share a rhythm of visits."""
+
+    weeks: Annotated[WeekRange, Field(description="program weeks, such as 1-12 or 24")]
+    per_week: Annotated[
+        int | None,
+        Field(strict=True, ge=0, le=PER_WEEK_MAX, description="visits a week, spread evenly over its days"),
+    ] = None
+    days: Annotated[
+        tuple[Weekday, ...],
+        Field(min_length=1, description="instead of per_week: the weekdays of the visits"),
+    ] = ()
+
+    @property
+    def visits_a_week(self) -> int:
+        """Return the number of visits in each of the weeks."""
+        return len(self.days) if self.per_week is None else self.per_week
+
+
+class Escalate(Part):
+    """A reward that rises with each success, or with each so many."""
+
+    start: Annotated[Amount, Field(description="the first reward, and the one after a reset")]
+    step: Annotated[Amount, Field(description="what each step adds")]
+    every: Annotated[
+        Every, Field(description="successes to a step, or week: a week of successes to a step")
+    ] = 1
+    ceiling: Annotated[Amount | None, Field(description="the highest reward, without bonuses")] = None
+
+
+class Bonus(Part):
+    """An extra for every k-th success of a run, above any ceiling."""
+
+    amount: Annotated[Amount, Field(description="what is added, in the unit of the phase")]
+    every: Annotated[Count, Field(description="k: the bonus comes with each k-th consecutive success")]
+
+
+class Reset(Part):
+    """When the ladder falls back to its start; the outcome itself pays nothing."""
+
+    on: Annotated[
+        tuple[NotMet, ...] | None,
+        Field(min_length=1, description="the outcomes that reset; if left out, those that do not hold"),
+    ] = None
+
+
+class Hold(Part):
+    """When nothing is paid and nothing moves."""
+
+    on: Annotated[tuple[NotMet, ...], Field(min_length=1, description="the outcomes that hold")]
+
+
+class Recover(Part):
+    """How a run of successes after a reset brings the former level back."""
+
+    after: Annotated[Count, Field(description="consecutive successes after the reset")]
+    paid: Annotated[
+        Literal["nth", "next"],
+        Field(description="nth: the last of these successes is paid at the level; next: the one after it"),
+    ]
+    level: Annotated[
+        Literal["last earned", "next step"],
+        Field(description="the reward last paid before the reset, or the one that would have come next"),
+    ]
+    saved: Annotated[
+        Literal["highest", "latest"],
+        Field(description="after several resets: the highest level lost, or the latest"),
+    ] = "highest"
+
+
+class Phase(Part):
+    """Weeks of a target's schedule that follow one rule; each phase is a ladder of its own."""
+
+    weeks: Annotated[WeekRange, Field(description="program weeks, such as 1-12 or 24")]
+    unit: Annotated[
+        Text | None, Field(description="what is awarded; if left out, the program's currency")
+    ] = None
+    escalate: Annotated[Escalate | None, Field(description="a rising reward")] = None
+    fixed: Annotated[Amount | None, Field(description="the same reward for each success")] = None
+    bonus: Annotated[Bonus | None, Field(description="an extra for every k-th consecutive success")] = None
+    reset: Annotated[Reset | None, Field(description="without it, nothing resets")] = None
+    recover: Annotated[Recover | None, Field(description="without it, a lost level is climbed again")] = None
+    hold: Annotated[Hold | None, Field(description="if left out, the outcomes that do not reset")] = None
+
+    def amounts(self) -> Iterator[tuple[SubPath, Decimal]]:
+        """Yield every amount of the phase with its place in the phase."""
+        if self.fixed is not None:
+            yield ("fixed",), self.fixed
+        if self.escalate:
+            yield ("escalate", "start"), self.escalate.start
+            yield ("escalate", "step"), self.escalate.step
+            if self.escalate.ceiling is not None:
+                yield ("escalate", "ceiling"), self.escalate.ceiling
+        if self.bonus:
+            yield ("bonus", "amount"), self.bonus.amount
+
+    @property
+    def resetting(self) -> frozenset[NotMet]:
+        """Return the outcomes that reset; the others hold."""
+        if self.reset is None:
+            return frozenset()
+        if self.reset.on is not None:
+            return frozenset(self.reset.on)
+        if self.hold is not None:
+            return frozenset(NOT_MET) - frozenset(self.hold.on)
+        return frozenset(RESET_BY_DEFAULT)
+
+
+class TargetEvidence(Part):
+    """What is looked at to see whether the target was met."""
+
+    specimen: Annotated[Text | None, Field(description="urine, oral fluid, breath, ...")] = None
+    analytes: Annotated[tuple[Text, ...], Field(description="the substances that count; others do not")] = ()
+
+
+class Target(Part):
+    """A behavior that is rewarded, with its evidence and its schedule."""
+
+    behavior: Annotated[
+        Literal["abstinence", "attendance", "medication", "task"],
+        Field(description="it chooses the words that a participant reads"),
+    ]
+    evidence: Annotated[TargetEvidence | None, Field(description="what shows that it was met")] = None
+    schedule: Annotated[tuple[Phase, ...], Field(min_length=1, description="phases that cover all weeks")]
+
+
+class Limit(Part):
+    """The most that may be awarded in a window; all limits apply at once."""
+
+    amount: Annotated[DatedAmount, Field(description="the most, or the most from each date on")]
+    unit: Annotated[Text | None, Field(description="what is limited; if left out, the currency")] = None
+    per: Annotated[Literal["reward", "calendar year", "episode"], Field(description="the window")]
+    crossing: Annotated[
+        Literal["truncate"], Field(description="the reward that would cross the limit is cut to what is left")
+    ]
+
+
+class Case(Part):
+    """A worked example that the program must reproduce, to the cent."""
+
+    name: Annotated[Text, Field(description="what the case shows")]
+    results: Annotated[Word, Field(description="a use-pattern word, one symbol a visit: - + o e * r _")]
+    start: Annotated[Day | None, Field(description="the start date, where amounts depend on dates")] = None
+    truncate: Annotated[Switch, Field(description="drop results beyond the plan")] = False
+    awards: Annotated[
+        tuple[Amount, ...] | None, Field(description="what each visit pays, in the unit of its phase")
+    ] = None
+    total: Annotated[Amount | None, Field(description="the sum, if the program has one unit")] = None
+    totals: Annotated[dict[str, Amount] | None, Field(description="the sums by unit")] = None
+    mark: Annotated[Mark | None, Field(description="how well the expected figures are known")] = None
+    sources: Annotated[
+        tuple[Name, ...], Field(description="the names of sources listed under `sources`")
+    ] = ()
+
+
+class Program(Part):
+    """A whole program file: who is expected when, what is rewarded, how, and how well that is known."""
+
+    program: Annotated[Name, Field(description="the id: small letters, digits and hyphens")]
+    version: Annotated[Text, Field(description='the version of the program, in quotation marks: "1"')]
+    title: Annotated[Text, Field(description="the name people use")]
+    summary: Annotated[Text | None, Field(description="what it is for, in a few sentences")] = None
+    currency: Annotated[Currency | None, Field(description="the ISO 4217 code of the money")] = None
+    units: Annotated[
+        dict[Text, Text],
+        Field(description="further things awarded, singular to plural: {bus pass: bus passes}"),
+    ] = {}
+    readings: Annotated[
+        tuple[Text, ...], Field(description="how the program reads what its sources leave open")
+    ] = ()
+    sources: Annotated[dict[Name, Source], Field(description="texts, each under a short name")] = {}
+    evidence: Annotated[tuple[Evidence, ...], Field(description="how well each value is known")] = ()
+    visits: Annotated[tuple[VisitBlock, ...], Field(min_length=1, description="the visit plan")]
+    targets: Annotated[
+        dict[Name, Target], Field(min_length=1, max_length=1, description="the behavior rewarded")
+    ]
+    limits: Annotated[tuple[Limit, ...], Field(description="all apply at once")] = ()
+    cases: Annotated[tuple[Case, ...], Field(description="worked examples, run by cm-engine check")] = ()
+
+    def __hash__(self) -> int:
+        """Hash by id and version: cheap, and equal programs agree on it."""
+        return hash((self.program, self.version))
+
+    @property
+    def target(self) -> Target:
+        """Return the one target of the program."""
+        return next(iter(self.targets.values()))
+
+    @property
+    def target_name(self) -> str:
+        """Return the name of the one target."""
+        return next(iter(self.targets))
+
+    def unit(self, name: str | None) -> Unit:
+        """Return the unit called `name`, or the currency if it is None.
+
+        Raises:
+            KeyError: nothing is called so, or the program has no currency.
+        """
+        return unit_named(self.currency if name is None else name, self.units)
+
+    @property
+    def visit_count(self) -> int:
+        """Return the number of visits that the plan expects."""
+        return sum(block.visits_a_week * (block.weeks.last - block.weeks.first + 1) for block in self.visits)

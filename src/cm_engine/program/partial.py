@@ -1,0 +1,70 @@
+"""What can be known of a file that is wrong: its well-formed values, and poison where the others stood."""
+
+from functools import cache
+from typing import Any, Never, get_args, get_origin
+
+from pydantic import TypeAdapter, ValidationError
+
+from cm_engine.program.models import Part
+
+
+class IllFormedError(Exception):
+    """Stop a check that looked at a value which is not well-formed; its own problem is reported already."""
+
+
+class IllFormed:
+    """Stand where a value could not be read; whoever looks at it stops with `IllFormedError`."""
+
+    def _refuse(self, *_: object) -> Never:
+        raise IllFormedError
+
+    __getattr__ = __bool__ = __iter__ = __len__ = __getitem__ = __contains__ = _refuse
+    __eq__ = __lt__ = __le__ = __gt__ = __ge__ = __hash__ = _refuse
+    __add__ = __sub__ = __radd__ = __rsub__ = __str__ = _refuse
+
+
+ILL_FORMED: Any = IllFormed()
+
+
+def partial_part(model: type[Part], data: Any) -> Any:  # noqa: ANN401 - whatever the file says
+    """Return a `model` with each field that is well-formed, and poison in place of the others."""
+    if not isinstance(data, dict):
+        return ILL_FORMED
+    values = {name: _partial_field(model, name, data) for name in model.model_fields}
+    return model.model_construct(**values)
+
+
+def _partial_field(model: type[Part], name: str, data: dict[str, Any]) -> Any:  # noqa: ANN401 - as above
+    field = model.model_fields[name]
+    if name not in data:
+        return ILL_FORMED if field.is_required() else field.get_default()
+    try:
+        return _adapter(model, name).validate_python(data[name])
+    except ValidationError:
+        return _partial_value(bare(field.annotation), data[name])
+
+
+def _partial_value(annotation: Any, value: Any) -> Any:  # noqa: ANN401 - as above
+    if isinstance(annotation, type) and issubclass(annotation, Part):
+        return partial_part(annotation, value)
+    inner = get_args(annotation)
+    if get_origin(annotation) is tuple and isinstance(value, list):
+        return tuple(_partial_value(inner[0], item) for item in value)
+    if get_origin(annotation) is dict and isinstance(value, dict):
+        return {key: _partial_value(inner[1], item) for key, item in value.items()}
+    return ILL_FORMED
+
+
+def bare(annotation: Any) -> Any:  # noqa: ANN401 - an annotation may be anything
+    """Return an annotation without its `| None`."""
+    options = get_args(annotation)
+    return (
+        next(option for option in options if option is not type(None))
+        if type(None) in options
+        else annotation
+    )
+
+
+@cache
+def _adapter(model: type[Part], name: str) -> TypeAdapter[Any]:
+    return TypeAdapter(model.model_fields[name].rebuild_annotation())

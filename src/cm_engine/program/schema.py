@@ -1,0 +1,53 @@
+"""JSON Schema of program files, for completion and checking in an editor."""
+
+from typing import Any
+
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
+
+from cm_engine.program.models import Program
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+_ONE_RHYTHM = {"oneOf": [{"required": ["per_week"]}, {"required": ["days"]}]}
+_ONE_REWARD = {"oneOf": [{"required": ["escalate"]}, {"required": ["fixed"]}]}
+_NEEDS = {"dependentRequired": {"recover": ["reset", "escalate"], "hold": ["reset"]}}
+_EXPECTS = {"anyOf": [{"required": ["awards"]}, {"required": ["total"]}, {"required": ["totals"]}]}
+_STATED = {
+    "if": {"properties": {"mark": {"const": "stated"}}},
+    "then": {"required": ["sources"], "properties": {"sources": {"minItems": 1}}},
+}
+
+RULES_OF_PARTS: dict[str, dict[str, Any]] = {
+    "VisitBlock": _ONE_RHYTHM,
+    "Phase": {**_ONE_REWARD, **_NEEDS},
+    "Case": _EXPECTS,
+    "Evidence": _STATED,
+}
+
+
+class _WithoutNull(GenerateJsonSchema):
+    """Leave out null: in a program file a key has a value or is not there."""
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
+        return self.generate_inner(schema["schema"])
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        return self.generate_inner(schema["schema"])
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of program files.
+
+    It refuses what the loader refuses wherever JSON Schema can say it. It cannot compare two values (a ceiling
+    with its start, weeks with weeks, a name with a list), and it cannot count decimals without taking amounts
+    for floats: these are left to `cm-engine check`.
+
+    Example:
+        >>> json_schema()["required"]
+        ['program', 'version', 'title', 'visits', 'targets']
+    """
+    schema = Program.model_json_schema(schema_generator=_WithoutNull)
+    for name, rules in RULES_OF_PARTS.items():
+        schema["$defs"][name].update(rules)
+    return {"$schema": DIALECT, **schema}

@@ -1,0 +1,256 @@
+"""The small values a program file is made of: amounts, weeks, dates, words of results, dated amounts."""
+
+import re
+from collections.abc import Iterable
+from datetime import date
+from decimal import Decimal
+from difflib import get_close_matches
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import AfterValidator, PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+WEEKS_MAX = 1040
+AMOUNT_MAX = 1_000_000_000
+
+OUTCOMES: dict[str, str] = {
+    "-": "met",
+    "+": "positive",
+    "o": "missed",
+    "e": "excused",
+    "*": "invalid",
+    "r": "refused",
+    "_": "not required",
+}
+"""The symbols of a use-pattern word and what each says of its visit."""
+
+_AMOUNT = re.compile(r"[0-9]{1,18}(\.[0-9]{1,18})?")
+_WEEKS = re.compile(r"([1-9][0-9]{0,3})-([1-9][0-9]{0,3})")
+
+_AMOUNT_SCHEMA: dict[str, Any] = {
+    "anyOf": [
+        {"type": "number", "minimum": 0, "maximum": AMOUNT_MAX},
+        {"type": "string", "pattern": f"^{_AMOUNT.pattern}$"},
+    ]
+}
+
+SubPath = tuple[str | int, ...]
+
+
+def wrong(message: str) -> PydanticCustomError:
+    """Return an error that reads as written, for a validator to raise."""
+    return PydanticCustomError("wrong", "{message}", {"message": message})
+
+
+def all_wrong(problems: Iterable[tuple[SubPath, str]]) -> PydanticCustomError:
+    """Return one error that carries several, each at its own place below the value."""
+    return PydanticCustomError("several", "several problems", {"problems": tuple(problems)})
+
+
+def shown(value: Any) -> str:  # noqa: ANN401 - whatever the file says
+    """Return a value of a file as an error message quotes it."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case dict():
+            return "a set of keys"
+        case list():
+            return "a list"
+        case str():
+            return repr(value if len(value) <= 40 else value[:37] + "...")  # noqa: PLR2004 - one line
+        case _:
+            return str(value)
+
+
+def close_to(name: str, options: Iterable[str]) -> str | None:
+    """Return the option spelled most like `name`, or None if none is close."""
+    return next(iter(get_close_matches(name, list(options), n=1, cutoff=0.6)), None)
+
+
+def nearest(name: str, options: Iterable[str]) -> str:
+    """Return a hint at the option spelled most like `name`, or nothing if none is close.
+
+    Example:
+        >>> nearest("celing", ["start", "ceiling"])
+        "; did you mean 'ceiling'?"
+    """
+    close = close_to(name, options)
+    return f"; did you mean {close!r}?" if close else ""
+
+
+def amount(value: Any) -> Decimal:  # noqa: ANN401 - whatever the file says
+    """Return an amount written as digits, exactly.
+
+    Example:
+        >>> amount(10), amount("1.50"), amount(Decimal("0.25"))
+        (Decimal('10'), Decimal('1.50'), Decimal('0.25'))
+    """
+    text = str(value)
+    if isinstance(value, int | str | Decimal) and not isinstance(value, bool) and _AMOUNT.fullmatch(text):
+        if Decimal(text) <= AMOUNT_MAX:
+            return Decimal(text)
+        raise wrong(f"expected at most {AMOUNT_MAX}, got {text}")
+    if text.startswith("-"):
+        raise wrong(f"expected an amount of 0 or more, got {text}")
+    raise wrong(f"expected an amount in digits, such as 10.00, got {shown(value)}")
+
+
+def _as_number(value: Decimal) -> str:
+    return f"{value.normalize():f}"
+
+
+Amount = Annotated[
+    Decimal,
+    PlainValidator(amount),
+    PlainSerializer(_as_number, return_type=str),
+    WithJsonSchema(_AMOUNT_SCHEMA),
+]
+
+
+class Weeks(NamedTuple):
+    """A run of program weeks, both ends included; week 1 begins on the start date."""
+
+    first: int
+    last: int
+
+    def __str__(self) -> str:
+        """Return the weeks as a file writes them."""
+        return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
+
+
+def weeks(value: Any) -> Weeks:  # noqa: ANN401 - whatever the file says
+    """Return weeks written as one number or as first-last.
+
+    Example:
+        >>> weeks("1-12"), weeks(24)
+        (Weeks(first=1, last=12), Weeks(first=24, last=24))
+    """
+    if isinstance(value, Weeks):
+        return value
+    found = _WEEKS.fullmatch(f"{value}-{value}" if isinstance(value, int) else str(value))
+    if found is None or isinstance(value, bool):
+        raise wrong(f"expected weeks such as 1-12 or 24, got {shown(value)}")
+    first, last = int(found[1]), int(found[2])
+    if first > last:
+        raise wrong(f"expected the first week before the last, got {first}-{last}")
+    if last > WEEKS_MAX:
+        raise wrong(f"expected at most {WEEKS_MAX} weeks, got {last}")
+    return Weeks(first, last)
+
+
+WeekRange = Annotated[
+    Weeks,
+    PlainValidator(weeks),
+    PlainSerializer(lambda weeks: weeks.first if weeks.first == weeks.last else str(weeks)),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1, "maximum": WEEKS_MAX},
+                {"type": "string", "pattern": "^[1-9][0-9]{0,3}-[1-9][0-9]{0,3}$"},
+            ]
+        }
+    ),
+]
+
+
+def day(value: Any) -> date:  # noqa: ANN401 - whatever the file says
+    """Return a date written as year-month-day."""
+    if type(value) is date:
+        return value
+    if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
+        raise wrong(f"expected a date such as 2026-01-05, got {shown(value)}")
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        raise wrong(f"there is no such date as {value}") from None
+
+
+Day = Annotated[
+    date,
+    PlainValidator(day),
+    PlainSerializer(date.isoformat, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date"}),
+]
+
+
+class Dated(NamedTuple):
+    """An amount that the law or a budget changes on given days.
+
+    Attributes:
+        changes: (first day, amount), in order; the first has no day and holds before all others.
+    """
+
+    changes: tuple[tuple[date | None, Decimal], ...]
+
+
+def dated(value: Any) -> Dated:  # noqa: ANN401 - whatever the file says
+    """Return an amount, or amounts by the day each comes into force.
+
+    Example:
+        >>> dated({"before": "75.00", "2025-01-14": "750.00"}).changes
+        ((None, Decimal('75.00')), (datetime.date(2025, 1, 14), Decimal('750.00')))
+    """
+    if isinstance(value, Dated):
+        return value
+    if not isinstance(value, dict):
+        return Dated(((None, amount(value)),))
+    problems: list[tuple[SubPath, str]] = []
+    if "before" not in value:
+        problems.append(((), "expected the key 'before', with the amount that holds until the first date"))
+    changes: dict[date | None, Decimal] = {}
+    for key, text in value.items():
+        try:
+            changes[None if key == "before" else day(key)] = amount(text)
+        except PydanticCustomError as error:
+            problems.append(((key,), error.message()))
+    if problems:
+        raise all_wrong(problems)
+    return Dated(tuple(sorted(changes.items(), key=lambda change: change[0] or date.min)))
+
+
+def _as_amounts(value: Dated) -> str | dict[str, str]:
+    if len(value.changes) == 1:
+        return _as_number(value.changes[0][1])
+    return {day.isoformat() if day else "before": _as_number(number) for day, number in value.changes}
+
+
+DatedAmount = Annotated[
+    Dated,
+    PlainValidator(dated),
+    PlainSerializer(_as_amounts),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                *_AMOUNT_SCHEMA["anyOf"],
+                {
+                    "type": "object",
+                    "required": ["before"],
+                    "patternProperties": {r"^(before|\d{4}-\d{2}-\d{2})$": _AMOUNT_SCHEMA},
+                    "additionalProperties": False,
+                },
+            ]
+        }
+    ),
+]
+
+
+def check_word(word: str) -> str:
+    """Return a word of results after looking at each symbol.
+
+    Raises:
+        PydanticCustomError: a symbol is not one of `OUTCOMES`; the message says which.
+    """
+    for number, symbol in enumerate(word, start=1):
+        if symbol not in OUTCOMES:
+            raise wrong(f"result {number} is {symbol!r}; expected {outcomes_listed()}")
+    return word
+
+
+def outcomes_listed() -> str:
+    """Return the symbols and their meanings, as an error message lists them."""
+    return ", ".join(f"{symbol} {name}" for symbol, name in OUTCOMES.items())
+
+
+Word = Annotated[
+    str, AfterValidator(check_word), WithJsonSchema({"type": "string", "pattern": r"^[-+oe*r_]*$"})
+]

@@ -1,0 +1,98 @@
+"""From pydantic's errors to problems in the words of the field, each at its own place in the file."""
+
+from collections.abc import Iterator
+from typing import Any, get_args, get_origin
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from cm_engine.errors import Problem
+from cm_engine.program.models import Part, Program
+from cm_engine.program.partial import bare
+from cm_engine.program.reading import Document, Nothing, Path
+from cm_engine.program.values import nearest, shown
+
+
+def structure_problems(document: Document, error: ValidationError) -> Iterator[Problem]:
+    """Yield each error of the models as a problem of the document.
+
+    A key without a value is left out: the reader has reported it already.
+    """
+    for details in error.errors(include_url=False):
+        if not (isinstance(details["input"], Nothing) or _follows_from_items(details)):
+            yield from _problems(document, details)
+
+
+def _follows_from_items(details: ErrorDetails) -> bool:
+    """Tell whether a list is called too short only because its items were refused."""
+    return details["type"] == "too_short" and len(details["input"]) > 0
+
+
+def _problems(document: Document, details: ErrorDetails) -> Iterator[Problem]:
+    path: Path = tuple(part for part in details["loc"] if part != "[key]")
+    match details["type"]:
+        case "several":
+            for below, message in details["ctx"]["problems"]:
+                yield document.problem(path + below, message)
+        case "missing":
+            yield document.problem(path[:-1], f"the key {path[-1]!r} is missing", of_key=len(path) > 1)
+        case "extra_forbidden":
+            yield document.problem(path, _unknown_key(path), of_key=True)
+        case "string_pattern_mismatch" | "string_too_long" if "[key]" in details["loc"]:
+            yield document.problem(path, _message(details), of_key=True)
+        case _:
+            yield document.problem(path, _message(details))
+
+
+def _unknown_key(path: Path) -> str:
+    known = sorted(_fields(path[:-1]))
+    return f"unknown key{nearest(str(path[-1]), known)}; expected {', '.join(known)}"
+
+
+def _fields(path: Path) -> set[str]:
+    """Return the keys that the models know at a path."""
+    place: Any = Program
+    for step in path:
+        place = _below(place, step)
+    return set(place.model_fields)
+
+
+def _below(place: Any, step: str | int) -> Any:  # noqa: ANN401 - an annotation may be anything
+    """Return what the models expect one step below: in a model, in a tuple of them, or in a dict of them."""
+    if isinstance(place, type) and issubclass(place, Part):
+        return bare(place.model_fields[str(step)].annotation)
+    inner = get_args(place)
+    return inner[1] if get_origin(place) is dict else inner[0]
+
+
+def _message(details: ErrorDetails) -> str:
+    ctx, got = details.get("ctx", {}), shown(details["input"])
+    match details["type"]:
+        case "wrong":
+            return str(details["msg"])
+        case "literal_error":
+            options = ctx["expected"].replace("'", "").replace(" or ", ", ")
+            return f"expected {options}, got {got}{nearest(str(details['input']), options.split(', '))}"
+        case "string_type":
+            return f'expected text, got {got}; put it in quotation marks: "{got}"'
+        case "int_type" | "int_from_float":
+            return f"expected a whole number, got {got}"
+        case "bool_type":
+            return f"expected true or false, got {got}"
+        case "tuple_type":
+            return f"expected a list, such as [{details['input']}], got {got}"
+        case "model_type" | "dict_type":
+            return f"expected keys with values, got {got}"
+        case "greater_than_equal":
+            return f"expected at least {ctx['ge']}, got {got}"
+        case "less_than_equal":
+            return f"expected at most {ctx['le']}, got {got}"
+        case "too_short" | "string_too_short":
+            return "expected something here, got nothing"
+        case "too_long" if details["loc"] == ("targets",):
+            return f"expected one target, got {ctx['actual_length']}; write a program for each"
+        case "string_pattern_mismatch":
+            return f"expected small letters, digits and hyphens, such as va-prize, got {got}"
+        case "string_too_long":
+            return f"expected at most {ctx['max_length']} characters"
+    return str(details["msg"])

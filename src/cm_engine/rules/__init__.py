@@ -1,0 +1,20 @@
+"""The meaning of a program: `step`, and what it is made of. Pure: no clock, disk, network or chance."""
+
+from cm_engine.rules.compiled import Rules, compile_rules
+from cm_engine.rules.state import Award, Decision, Observation, State
+from cm_engine.rules.step import forecast, initial_state, step
+from cm_engine.rules.timeline import Timeline, decide
+
+__all__ = [
+    "Award",
+    "Decision",
+    "Observation",
+    "Rules",
+    "State",
+    "Timeline",
+    "compile_rules",
+    "decide",
+    "forecast",
+    "initial_state",
+    "step",
+]

@@ -1,0 +1,109 @@
+"""Why a decision is what it is, as small structured facts; `sentences` puts them into words.
+
+Each carries its `code`, so that two reasons are equal only if they are of one kind. Amounts are in minor units of the reason's unit. A `run` counts consecutive successes, holds not breaking it.
+"""
+
+from typing import Literal, NamedTuple
+
+from cm_engine.program.units import Unit
+
+
+class Earned(NamedTuple):
+    """The target was met; `change` is the rise since the last success of the run, None for its first."""
+
+    unit: Unit
+    run: int
+    amount: int
+    change: int | None
+    code: Literal["earned"] = "earned"
+
+
+class BonusEarned(NamedTuple):
+    """The run reached a multiple of `every`."""
+
+    unit: Unit
+    every: int
+    amount: int
+    code: Literal["bonus"] = "bonus"
+
+
+class Recovered(NamedTuple):
+    """A run of `after` successes since the reset brought the former level back."""
+
+    unit: Unit
+    after: int
+    amount: int
+    code: Literal["recovered"] = "recovered"
+
+
+class Limited(NamedTuple):
+    """A limit bit: `limit` per `per` left `left` of the award, and `lost` is not paid."""
+
+    unit: Unit
+    limit: int
+    per: str
+    left: int
+    lost: int
+    code: Literal["limited"] = "limited"
+
+
+class WasReset(NamedTuple):
+    """The outcome paid nothing and put the ladder back to its start, at `restart`, from `fallen` rungs up."""
+
+    unit: Unit
+    outcome: str
+    fallen: int
+    restart: int
+    code: Literal["reset"] = "reset"
+
+
+class Recoverable(NamedTuple):
+    """A run of `after` successes will bring `amount` back; with `paid_nth` its last is paid so already."""
+
+    unit: Unit
+    after: int
+    amount: int
+    paid_nth: bool
+    code: Literal["recoverable"] = "recoverable"
+
+
+class Held(NamedTuple):
+    """The outcome paid nothing and moved nothing."""
+
+    outcome: str
+    code: Literal["held"] = "held"
+
+
+class NotRequired(NamedTuple):
+    """Nothing was expected of the participant at this visit."""
+
+    code: Literal["not required"] = "not required"
+
+
+class Next(NamedTuple):
+    """What the next visit pays if the target is met; `limited` if a limit makes it less than the schedule."""
+
+    unit: Unit
+    amount: int
+    limited: bool
+    code: Literal["next"] = "next"
+
+
+class PlanEnded(NamedTuple):
+    """There is no further visit in the plan."""
+
+    code: Literal["plan ended"] = "plan ended"
+
+
+Reason = (
+    Earned
+    | BonusEarned
+    | Recovered
+    | Limited
+    | WasReset
+    | Recoverable
+    | Held
+    | NotRequired
+    | Next
+    | PlanEnded
+)

@@ -1,0 +1,153 @@
+"""Reasons in plain words that a participant can read."""
+
+from functools import singledispatch
+from typing import NamedTuple
+
+from cm_engine.rules.reasons import (
+    BonusEarned,
+    Earned,
+    Held,
+    Limited,
+    Next,
+    NotRequired,
+    PlanEnded,
+    Reason,
+    Recoverable,
+    Recovered,
+    WasReset,
+)
+
+
+class Words(NamedTuple):
+    """How a behavior is spoken of."""
+
+    met: str
+    mets: str
+    next_met: str
+    due: str
+    outcomes: dict[str, str]
+
+
+_ABSENT = {"o": "Missed visit", "e": "Excused visit"}
+
+WORDS = {
+    "abstinence": Words(
+        "negative test",
+        "negative tests",
+        "Next negative",
+        "No test was due",
+        {"+": "Positive test", "*": "Test without a clear result", "r": "Refused test", **_ABSENT},
+    ),
+    "attendance": Words(
+        "visit attended",
+        "visits attended",
+        "Next visit attended",
+        "No visit was due",
+        {"+": "Visit not attended", "*": "Attendance not clear", "r": "Refused visit", **_ABSENT},
+    ),
+    "medication": Words(
+        "dose taken",
+        "doses taken",
+        "Next dose taken",
+        "No dose was due",
+        {"+": "Dose not taken", "*": "Dose not confirmed", "r": "Refused dose", **_ABSENT},
+    ),
+    "task": Words(
+        "task completed",
+        "tasks completed",
+        "Next task completed",
+        "No task was due",
+        {"+": "Task not completed", "*": "Task not confirmed", "r": "Refused task", **_ABSENT},
+    ),
+}
+
+_ORDINALS = (
+    "Second", "Third", "Fourth", "Fifth", "Sixth", "Seventh", "Eighth", "Ninth", "Tenth", "Eleventh", "Twelfth",
+)  # fmt: skip
+
+
+def sentence(reason: Reason, behavior: str) -> str:
+    """Return a reason in words.
+
+    Example:
+        >>> from cm_engine.program.units import unit_named
+        >>> sentence(Earned(unit_named("USD"), run=2, amount=1150, change=150), "abstinence")
+        'Second negative test in a row: $11.50, up $1.50.'
+    """
+    return _said(reason, WORDS[behavior])
+
+
+def ordinal(number: int) -> str:
+    """Return a count as a word that begins a sentence: Second, 13th, 22nd."""
+    if 2 <= number <= len(_ORDINALS) + 1:
+        return _ORDINALS[number - 2]
+    ending = "th" if number // 10 % 10 == 1 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
+
+
+@singledispatch
+def _said(reason: Reason, words: Words) -> str:
+    raise TypeError(reason, words)
+
+
+@_said.register
+def _(reason: Earned, words: Words) -> str:
+    paid = reason.unit.spoken(reason.amount)
+    if reason.run == 1:
+        return f"{words.met.capitalize()}: {paid}."
+    rise = f", up {reason.unit.spoken(reason.change)}" if reason.change else ""
+    return f"{ordinal(reason.run)} {words.met} in a row: {paid}{rise}."
+
+
+@_said.register
+def _(reason: BonusEarned, words: Words) -> str:
+    return f"Bonus for {reason.every} {words.mets} in a row: {reason.unit.spoken(reason.amount)} more."
+
+
+@_said.register
+def _(reason: Recovered, words: Words) -> str:
+    who = f"{reason.after} {words.mets} in a row bring" if reason.after > 1 else f"This {words.met} brings"
+    return f"{who} your reward back up to {reason.unit.spoken(reason.amount)}."
+
+
+@_said.register
+def _(reason: Limited, words: Words) -> str:
+    unit = reason.unit
+    limit = f"The limit of {unit.spoken(reason.limit)} per {reason.per}"
+    if reason.left == 0:
+        return f"{limit} is reached: {unit.spoken(reason.lost)} cannot be paid."
+    return f"{limit} leaves {unit.spoken(reason.left)}: {unit.spoken(reason.lost)} cannot be paid."
+
+
+@_said.register
+def _(reason: WasReset, words: Words) -> str:
+    again = f", and the reward starts again at {reason.unit.spoken(reason.restart)}" if reason.fallen else ""
+    return f"{words.outcomes[reason.outcome]}: no reward this time{again}."
+
+
+@_said.register
+def _(reason: Recoverable, words: Words) -> str:
+    when = "With" if reason.paid_nth else "After"
+    run = f"{reason.after} {words.mets} in a row" if reason.after > 1 else f"one {words.met}"
+    return f"{when} {run} it goes back up to {reason.unit.spoken(reason.amount)}."
+
+
+@_said.register
+def _(reason: Held, words: Words) -> str:
+    return f"{words.outcomes[reason.outcome]}: no reward, and your place is kept."
+
+
+@_said.register
+def _(reason: NotRequired, words: Words) -> str:
+    return f"{words.due}."
+
+
+@_said.register
+def _(reason: Next, words: Words) -> str:
+    rest = ", all that the limit leaves" if reason.limited else ""
+    return f"{words.next_met}: {reason.unit.spoken(reason.amount)}{rest}."
+
+
+@_said.register
+def _(reason: PlanEnded, words: Words) -> str:
+    return "That was the last visit of the plan."
