@@ -36,19 +36,33 @@ def program(program_id: str) -> Program:
         >>> program("va-prize").title
         'Prize contingency management in the Veterans Health Administration'
     """
+    return _parsed(*_located(program_id))
+
+
+def source(program_id: str) -> str:
+    """Return the text of a program file of the catalogue, to read or to begin one's own from.
+
+    Raises:
+        ProgramNotFoundError: the catalogue has no such id; the error names the nearest.
+        AmbiguousNameError: two installed packages offer the id.
+    """
+    package, file = _located(program_id)
+    return (files(package) / FOLDER / file).read_text("utf-8")
+
+
+def _located(program_id: str) -> tuple[str, str]:
     offers = _offers().get(program_id)
     if not offers:
         raise ProgramNotFoundError(program_id, close_to(program_id, program_ids()))
     if len(offers) > 1:
         raise AmbiguousNameError(program_id, offers)
-    return _loaded(offers[0], f"{program_id}{SUFFIX}")
+    return offers[0], f"{program_id}{SUFFIX}"
 
 
 @cache
-def _loaded(package: str, file: str) -> Program:
-    return parse_program(
-        (files(package) / FOLDER / file).read_text("utf-8"), name=f"{package}/{FOLDER}/{file}"
-    )
+def _parsed(package: str, file: str) -> Program:
+    text = (files(package) / FOLDER / file).read_text("utf-8")
+    return parse_program(text, name=f"{package}/{FOLDER}/{file}")
 
 
 def _offers() -> dict[str, list[str]]:

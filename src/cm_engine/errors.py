@@ -94,7 +94,7 @@ class PlanExceededError(ResultsError):
         self.planned = planned
         super().__init__(
             f"{given} results, but the plan has {planned} visits; "
-            "leave out what lies beyond the plan, or truncate"
+            "leave out what lies beyond it, or truncate (--truncate)"
         )
 
 

@@ -9,7 +9,7 @@ from cm_engine.errors import Problem, ProgramError, ProgramNotFoundError
 from cm_engine.program.checks import check
 from cm_engine.program.models import Program
 from cm_engine.program.partial import partial_part
-from cm_engine.program.reading import read_document
+from cm_engine.program.reading import Document, read_document
 from cm_engine.program.wording import structure_problems
 
 
@@ -17,19 +17,10 @@ def load_program(path: str | os.PathLike[str]) -> Program:
     """Load a program file: YAML 1.2, or JSON, in UTF-8.
 
     Raises:
-        ProgramNotFoundError: there is no such file.
+        ProgramNotFoundError: there is no such file, or it cannot be read.
         ProgramError: the file is wrong; the error holds every problem with line and column.
     """
-    name = os.fspath(path)
-    try:
-        text = Path(path).read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        column = error.start - error.object.rfind(b"\n", 0, error.start)
-        raise ProgramError([Problem(name, line, column, "", "this is not text in UTF-8")]) from error
-    except OSError as error:
-        raise ProgramNotFoundError(name) from error
-    return parse_program(text, name=name)
+    return parse_program(read_text(path), name=os.fspath(path))
 
 
 def parse_program(text: str, *, name: str = "<text>") -> Program:
@@ -50,6 +41,15 @@ def parse_program(text: str, *, name: str = "<text>") -> Program:
         a.yaml:1:1: error: the key 'visits' is missing
         a.yaml:2:10: error: version: expected text, got 1; put it in quotation marks: "1"
     """
+    return read_program(text, name)[0]
+
+
+def read_program(text: str, name: str) -> tuple[Program, Document]:
+    """Read a program, with the document that knows where each of its values stands.
+
+    Raises:
+        ProgramError: the text is wrong; the error holds every problem with line and column.
+    """
     document = read_document(text, name)
     if document.data is None:
         raise ProgramError(document.problems)
@@ -61,4 +61,22 @@ def parse_program(text: str, *, name: str = "<text>") -> Program:
         raise ProgramError(found) from None
     if found := {*document.problems, *check(program, document)}:
         raise ProgramError(found)
-    return program
+    return program, document
+
+
+def read_text(path: str | os.PathLike[str]) -> str:
+    """Return the text of a file in UTF-8.
+
+    Raises:
+        ProgramNotFoundError: there is no such file, or it cannot be read.
+        ProgramError: the file is not in UTF-8; the error says from which byte on.
+    """
+    name = os.fspath(path)
+    try:
+        return Path(path).read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        column = error.start - error.object.rfind(b"\n", 0, error.start)
+        raise ProgramError([Problem(name, line, column, "", "this is not text in UTF-8")]) from error
+    except OSError as error:
+        raise ProgramNotFoundError(name) from error

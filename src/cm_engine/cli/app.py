@@ -1,0 +1,175 @@
+"""The commands and their options; each does one thing and prints it."""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic_core import PydanticCustomError
+from rich.console import Console
+from rich.progress import track
+
+from cm_engine import catalogue as programs
+from cm_engine.cases import case_problems
+from cm_engine.cli.forms import timeline_json
+from cm_engine.cli.results import Participant, read_results
+from cm_engine.cli.tables import cases_table, catalogue_table, cohort_table, explained, timeline_table
+from cm_engine.errors import ProgramError, ResultsError
+from cm_engine.program import Program, json_schema, load_program
+from cm_engine.program.loading import read_text
+from cm_engine.program.values import day
+from cm_engine.rules import Rules, Timeline, compile_rules, decide
+
+app = typer.Typer(
+    help="Decide contingency-management rewards by a program, exactly, and say why.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+ProgramArgument = Annotated[str, typer.Argument(metavar="PROGRAM", help="a catalogue id, or a program file")]
+WordOption = Annotated[
+    str | None, typer.Option("--results", metavar="WORD", help="one symbol a visit: - + o e * r _")
+]
+StartOption = Annotated[
+    str | None, typer.Option("--start", metavar="DATE", help="the first day of week 1, such as 2026-01-05")
+]
+TruncateOption = Annotated[bool, typer.Option("--truncate", help="drop results beyond the plan")]
+JsonOption = Annotated[bool, typer.Option("--json", help="print JSON, for programs")]
+FileOption = Annotated[
+    Path | None,
+    typer.Option("--file", metavar="FILE", help="a CSV file with the columns participant,results"),
+]
+
+
+@app.command(epilog="Example: cm-engine run california-recovery-incentives --results ------+----")
+def run(  # noqa: PLR0913 - one parameter for each option
+    program: ProgramArgument,
+    results: WordOption = None,
+    file: FileOption = None,
+    start: StartOption = None,
+    truncate: TruncateOption = False,  # noqa: FBT002 - an option of the command line
+    as_json: JsonOption = False,  # noqa: FBT002 - as above
+) -> None:
+    """Decide results, of one participant (--results) or of a file of them (--file).
+
+    Without --start the timeline has no dates, and limits of a calendar year count it as one year.
+    """
+    if (results is None) == (file is None):
+        msg = "expected --results WORD or --file FILE, one of them"
+        raise ResultsError(msg)
+    chosen = find_program(program)
+    begin = _day(start)
+    if file is not None:
+        _run_file(compile_rules(chosen), file, begin, truncate=truncate, as_json=as_json)
+        return
+    timeline = decide(chosen, results or "", start=begin, truncate=truncate)
+    rules = compile_rules(chosen)
+    if as_json:
+        sys.stdout.write(timeline_json(rules, timeline) + "\n")
+    else:
+        Console().print(timeline_table(rules, timeline))
+
+
+def _run_file(rules: Rules, file: Path, start: date | None, *, truncate: bool, as_json: bool) -> None:
+    participants = read_results(file, rules, truncate=truncate)
+    decided = _decided(rules, participants, start)
+    if as_json:
+        for participant, timeline in decided:
+            sys.stdout.write(timeline_json(rules, timeline, participant.participant) + "\n")
+    else:
+        Console().print(cohort_table(rules, list(decided)))
+
+
+def _decided(
+    rules: Rules, participants: Iterable[Participant], start: date | None
+) -> Iterator[tuple[Participant, Timeline]]:
+    """Decide participant after participant, with a progress bar where a person watches."""
+    screen = Console(stderr=True)
+    for participant in track(participants, "Deciding", console=screen, disable=not screen.is_terminal):
+        yield participant, decide(rules.program, participant.results, start=start)
+
+
+@app.command(epilog="Example: cm-engine explain va-prize --results ---e-o--")
+def explain(
+    program: ProgramArgument,
+    results: Annotated[
+        str, typer.Option("--results", metavar="WORD", help="one symbol a visit: - + o e * r _")
+    ],
+    start: StartOption = None,
+    truncate: TruncateOption = False,  # noqa: FBT002 - an option of the command line
+) -> None:
+    """Say in plain words what each visit paid and why."""
+    chosen = find_program(program)
+    timeline = decide(chosen, results, start=_day(start), truncate=truncate)
+    for line in explained(compile_rules(chosen), timeline):
+        typer.echo(line)
+
+
+@app.command(epilog="Example: cm-engine check my-program.yaml")
+def check(
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="program files, or catalogue ids")],
+) -> None:
+    """Check program files and run their worked cases; exit with 1 on any problem."""
+    texts = [(name, find_text(name)) for name in files]
+    passed = [_check(name, text) for name, text in texts]
+    if not all(passed):
+        raise typer.Exit(1)
+
+
+def _check(name: str, text: str) -> bool:
+    try:
+        program, problems = case_problems(text, name)
+    except ProgramError as error:
+        for problem in error.problems:
+            typer.echo(str(problem))
+        return False
+    for problem in filter(None, problems):
+        typer.echo(str(problem))
+    Console().print(cases_table(program, problems))
+    return not any(problems)
+
+
+@app.command(epilog="Example: cm-engine schema > program.schema.json")
+def schema() -> None:
+    """Print the JSON Schema of program files, for an editor."""
+    typer.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+
+
+@app.command(epilog="Example: cm-engine catalogue va-prize > my-program.yaml")
+def catalogue(
+    program_id: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="print the file of this program")
+    ] = None,
+) -> None:
+    """List the published programs, or print the file of one."""
+    if program_id is None:
+        Console().print(catalogue_table([programs.program(each) for each in programs.program_ids()]))
+    else:
+        sys.stdout.write(programs.source(program_id))
+
+
+def find_program(name: str) -> Program:
+    """Return the program of a file, if there is one of that name, or of the catalogue."""
+    return load_program(name) if _is_file(name) else programs.program(name)
+
+
+def find_text(name: str) -> str:
+    """Return the text of a program file, if there is one of that name, or of the catalogue."""
+    return read_text(name) if _is_file(name) else programs.source(name)
+
+
+def _is_file(name: str) -> bool:
+    return Path(name).is_file()
+
+
+def _day(text: str | None) -> date | None:
+    try:
+        return day(text) if text is not None else None
+    except PydanticCustomError as error:
+        msg = f"--start: {error.message()}"
+        raise ResultsError(msg) from None

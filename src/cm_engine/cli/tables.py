@@ -1,0 +1,91 @@
+"""What a person reads on a terminal."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from rich import box
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from cm_engine.cli.results import Participant
+from cm_engine.errors import Problem
+from cm_engine.program import Program
+from cm_engine.program.units import Unit
+from cm_engine.program.values import OUTCOMES
+from cm_engine.rules import Rules, Timeline
+from cm_engine.rules.timeline import running_sums
+
+
+def spoken(sums: Mapping[Unit, int]) -> str:
+    """Return sums as a person reads them: $997.50 and 24 tickets."""
+    return " and ".join(unit.spoken(amount) for unit, amount in sums.items()) or "nothing"
+
+
+def heading(rules: Rules) -> str:
+    """Return which program decided, so that it can be told from any other."""
+    return f"{rules.program.title}, version {rules.program.version} ({rules.digest[:12]})"
+
+
+def timeline_table(rules: Rules, timeline: Timeline) -> Group:
+    """Return one line a visit, and the sum."""
+    table = _table("Visit", "Week", "Day", "Result", "Award", "So far")
+    for decision, sums in zip(timeline.decisions, running_sums(timeline.decisions), strict=True):
+        table.add_row(
+            str(decision.visit),
+            str(decision.week),
+            f"{decision.on:%a %d %b %Y}" if decision.on else "",
+            f"{decision.outcome} {OUTCOMES[decision.outcome]}",
+            " and ".join(unit.spoken(amount) for unit, amount in decision.paid),
+            spoken(sums),
+        )
+    return Group(Text(heading(rules)), table, Text(f"In all: {spoken(timeline.sums)}"))
+
+
+def cohort_table(rules: Rules, decided: Sequence[tuple[Participant, Timeline]]) -> Group:
+    """Return one line a participant, and the sum of all."""
+    table = _table("Participant", "Visits", "Met", "Awarded")
+    everything: dict[Unit, int] = {}
+    visits = 0
+    for participant, timeline in decided:
+        sums = timeline.sums
+        visits += len(timeline.decisions)
+        everything |= {unit: everything.get(unit, 0) + amount for unit, amount in sums.items()}
+        met = participant.results.count("-")
+        table.add_row(participant.participant, str(len(timeline.decisions)), str(met), spoken(sums))
+    total = f"In all: {len(decided)} participants, {visits} visits, {spoken(everything)}"
+    return Group(Text(heading(rules)), table, Text(total))
+
+
+def explained(rules: Rules, timeline: Timeline) -> Iterator[str]:
+    """Yield a timeline in sentences."""
+    yield heading(rules)
+    for decision, sums in zip(timeline.decisions, running_sums(timeline.decisions), strict=True):
+        day = f", {decision.on:%a %d %b %Y}" if decision.on else ""
+        yield f"\nVisit {decision.visit}, week {decision.week}{day}: {OUTCOMES[decision.outcome]}; {spoken(sums)} so far"
+        yield f"  {decision.sentence}"
+    yield f"\nIn all: {spoken(timeline.sums)}"
+
+
+def cases_table(program: Program, problems: Sequence[Problem | None]) -> Group:
+    """Return one line a case of a program file."""
+    table = _table("Case", "Results", "")
+    for case, problem in zip(program.cases, problems, strict=True):
+        table.add_row(case.name, case.results, "differs" if problem else "passes")
+    failed = sum(problem is not None for problem in problems)
+    verdict = f"{failed} of {len(problems)} cases differ" if failed else f"all {len(problems)} cases pass"
+    return Group(Text(f"{program.program}, version {program.version}: {verdict}"), table)
+
+
+def catalogue_table(programs: Sequence[Program]) -> Table:
+    """Return one line a program."""
+    table = _table("Id", "Title", "Visits", "Cases")
+    for program in programs:
+        table.add_row(program.program, program.title, str(program.visit_count), str(len(program.cases)))
+    return table
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=box.SIMPLE)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
