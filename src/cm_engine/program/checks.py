@@ -175,9 +175,7 @@ def known_unit(part: Phase | Limit, whole: Whole) -> Found:
         return
     known = sorted({*THINGS, *program.units, *filter(None, [program.currency])})
     hint = nearest(part.unit, known)
-    message = (
-        f"{shown(part.unit)} is not a unit{hint}; expected {', '.join(known)}, or one declared under units"
-    )
+    message = f"{shown(part.unit)} is not a unit{hint} (known: {', '.join(known)}; or declare it under units)"
     yield ("unit",), message
 
 

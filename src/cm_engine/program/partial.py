@@ -6,6 +6,7 @@ from typing import Any, Never, get_args, get_origin
 from pydantic import TypeAdapter, ValidationError
 
 from cm_engine.program.models import Part
+from cm_engine.program.values import close_to
 
 
 class IllFormedError(Exception):
@@ -15,13 +16,20 @@ class IllFormedError(Exception):
 class IllFormed:
     """Stand where a value could not be read; whoever looks at it stops with `IllFormedError`."""
 
-    def _refuse(self, *_: object) -> Never:
+    def __getattr__(self, _: str) -> Never:
         raise IllFormedError
 
-    __getattr__ = __bool__ = __iter__ = __len__ = __getitem__ = __contains__ = _refuse
-    __eq__ = __lt__ = __le__ = __gt__ = __ge__ = __hash__ = _refuse
-    __add__ = __sub__ = __radd__ = __rsub__ = __str__ = _refuse
 
+def _refuse(*_: object) -> Never:
+    raise IllFormedError
+
+
+_LOOKS = (
+    "bool iter len getitem contains hash str int index eq ne lt le gt ge "
+    "add radd sub rsub mul rmul floordiv rfloordiv truediv rtruediv mod rmod neg abs"
+)
+for _look in _LOOKS.split():
+    setattr(IllFormed, f"__{_look}__", _refuse)
 
 ILL_FORMED: Any = IllFormed()
 
@@ -36,12 +44,19 @@ def partial_part(model: type[Part], data: Any) -> Any:  # noqa: ANN401 - whateve
 
 def _partial_field(model: type[Part], name: str, data: dict[str, Any]) -> Any:  # noqa: ANN401 - as above
     field = model.model_fields[name]
+    if name not in data and _misspelt(name, model, data):
+        return ILL_FORMED
     if name not in data:
         return ILL_FORMED if field.is_required() else field.get_default()
     try:
         return _adapter(model, name).validate_python(data[name])
     except ValidationError:
         return _partial_value(bare(field.annotation), data[name])
+
+
+def _misspelt(name: str, model: type[Part], data: dict[str, Any]) -> bool:
+    """Tell whether an unknown key is probably meant to be `name`."""
+    return any(close_to(key, model.model_fields) == name for key in data if key not in model.model_fields)
 
 
 def _partial_value(annotation: Any, value: Any) -> Any:  # noqa: ANN401 - as above

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import AfterValidator, PlainSerializer, PlainValidator, WithJsonSchema
@@ -36,6 +36,9 @@ _AMOUNT_SCHEMA: dict[str, Any] = {
 
 SubPath = tuple[str | int, ...]
 
+OF_KEY = "[key]"
+"""Ends the path of a problem that lies in a key and not in its value, as pydantic has it."""
+
 
 def wrong(message: str) -> PydanticCustomError:
     """Return an error that reads as written, for a validator to raise."""
@@ -63,8 +66,16 @@ def shown(value: Any) -> str:  # noqa: ANN401 - whatever the file says
 
 
 def close_to(name: str, options: Iterable[str]) -> str | None:
-    """Return the option spelled most like `name`, or None if none is close."""
-    return next(iter(get_close_matches(name, list(options), n=1, cutoff=0.6)), None)
+    """Return the option spelled most like `name`, of equals one with its first letter; None if none is close."""
+    close = get_close_matches(name, list(options), n=3, cutoff=0.6)
+    likeness = {option: SequenceMatcher(None, option, name).ratio() for option in close}
+    return max(close, key=lambda option: (likeness[option], option[:1] == name[:1]), default=None)
+
+
+def either(options: Iterable[str]) -> str:
+    """Return options as a sentence lists them: a, b or c."""
+    *most, last = options
+    return f"{', '.join(most)} or {last}" if most else last
 
 
 def nearest(name: str, options: Iterable[str]) -> str:
@@ -200,7 +211,12 @@ def dated(value: Any) -> Dated:  # noqa: ANN401 - whatever the file says
     changes: dict[date | None, Decimal] = {}
     for key, text in value.items():
         try:
-            changes[None if key == "before" else day(key)] = amount(text)
+            since = None if key == "before" else day(key)
+        except PydanticCustomError as error:
+            problems.append(((key, OF_KEY), error.message()))
+            continue
+        try:
+            changes[since] = amount(text)
         except PydanticCustomError as error:
             problems.append(((key,), error.message()))
     if problems:

@@ -10,7 +10,7 @@ from cm_engine.errors import Problem
 from cm_engine.program.models import Part, Program
 from cm_engine.program.partial import bare
 from cm_engine.program.reading import Document, Nothing, Path
-from cm_engine.program.values import nearest, shown
+from cm_engine.program.values import OF_KEY, either, nearest, shown
 
 
 def structure_problems(document: Document, error: ValidationError) -> Iterator[Problem]:
@@ -29,24 +29,27 @@ def _follows_from_items(details: ErrorDetails) -> bool:
 
 
 def _problems(document: Document, details: ErrorDetails) -> Iterator[Problem]:
-    path: Path = tuple(part for part in details["loc"] if part != "[key]")
+    path: Path = details["loc"]
     match details["type"]:
         case "several":
             for below, message in details["ctx"]["problems"]:
-                yield document.problem(path + below, message)
+                yield _problem(document, path + below, message)
         case "missing":
             yield document.problem(path[:-1], f"the key {path[-1]!r} is missing", of_key=len(path) > 1)
         case "extra_forbidden":
             yield document.problem(path, _unknown_key(path), of_key=True)
-        case "string_pattern_mismatch" | "string_too_long" if "[key]" in details["loc"]:
-            yield document.problem(path, _message(details), of_key=True)
         case _:
-            yield document.problem(path, _message(details))
+            yield _problem(document, path, _message(details))
+
+
+def _problem(document: Document, path: Path, message: str) -> Problem:
+    of_key = path[-1:] == (OF_KEY,)
+    return document.problem(path[:-1] if of_key else path, message, of_key=of_key)
 
 
 def _unknown_key(path: Path) -> str:
     known = sorted(_fields(path[:-1]))
-    return f"unknown key{nearest(str(path[-1]), known)}; expected {', '.join(known)}"
+    return f"unknown key{nearest(str(path[-1]), known)} (known here: {', '.join(known)})"
 
 
 def _fields(path: Path) -> set[str]:
@@ -71,8 +74,8 @@ def _message(details: ErrorDetails) -> str:
         case "wrong":
             return str(details["msg"])
         case "literal_error":
-            options = ctx["expected"].replace("'", "").replace(" or ", ", ")
-            return f"expected {options}, got {got}{nearest(str(details['input']), options.split(', '))}"
+            options = ctx["expected"].replace("'", "").replace(" or ", ", ").split(", ")
+            return f"expected {either(options)}, got {got}{nearest(str(details['input']), options)}"
         case "string_type":
             return f'expected text, got {got}; put it in quotation marks: "{got}"'
         case "int_type" | "int_from_float":
@@ -90,7 +93,7 @@ def _message(details: ErrorDetails) -> str:
         case "too_short" | "string_too_short":
             return "expected something here, got nothing"
         case "too_long" if details["loc"] == ("targets",):
-            return f"expected one target, got {ctx['actual_length']}; write a program for each"
+            return f"expected one target, got {len(details['input'])}; write a program for each"
         case "string_pattern_mismatch":
             return f"expected small letters, digits and hyphens, such as va-prize, got {got}"
         case "string_too_long":

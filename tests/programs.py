@@ -1,0 +1,149 @@
+"""The same schedule three times: as a Hypothesis strategy, as the oracle reads it, as a program file."""
+
+import json
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from hypothesis import strategies as st
+
+from cm_engine import Program, parse_program
+from tests.oracle import Block, Bonus, Limit, Phase, Recover, Schedule
+
+NAMES = {"+": "positive", "o": "missed", "e": "excused", "*": "invalid", "r": "refused"}
+DECIMALS = {"USD": 2, "draw": 0}
+
+
+def program_of(schedule: Schedule) -> Program:
+    """Write a schedule as a program file and load it."""
+    return parse_program(json.dumps(document_of(schedule)))
+
+
+def document_of(schedule: Schedule) -> dict[str, Any]:
+    return {
+        "program": "a-test",
+        "version": "1",
+        "title": "A test",
+        "currency": "USD",
+        "visits": [{"weeks": _weeks(b["weeks"]), "per_week": b["per_week"]} for b in schedule["visits"]],
+        "targets": {
+            "target": {"behavior": "abstinence", "schedule": [_phase(phase) for phase in schedule["phases"]]}
+        },
+        "limits": [_limit(limit) for limit in schedule["limits"]],
+    }
+
+
+def _weeks(weeks: tuple[int, int]) -> str:
+    return f"{weeks[0]}-{weeks[1]}"
+
+
+def _phase(phase: Phase) -> dict[str, Any]:
+    written: dict[str, Any] = {"weeks": _weeks(phase["weeks"]), "unit": phase["unit"], **_reward(phase)}
+    if bonus := phase["bonus"]:
+        written["bonus"] = {"amount": str(bonus["amount"]), "every": bonus["every"]}
+    if phase["reset"]:
+        written["reset"] = {"on": [NAMES[symbol] for symbol in sorted(phase["reset"])]}
+    if phase["recover"]:
+        written["recover"] = dict(phase["recover"])
+    return written
+
+
+def _reward(phase: Phase) -> dict[str, Any]:
+    if not phase["step"]:
+        return {"fixed": str(phase["start"])}
+    ladder = {"start": str(phase["start"]), "step": str(phase["step"]), "every": phase["every"]}
+    if phase["ceiling"] is not None:
+        ladder["ceiling"] = str(phase["ceiling"])
+    return {"escalate": ladder}
+
+
+def _limit(limit: Limit) -> dict[str, Any]:
+    amounts = {day.isoformat() if day else "before": str(amount) for day, amount in limit["amounts"]}
+    amount = amounts if len(amounts) > 1 else amounts["before"]
+    return {"unit": limit["unit"], "per": limit["per"], "amount": amount, "crossing": "truncate"}
+
+
+def amounts(unit: str, low: int = 0, high: int = 3000) -> st.SearchStrategy[Decimal]:
+    """Amounts in a unit, from `low` to `high` of its minor units."""
+    return st.integers(low, high).map(lambda minor: Decimal(minor).scaleb(-DECIMALS[unit]))
+
+
+@st.composite
+def schedules(draw: st.DrawFn, *, limits: bool = True) -> Schedule:
+    """Draw a schedule that the loader accepts."""
+    visits = draw(visit_blocks())
+    weeks = visits[-1]["weeks"][1]
+    cuts = draw(st.sets(st.integers(1, weeks - 1), max_size=2)) if weeks > 1 else set()
+    edges = [0, *sorted(cuts), weeks]
+    phases = [draw(phase((first + 1, last))) for first, last in zip(edges, edges[1:], strict=False)]
+    start = draw(st.none() | st.dates(date(2024, 11, 1), date(2026, 12, 31)))
+    units = sorted({each["unit"] for each in phases})
+    drawn = draw(st.lists(limit(units, dated=start is not None), max_size=3)) if limits else []
+    return {"visits": visits, "phases": phases, "limits": drawn, "start": start}
+
+
+@st.composite
+def visit_blocks(draw: st.DrawFn) -> list[Block]:
+    lengths = draw(st.lists(st.integers(1, 5), min_size=1, max_size=3))
+    blocks: list[Block] = []
+    for length in lengths:
+        first = blocks[-1]["weeks"][1] + 1 if blocks else 1
+        blocks.append({"weeks": (first, first + length - 1), "per_week": draw(st.integers(0 if blocks else 1, 5))})
+    return blocks
+
+
+@st.composite
+def phase(draw: st.DrawFn, weeks: tuple[int, int]) -> Phase:
+    unit = draw(st.sampled_from(["USD", "USD", "draw"]))
+    start, step = draw(amounts(unit)), draw(st.just(Decimal(0)) | amounts(unit, 1, 500))
+    ceiling = start + draw(amounts(unit)) if step and draw(st.booleans()) else None
+    reset = draw(st.frozensets(st.sampled_from("+oer*")))
+    return {
+        "weeks": weeks,
+        "unit": unit,
+        "start": start,
+        "step": step,
+        "every": draw(st.sampled_from([1, 1, 2, 3, "week"])) if step else 1,
+        "ceiling": ceiling,
+        "bonus": draw(st.none() | bonus(unit)),
+        "reset": reset,
+        "recover": draw(st.none() | recover()) if reset and step else None,
+    }
+
+
+@st.composite
+def bonus(draw: st.DrawFn, unit: str) -> Bonus:
+    return {"amount": draw(amounts(unit)), "every": draw(st.integers(1, 4))}
+
+
+@st.composite
+def recover(draw: st.DrawFn) -> Recover:
+    return {
+        "after": draw(st.integers(1, 4)),
+        "paid": draw(st.sampled_from(["nth", "next"])),
+        "level": draw(st.sampled_from(["last earned", "next step"])),
+        "saved": draw(st.sampled_from(["highest", "latest"])),
+    }
+
+
+@st.composite
+def limit(draw: st.DrawFn, units: Sequence[str], *, dated: bool) -> Limit:
+    unit = draw(st.sampled_from(units))
+    days = draw(st.sets(st.dates(date(2024, 12, 1), date(2027, 2, 1)), max_size=2)) if dated else set()
+    return {
+        "unit": unit,
+        "per": draw(st.sampled_from(["reward", "calendar year", "episode"])),
+        "amounts": [(day, draw(amounts(unit, 0, 20_000))) for day in [None, *sorted(days)]],
+    }
+
+
+def visit_count(schedule: Schedule) -> int:
+    return sum((b["weeks"][1] - b["weeks"][0] + 1) * b["per_week"] for b in schedule["visits"])
+
+
+@st.composite
+def words(draw: st.DrawFn, schedule: Schedule) -> str:
+    """Draw results for a part of the plan; most are met, so that ladders climb."""
+    symbols = st.sampled_from("-----------+++ooer*_")
+    return "".join(draw(st.lists(symbols, max_size=visit_count(schedule))))

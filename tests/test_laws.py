@@ -1,0 +1,158 @@
+"""Laws that hold for every schedule and every timeline; the ids are those of docs/invariants.md."""
+
+import pickle
+from collections import defaultdict
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cm_engine import Decision, Observation, Rules, compile_rules, decide, initial_state, step
+from cm_engine.rules.reasons import Earned, Next, PlanEnded
+from cm_engine.rules.state import State
+from cm_engine.rules.timeline import fold
+from tests.oracle import Schedule
+from tests.programs import program_of, schedules, words
+
+
+def steps(schedule: Schedule, word: str) -> list[tuple[State, Decision, State]]:
+    """Every step of a timeline: the state before, the decision, the state after."""
+    rules = compile_rules(program_of(schedule))
+    state, taken = initial_state(rules, schedule["start"]), []
+    for outcome in word:
+        after, decision = step(rules, state, Observation(outcome))
+        taken.append((state, decision, after))
+        state = after
+    return taken
+
+
+@st.composite
+def timelines(draw: st.DrawFn, *, limits: bool = True) -> tuple[Schedule, str]:
+    schedule = draw(schedules(limits=limits))
+    return schedule, draw(words(schedule))
+
+
+def rules_of(schedule: Schedule) -> Rules:
+    return compile_rules(program_of(schedule))
+
+
+@given(timelines())
+def test_inv_1_no_award_is_negative_and_none_but_a_success_is_paid(timeline: tuple[Schedule, str]) -> None:
+    for _, decision, _ in steps(*timeline):
+        [award] = decision.paid
+        assert award.amount >= 0
+        assert award.amount == 0 or decision.outcome == "-"
+
+
+@given(timelines())
+def test_inv_2_no_ladder_pays_above_its_ceiling(timeline: tuple[Schedule, str]) -> None:
+    schedule, word = timeline
+    rules = rules_of(schedule)
+    for _, decision, _ in steps(schedule, word):
+        ceiling = rules.visits[decision.visit - 1].phase.ceiling
+        for reason in decision.reasons:
+            if isinstance(reason, Earned) and ceiling is not None:
+                assert reason.amount <= ceiling
+
+
+@given(timelines())
+def test_inv_3_the_sum_of_a_window_never_passes_its_limit(timeline: tuple[Schedule, str]) -> None:
+    schedule, word = timeline
+    sums: dict[object, int] = defaultdict(int)
+    for _, decision, _ in steps(schedule, word):
+        [award] = decision.paid
+        for index, limit in enumerate(rules_of(schedule).limits):
+            if award.amount and award.unit == limit.unit:
+                year = decision.on.year if decision.on and limit.yearly else None
+                window = (index, year if limit.accumulates else decision.visit)
+                sums[window] += award.amount
+                assert sums[window] <= limit.amount_on(decision.on)
+
+
+@given(st.data(), timelines())
+def test_inv_4_a_timeline_split_anywhere_and_resumed_from_its_stored_state_gives_the_same_decisions(
+    data: st.DataObject, timeline: tuple[Schedule, str]
+) -> None:
+    schedule, word = timeline
+    rules = rules_of(schedule)
+    whole = fold(rules, initial_state(rules, schedule["start"]), word)
+    cut = data.draw(st.integers(0, len(word)))
+    first = fold(rules, initial_state(rules, schedule["start"]), word[:cut])
+    rest = fold(rules, pickle.loads(pickle.dumps(first.state)), word[cut:])  # noqa: S301 - our own bytes
+    assert first.decisions + rest.decisions == whole.decisions
+    assert rest.state == whole.state
+
+
+@given(timelines())
+def test_inv_5_an_outcome_that_holds_moves_no_rung_no_run_and_no_sum(timeline: tuple[Schedule, str]) -> None:
+    for before, decision, after in steps(*timeline):
+        if decision.reasons[0].code in {"held", "not required"} and not opens_phase(timeline[0], decision):
+            kept = before.ladder._replace(week=0), before.received
+            moved = after.ladder._replace(week=0), after.received
+            assert moved == kept or week_ended_well(timeline[0], decision, before)
+
+
+def opens_phase(schedule: Schedule, decision: Decision) -> bool:
+    return rules_of(schedule).visits[decision.visit - 1].opens_phase
+
+
+def week_ended_well(schedule: Schedule, decision: Decision, before: State) -> bool:
+    """A visit not required may be the last of a week that was met as far as it was due."""
+    visit = rules_of(schedule).visits[decision.visit - 1]
+    return decision.outcome == "_" and visit.closes_week and before.ladder.week > 0
+
+
+@given(timelines())
+def test_inv_6_the_next_success_pays_what_was_promised(timeline: tuple[Schedule, str]) -> None:
+    schedule, word = timeline
+    rules = rules_of(schedule)
+    for _, decision, after in steps(schedule, word):
+        promised = decision.reasons[-1]
+        if isinstance(promised, PlanEnded):
+            assert decision.visit == len(rules.visits)
+            continue
+        assert isinstance(promised, Next)
+        _, following = step(rules, after, Observation("-"))
+        assert following.paid == ((promised.unit, promised.amount),)
+
+
+@given(timelines(limits=False))
+def test_inv_7_a_longer_run_never_earns_less_at_the_next_visit(timeline: tuple[Schedule, str]) -> None:
+    schedule, word = timeline
+    visits = rules_of(schedule).visits
+    earned = [
+        (visits[decision.visit - 1].phase, reason)
+        for _, decision, _ in steps(schedule, word)
+        for reason in decision.reasons
+        if isinstance(reason, Earned)
+    ]
+    for (phase, before), (next_phase, after) in pairwise(earned):
+        if phase is next_phase and after.run > 1:
+            assert after.run == before.run + 1
+            assert after.amount - before.amount == (after.change or 0) >= 0
+
+
+@given(timelines())
+def test_inv_8_a_decision_depends_only_on_what_was_observed_before_it(timeline: tuple[Schedule, str]) -> None:
+    schedule, word = timeline
+    program = program_of(schedule)
+    whole = decide(program, word, start=schedule["start"]).decisions
+    for end in range(len(word)):
+        assert decide(program, word[:end], start=schedule["start"]).decisions == whole[:end]
+
+
+@given(timelines())
+def test_inv_9_awards_and_losses_to_limits_add_up_to_what_was_earned(timeline: tuple[Schedule, str]) -> None:
+    for _, decision, _ in steps(*timeline):
+        [award] = decision.paid
+        earned = sum(getattr(r, "amount", 0) for r in decision.reasons if r.code in {"earned", "bonus"})
+        lost = sum(getattr(r, "lost", 0) for r in decision.reasons)
+        assert earned == award.amount + lost
+
+
+@given(timelines())
+def test_inv_10_every_decision_says_why_in_words(timeline: tuple[Schedule, str]) -> None:
+    for _, decision, _ in steps(*timeline):
+        assert decision.reasons[-1].code in {"next", "plan ended"}
+        assert decision.sentence.endswith(".")
+        assert len(decision.sentence.split(". ")) >= len(decision.reasons) - 1
