@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import strategies as st
@@ -76,7 +77,7 @@ def schedules(draw: st.DrawFn, *, limits: bool = True) -> Schedule:
     weeks = visits[-1]["weeks"][1]
     cuts = draw(st.sets(st.integers(1, weeks - 1), max_size=2)) if weeks > 1 else set()
     edges = [0, *sorted(cuts), weeks]
-    phases = [draw(phase((first + 1, last))) for first, last in zip(edges, edges[1:], strict=False)]
+    phases = [draw(phase((first + 1, last))) for first, last in pairwise(edges)]
     start = draw(st.none() | st.dates(date(2024, 11, 1), date(2026, 12, 31)))
     units = sorted({each["unit"] for each in phases})
     drawn = draw(st.lists(limit(units, dated=start is not None), max_size=3)) if limits else []
@@ -89,7 +90,9 @@ def visit_blocks(draw: st.DrawFn) -> list[Block]:
     blocks: list[Block] = []
     for length in lengths:
         first = blocks[-1]["weeks"][1] + 1 if blocks else 1
-        blocks.append({"weeks": (first, first + length - 1), "per_week": draw(st.integers(0 if blocks else 1, 5))})
+        blocks.append(
+            {"weeks": (first, first + length - 1), "per_week": draw(st.integers(0 if blocks else 1, 5))}
+        )
     return blocks
 
 

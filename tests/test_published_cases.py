@@ -63,7 +63,9 @@ def plan(schedule: dict[str, Any], visits: int) -> list[dict[str, Any]]:
         return [{"weeks": week_range(p), "per_week": p["tests_per_week"]} for p in schedule["phases"]]
     if "days" in schedule:
         visit_weeks = {day // 7 + 1 for day in schedule["days"]}
-        return [{"weeks": week, "per_week": int(week in visit_weeks)} for week in range(1, max(visit_weeks) + 1)]
+        return [
+            {"weeks": week, "per_week": int(week in visit_weeks)} for week in range(1, max(visit_weeks) + 1)
+        ]
     return [{"weeks": week_range({"weeks": f"1-{visits}"}), "per_week": 1}]
 
 

@@ -47,13 +47,13 @@ FileOption = Annotated[
 
 
 @app.command(epilog="Example: cm-engine run california-recovery-incentives --results ------+----")
-def run(  # noqa: PLR0913 - one parameter for each option
+def run(
     program: ProgramArgument,
     results: WordOption = None,
     file: FileOption = None,
     start: StartOption = None,
-    truncate: TruncateOption = False,  # noqa: FBT002 - an option of the command line
-    as_json: JsonOption = False,  # noqa: FBT002 - as above
+    truncate: TruncateOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Decide results, of one participant (--results) or of a file of them (--file).
 
@@ -101,7 +101,7 @@ def explain(
         str, typer.Option("--results", metavar="WORD", help="one symbol a visit: - + o e * r _")
     ],
     start: StartOption = None,
-    truncate: TruncateOption = False,  # noqa: FBT002 - an option of the command line
+    truncate: TruncateOption = False,
 ) -> None:
     """Say in plain words what each visit paid and why."""
     chosen = find_program(program)

@@ -1,6 +1,7 @@
 """The JSON that other programs build on: its keys are a contract."""
 
 import json
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cm_engine.program.units import Unit
@@ -23,17 +24,16 @@ def timeline_json(rules: Rules, timeline: Timeline, participant: str | None = No
     form["decisions"] = [
         _decision(decision, totals) for decision, totals in zip(timeline.decisions, sums, strict=True)
     ]
-    form["totals"] = amounts(timeline.sums)
+    form["totals"] = amounts(timeline.sums.items())
     return json.dumps(form, ensure_ascii=False, separators=(",", ":"))
 
 
-def amounts(sums: Any) -> dict[str, str]:  # noqa: ANN401 - pairs or a mapping of unit and minor units
+def amounts(pairs: Iterable[tuple[Unit, int]]) -> dict[str, str]:
     """Return amounts by the name of their unit, as digits."""
-    pairs = sums.items() if hasattr(sums, "items") else sums
     return {unit.name: unit.plain(amount) for unit, amount in pairs}
 
 
-def _decision(decision: Decision, totals: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
+def _decision(decision: Decision, totals: Mapping[Unit, int]) -> dict[str, Any]:
     form: dict[str, Any] = {"visit": decision.visit, "week": decision.week}
     if decision.on:
         form["date"] = decision.on.isoformat()
@@ -41,7 +41,7 @@ def _decision(decision: Decision, totals: Any) -> dict[str, Any]:  # noqa: ANN40
         **form,
         "result": decision.outcome,
         "awards": amounts(decision.paid),
-        "totals": amounts(totals),
+        "totals": amounts(totals.items()),
         "reasons": [reason_form(reason, decision.behavior) for reason in decision.reasons],
     }
 

@@ -56,7 +56,7 @@ def _participants(path: Path, lines: list[str], rules: Rules, *, truncate: bool)
                 column = lines[line - 1].rfind(results) + 1
                 _refuse(path, line, column, "results", f"participant {participant}: {error}")
     except csv.Error as error:
-        _refuse(path, reader.line_num, 1, "", f"this is not CSV: {error}")
+        _refuse(path, reader.reader.line_num, 1, "", f"this is not CSV: {error}")
 
 
 def _check_header(path: Path, found: list[str]) -> None:

@@ -48,7 +48,7 @@ def check(program: Program, document: Document) -> Iterator[Problem]:
                 continue
 
 
-def _parts(value: Any, path: Path) -> Iterator[tuple[Path, Part]]:  # noqa: ANN401 - any value of a model
+def _parts(value: Any, path: Path) -> Iterator[tuple[Path, Part]]:
     """Yield each part with its path, outer before inner."""
     below: Iterable[tuple[Any, Any]] = ()
     if isinstance(value, IllFormed):

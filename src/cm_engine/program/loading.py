@@ -24,7 +24,7 @@ def load_program(path: str | os.PathLike[str]) -> Program:
 
 
 def parse_program(text: str, *, name: str = "<text>") -> Program:
-    """Read a program from text.
+    r"""Read a program from text.
 
     Args:
         text: YAML 1.2, or JSON.
@@ -34,7 +34,7 @@ def parse_program(text: str, *, name: str = "<text>") -> Program:
         ProgramError: the text is wrong; the error holds every problem with line and column.
 
     Example:
-        >>> parse_program("program: a\\nversion: 1", name="a.yaml")
+        >>> parse_program("program: a\nversion: 1", name="a.yaml")
         Traceback (most recent call last):
         cm_engine.errors.ProgramError: a.yaml:1:1: error: the key 'targets' is missing
         a.yaml:1:1: error: the key 'title' is missing

@@ -28,6 +28,7 @@ from cm_engine.program.values import (
 )
 
 PER_WEEK_MAX = 70
+EVERY_MAX = 1000
 NAME_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=2000, strip_whitespace=True)]
@@ -43,16 +44,18 @@ Mark = Literal["stated", "derived", "unverified"]
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
 
-def _every(value: Any) -> int | Literal["week"]:  # noqa: ANN401 - whatever the file says
-    if value == "week" or (isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 1000):  # noqa: PLR2004
-        return value  # type: ignore[no-any-return]
-    raise wrong(f"expected a number of successes from 1 to 1000, or week, got {shown(value)}")
+def _every(value: Any) -> int | Literal["week"]:
+    if value == "week":
+        return "week"
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= EVERY_MAX:
+        return value
+    raise wrong(f"expected a number of successes from 1 to {EVERY_MAX}, or week, got {shown(value)}")
 
 
 Every = Annotated[
     int | Literal["week"],
     PlainValidator(_every),
-    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1, "maximum": 1000}, {"const": "week"}]}),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1, "maximum": EVERY_MAX}, {"const": "week"}]}),
 ]
 
 

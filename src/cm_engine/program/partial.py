@@ -34,7 +34,7 @@ for _look in _LOOKS.split():
 ILL_FORMED: Any = IllFormed()
 
 
-def partial_part(model: type[Part], data: Any) -> Any:  # noqa: ANN401 - whatever the file says
+def partial_part(model: type[Part], data: Any) -> Any:
     """Return a `model` with each field that is well-formed, and poison in place of the others."""
     if not isinstance(data, dict):
         return ILL_FORMED
@@ -42,7 +42,7 @@ def partial_part(model: type[Part], data: Any) -> Any:  # noqa: ANN401 - whateve
     return model.model_construct(**values)
 
 
-def _partial_field(model: type[Part], name: str, data: dict[str, Any]) -> Any:  # noqa: ANN401 - as above
+def _partial_field(model: type[Part], name: str, data: dict[str, Any]) -> Any:
     field = model.model_fields[name]
     if name not in data and _misspelt(name, model, data):
         return ILL_FORMED
@@ -59,7 +59,7 @@ def _misspelt(name: str, model: type[Part], data: dict[str, Any]) -> bool:
     return any(close_to(key, model.model_fields) == name for key in data if key not in model.model_fields)
 
 
-def _partial_value(annotation: Any, value: Any) -> Any:  # noqa: ANN401 - as above
+def _partial_value(annotation: Any, value: Any) -> Any:
     if isinstance(annotation, type) and issubclass(annotation, Part):
         return partial_part(annotation, value)
     inner = get_args(annotation)
@@ -70,7 +70,7 @@ def _partial_value(annotation: Any, value: Any) -> Any:  # noqa: ANN401 - as abo
     return ILL_FORMED
 
 
-def bare(annotation: Any) -> Any:  # noqa: ANN401 - an annotation may be anything
+def bare(annotation: Any) -> Any:
     """Return an annotation without its `| None`."""
     options = get_args(annotation)
     return (

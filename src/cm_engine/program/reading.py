@@ -71,13 +71,13 @@ def dotted(path: Path) -> str:
 
 
 def read_document(text: str, name: str) -> Document:
-    """Read YAML 1.2 text, keeping every value exact and every position.
+    r"""Read YAML 1.2 text, keeping every value exact and every position.
 
     Amounts come out as `Decimal` with the digits of the file; floating-point notation, such as 1e2, stays
     text, so that no model takes it for an amount. Nothing is raised: what cannot be read is a problem.
 
     Example:
-        >>> document = read_document("limits:\\n- amount: 10.50\\n", "a.yaml")
+        >>> document = read_document("limits:\n- amount: 10.50\n", "a.yaml")
         >>> document.data, document.values[("limits", 0, "amount")]
         ({'limits': [{'amount': Decimal('10.50')}]}, Place(line=2, column=11))
     """
@@ -107,7 +107,7 @@ def _syntax_problem(error: YAMLError, text: str, name: str) -> Problem:
     return Problem(name, line, column, "", "this is not YAML: a character that no text file holds")
 
 
-def _value(node: Node, path: Path, document: Document) -> Any:  # noqa: ANN401 - a file may say anything
+def _value(node: Node, path: Path, document: Document) -> Any:
     document.values[path] = Place(node.start_mark.line + 1, node.start_mark.column + 1)
     if node.anchor is not None:
         document.problems.append(
@@ -148,7 +148,7 @@ def _key(node: Node, path: Path, document: Document) -> str | None:
     return None
 
 
-def _scalar(node: ScalarNode, path: Path, document: Document) -> Any:  # noqa: ANN401 - as above
+def _scalar(node: ScalarNode, path: Path, document: Document) -> Any:
     text, kind = str(node.value), str(node.tag).removeprefix(_TAG)
     match kind:
         case "int" if _INTEGER.fullmatch(text):

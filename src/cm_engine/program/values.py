@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 
 WEEKS_MAX = 1040
 AMOUNT_MAX = 1_000_000_000
+SHOWN_MAX = 40
 
 OUTCOMES: dict[str, str] = {
     "-": "met",
@@ -50,7 +51,7 @@ def all_wrong(problems: Iterable[tuple[SubPath, str]]) -> PydanticCustomError:
     return PydanticCustomError("several", "several problems", {"problems": tuple(problems)})
 
 
-def shown(value: Any) -> str:  # noqa: ANN401 - whatever the file says
+def shown(value: Any) -> str:
     """Return a value of a file as an error message quotes it."""
     match value:
         case bool():
@@ -60,7 +61,7 @@ def shown(value: Any) -> str:  # noqa: ANN401 - whatever the file says
         case list():
             return "a list"
         case str():
-            return repr(value if len(value) <= 40 else value[:37] + "...")  # noqa: PLR2004 - one line
+            return repr(value if len(value) <= SHOWN_MAX else f"{value[:SHOWN_MAX]}...")
         case _:
             return str(value)
 
@@ -89,7 +90,7 @@ def nearest(name: str, options: Iterable[str]) -> str:
     return f"; did you mean {close!r}?" if close else ""
 
 
-def amount(value: Any) -> Decimal:  # noqa: ANN401 - whatever the file says
+def amount(value: Any) -> Decimal:
     """Return an amount written as digits, exactly.
 
     Example:
@@ -129,7 +130,7 @@ class Weeks(NamedTuple):
         return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
 
 
-def weeks(value: Any) -> Weeks:  # noqa: ANN401 - whatever the file says
+def weeks(value: Any) -> Weeks:
     """Return weeks written as one number or as first-last.
 
     Example:
@@ -164,7 +165,7 @@ WeekRange = Annotated[
 ]
 
 
-def day(value: Any) -> date:  # noqa: ANN401 - whatever the file says
+def day(value: Any) -> date:
     """Return a date written as year-month-day."""
     if type(value) is date:
         return value
@@ -194,7 +195,7 @@ class Dated(NamedTuple):
     changes: tuple[tuple[date | None, Decimal], ...]
 
 
-def dated(value: Any) -> Dated:  # noqa: ANN401 - whatever the file says
+def dated(value: Any) -> Dated:
     """Return an amount, or amounts by the day each comes into force.
 
     Example:

@@ -60,7 +60,7 @@ def _fields(path: Path) -> set[str]:
     return set(place.model_fields)
 
 
-def _below(place: Any, step: str | int) -> Any:  # noqa: ANN401 - an annotation may be anything
+def _below(place: Any, step: str | int) -> Any:
     """Return what the models expect one step below: in a model, in a tuple of them, or in a dict of them."""
     if isinstance(place, type) and issubclass(place, Part):
         return bare(place.model_fields[str(step)].annotation)
@@ -68,34 +68,36 @@ def _below(place: Any, step: str | int) -> Any:  # noqa: ANN401 - an annotation 
     return inner[1] if get_origin(place) is dict else inner[0]
 
 
+_WORDS = {
+    "wrong": "{msg}",
+    "literal_error": "expected {options}, got {got}{hint}",
+    "string_type": 'expected text, got {got}; put it in quotation marks: "{got}"',
+    "int_type": "expected a whole number, got {got}",
+    "bool_type": "expected true or false, got {got}",
+    "tuple_type": "expected a list, such as [{input}], got {got}",
+    "model_type": "expected keys with values, got {got}",
+    "dict_type": "expected keys with values, got {got}",
+    "greater_than_equal": "expected at least {ge}, got {got}",
+    "less_than_equal": "expected at most {le}, got {got}",
+    "too_short": "expected something here, got nothing",
+    "too_long": "expected one {place}, got {size}; write a program for each",
+    "string_too_short": "expected something here, got nothing",
+    "string_too_long": "expected at most {max_length} characters",
+    "string_pattern_mismatch": "expected small letters, digits and hyphens, such as va-prize, got {got}",
+}
+
+
 def _message(details: ErrorDetails) -> str:
-    ctx, got = details.get("ctx", {}), shown(details["input"])
-    match details["type"]:
-        case "wrong":
-            return str(details["msg"])
-        case "literal_error":
-            options = ctx["expected"].replace("'", "").replace(" or ", ", ").split(", ")
-            return f"expected {either(options)}, got {got}{nearest(str(details['input']), options)}"
-        case "string_type":
-            return f'expected text, got {got}; put it in quotation marks: "{got}"'
-        case "int_type" | "int_from_float":
-            return f"expected a whole number, got {got}"
-        case "bool_type":
-            return f"expected true or false, got {got}"
-        case "tuple_type":
-            return f"expected a list, such as [{details['input']}], got {got}"
-        case "model_type" | "dict_type":
-            return f"expected keys with values, got {got}"
-        case "greater_than_equal":
-            return f"expected at least {ctx['ge']}, got {got}"
-        case "less_than_equal":
-            return f"expected at most {ctx['le']}, got {got}"
-        case "too_short" | "string_too_short":
-            return "expected something here, got nothing"
-        case "too_long" if details["loc"] == ("targets",):
-            return f"expected one target, got {len(details['input'])}; write a program for each"
-        case "string_pattern_mismatch":
-            return f"expected small letters, digits and hyphens, such as va-prize, got {got}"
-        case "string_too_long":
-            return f"expected at most {ctx['max_length']} characters"
-    return str(details["msg"])
+    value, ctx = details["input"], details.get("ctx", {})
+    options = str(ctx.get("expected", "")).replace("'", "").replace(" or ", ", ").split(", ")
+    words: dict[str, Any] = {
+        **ctx,
+        "input": value,
+        "got": shown(value),
+        "msg": details["msg"],
+        "options": either(options),
+        "hint": nearest(str(value), options),
+        "place": str(details["loc"][-1]).removesuffix("s") if details["loc"] else "",
+        "size": len(value) if isinstance(value, list | dict) else 1,
+    }
+    return _WORDS.get(details["type"], "{msg}").format_map(words)

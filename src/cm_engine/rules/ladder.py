@@ -27,7 +27,7 @@ class Response(NamedTuple):
 
 
 def rate(phase: PhaseRules, rung: int) -> int:
-    """Return what a rung pays, without bonus, in minor units."""
+    """Return what a rung pays, without bonus, in minor units; keeps INV-2 and INV-7."""
     amount = phase.start + phase.step * (rung // phase.every)
     return amount if phase.ceiling is None or amount < phase.ceiling else phase.ceiling
 
@@ -60,7 +60,7 @@ def on_entering(visit: Visit, ladder: Ladder) -> Ladder:
 
 
 def respond(visit: Visit, ladder: Ladder, outcome: str) -> Response:
-    """Return what an outcome does to a ladder at a visit.
+    """Return what an outcome does to a ladder at a visit; keeps INV-1 and INV-5.
 
     Raises:
         KeyError: the outcome is not a symbol of a use-pattern word.

@@ -13,7 +13,7 @@ Limits = tuple[tuple[int, LimitRules], ...]
 def cut(
     limits: Limits, received: tuple[Received, ...], earned: int, on: date | None
 ) -> tuple[int, Limited | None]:
-    """Return what the limits leave of an award, and the reason if they take anything."""
+    """Return what the limits leave of an award, and the reason if they take anything; keeps INV-3 and INV-9."""
     award, tightest = earned, None
     for index, limit in limits:
         room = limit.amount_on(on) - _used(limit, received[index], on)

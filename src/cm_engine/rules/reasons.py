@@ -3,7 +3,7 @@
 Each carries its `code`, so that two reasons are equal only if they are of one kind. Amounts are in minor units of the reason's unit. A `run` counts consecutive successes, holds not breaking it.
 """
 
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from cm_engine.program.units import Unit
 
@@ -107,3 +107,6 @@ Reason = (
     | Next
     | PlanEnded
 )
+
+CODES: tuple[str, ...] = tuple(kind._field_defaults["code"] for kind in get_args(Reason))
+"""The codes of all kinds of reasons."""

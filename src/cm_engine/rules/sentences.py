@@ -61,9 +61,27 @@ WORDS = {
     ),
 }
 
-_ORDINALS = (
-    "Second", "Third", "Fourth", "Fifth", "Sixth", "Seventh", "Eighth", "Ninth", "Tenth", "Eleventh", "Twelfth",
-)  # fmt: skip
+_ORDINALS = dict(
+    enumerate(
+        [
+            "Second",
+            "Third",
+            "Fourth",
+            "Fifth",
+            "Sixth",
+            "Seventh",
+            "Eighth",
+            "Ninth",
+            "Tenth",
+            "Eleventh",
+            "Twelfth",
+        ],
+        2,
+    )
+)
+_COUNTS = dict(
+    enumerate(["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"], 2)
+)
 
 
 def sentence(reason: Reason, behavior: str) -> str:
@@ -79,10 +97,15 @@ def sentence(reason: Reason, behavior: str) -> str:
 
 def ordinal(number: int) -> str:
     """Return a count as a word that begins a sentence: Second, 13th, 22nd."""
-    if 2 <= number <= len(_ORDINALS) + 1:
-        return _ORDINALS[number - 2]
+    if number in _ORDINALS:
+        return _ORDINALS[number]
     ending = "th" if number // 10 % 10 == 1 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
     return f"{number}{ending}"
+
+
+def counted(number: int) -> str:
+    """Return a count of two or more as it is written in a sentence: two, twelve, 13."""
+    return _COUNTS.get(number, str(number))
 
 
 @singledispatch
@@ -101,12 +124,17 @@ def _(reason: Earned, words: Words) -> str:
 
 @_said.register
 def _(reason: BonusEarned, words: Words) -> str:
-    return f"Bonus for {reason.every} {words.mets} in a row: {reason.unit.spoken(reason.amount)} more."
+    run = f"{counted(reason.every)} {words.mets} in a row" if reason.every > 1 else f"each {words.met}"
+    return f"Bonus for {run}: {reason.unit.spoken(reason.amount)} more."
 
 
 @_said.register
 def _(reason: Recovered, words: Words) -> str:
-    who = f"{reason.after} {words.mets} in a row bring" if reason.after > 1 else f"This {words.met} brings"
+    who = (
+        f"{counted(reason.after).capitalize()} {words.mets} in a row bring"
+        if reason.after > 1
+        else f"This {words.met} brings"
+    )
     return f"{who} your reward back up to {reason.unit.spoken(reason.amount)}."
 
 
@@ -128,8 +156,8 @@ def _(reason: WasReset, words: Words) -> str:
 @_said.register
 def _(reason: Recoverable, words: Words) -> str:
     when = "With" if reason.paid_nth else "After"
-    run = f"{reason.after} {words.mets} in a row" if reason.after > 1 else f"one {words.met}"
-    return f"{when} {run} it goes back up to {reason.unit.spoken(reason.amount)}."
+    run = f"{counted(reason.after)} {words.mets} in a row" if reason.after > 1 else f"one {words.met}"
+    return f"{when} {run} the reward goes back up to {reason.unit.spoken(reason.amount)}."
 
 
 @_said.register

@@ -12,7 +12,6 @@ from cm_engine.rules.limits import add, cut
 from cm_engine.rules.reasons import Next, PlanEnded, Reason
 from cm_engine.rules.state import Award, Decision, Ladder, Observation, Received, State
 
-
 MEMORY = 100_000
 
 
@@ -44,7 +43,7 @@ def initial_state(rules: Rules, start: date | None = None) -> State:
 def step(rules: Rules, state: State, observation: Observation) -> tuple[State, Decision]:
     """Decide the next visit of a timeline.
 
-    Pure: the same arguments give the same answer, on any machine, at any time. The cost does not depend on
+    Keeps INV-4, INV-8 and INV-10. Pure: the same arguments give the same answer, on any machine, at any time. The cost does not depend on
     how many visits went before.
 
     Raises:
@@ -75,7 +74,7 @@ def step(rules: Rules, state: State, observation: Observation) -> tuple[State, D
 
 
 def forecast(rules: Rules, state: State) -> Reason:
-    """Return what the next visit pays if the target is met on its planned day."""
+    """Return what the next visit pays if the target is met on its planned day; keeps INV-6."""
     return _within_limits(rules, state, promise(rules, state.visits, state.ladder))
 
 

@@ -1,0 +1,94 @@
+"""Run the examples of the documents and docstrings, so that none of them can go stale."""
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sybil import Document, Example, Region, Sybil
+from sybil.document import PythonDocStringDocument
+from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
+from sybil.parsers.rest import DocTestParser
+
+BINARIES = Path(sys.executable).parent
+
+
+class ConsoleParser(CodeBlockParser):
+    """Run each `$ command` of a console block and compare what it prints with the lines below it."""
+
+    language = "console"
+
+    def evaluate(self, example: Example) -> str | None:
+        """Return the first difference, if there is one."""
+        for command, expected in _commands(str(example.parsed)):
+            done = _run(command)
+            printed = _plain(done.stdout + done.stderr)
+            if expected and printed != expected:
+                return f"$ {command}\nexpected:\n{expected}\nprinted:\n{printed}"
+            if not expected and done.returncode:
+                return f"$ {command}\nfailed: {printed}"
+        return None
+
+
+class SavedFileParser(CodeBlockParser):
+    """Save each YAML or CSV block whose first line is `# NAME` under that name, for the commands after it."""
+
+    def __call__(self, document: Document) -> Iterator[Region]:
+        """Yield the blocks that name themselves."""
+        for region in super().__call__(document):
+            if str(region.parsed).startswith("# "):
+                yield region
+
+    def evaluate(self, example: Example) -> None:
+        """Write the file into the folder that the document's commands run in."""
+        name, _, text = str(example.parsed).partition("\n")
+        Path(name.removeprefix("# ").strip()).write_text(text, "utf-8")
+
+
+def _commands(block: str) -> Iterator[tuple[str, str]]:
+    for part in f"\n{block}".split("\n$ ")[1:]:
+        command, _, expected = part.partition("\n")
+        yield command, _plain(expected)
+
+
+def _plain(text: str) -> str:
+    """Return text without the white space that nobody sees."""
+    return "\n".join(line.rstrip() for line in text.splitlines()).strip("\n")
+
+
+def _run(command: str) -> subprocess.CompletedProcess[str]:
+    path = f"{BINARIES}{os.pathsep}{os.environ['PATH']}"
+    shell = ["bash", "-c", command] if "|" in command or ">" in command else shlex.split(command)
+    env = {**os.environ, "PATH": path, "COLUMNS": "100"}
+    return subprocess.run(shell, capture_output=True, text=True, check=False, env=env)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Run the examples of one document in a folder of their own."""
+    before = Path.cwd()
+    place = tmp_path_factory.mktemp("document")
+    os.chdir(place)
+    yield place
+    os.chdir(before)
+
+
+_documents = Sybil(
+    parsers=[PythonCodeBlockParser(), ConsoleParser(), SavedFileParser("yaml"), SavedFileParser("csv")],
+    patterns=["README.md", "docs/*.md"],
+    fixtures=["folder"],
+)
+_docstrings = Sybil(
+    parsers=[DocTestParser()], patterns=["src/**/*.py"], document_types={".py": PythonDocStringDocument}
+)
+_collectors = [_documents.pytest(), _docstrings.pytest()]
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> Any:
+    """Collect the examples of a file, if it has some."""
+    found = (collect(file_path=file_path, parent=parent) for collect in _collectors)
+    return next((each for each in found if each is not None), None)

@@ -1,0 +1,259 @@
+"""The forms of `cm-engine` are a contract: what goes in, what comes out, what is refused and how."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cm_engine import catalogue
+
+COMMAND = Path(sys.executable).with_name("cm-engine")
+CALIFORNIA = "california-recovery-incentives"
+
+
+def cm_engine(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "COLUMNS": "100"}
+    command = [str(COMMAND), *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, env=env)
+
+
+def decided(*words: str) -> dict[str, Any]:
+    done = cm_engine("run", *words, "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    [line] = done.stdout.splitlines()
+    form: dict[str, Any] = json.loads(line)
+    return form
+
+
+def refused(*words: str, cwd: Path | None = None) -> str:
+    done = cm_engine(*words, cwd=cwd)
+    assert (done.returncode, done.stdout) == (2, "")
+    [line] = done.stderr.splitlines()
+    return line
+
+
+def test_run_prints_the_decisions_of_a_word_as_json() -> None:
+    form = decided(CALIFORNIA, "--results", "------+----")
+    assert list(form) == ["program", "version", "digest", "decisions", "totals"]
+    assert form["program"] == CALIFORNIA
+    assert form["version"] == "1"
+    assert len(form["digest"]) == 64
+    assert form["totals"] == {"USD": "116.50"}
+    assert form["decisions"][0] == {
+        "visit": 1,
+        "week": 1,
+        "result": "-",
+        "awards": {"USD": "10.00"},
+        "totals": {"USD": "10.00"},
+        "reasons": [
+            {
+                "code": "earned",
+                "text": "Negative test: $10.00.",
+                "unit": "USD",
+                "run": 1,
+                "amount": "10.00",
+                "change": None,
+            },
+            {
+                "code": "next",
+                "text": "Next negative: $10.00.",
+                "unit": "USD",
+                "amount": "10.00",
+                "limited": False,
+            },
+        ],
+    }
+
+
+def test_run_says_each_rung_of_a_reset_and_a_recovery() -> None:
+    form = decided(CALIFORNIA, "--results", "------+----")
+    paid = [decision["awards"]["USD"] for decision in form["decisions"]]
+    assert " ".join(paid) == "10.00 10.00 11.50 11.50 13.00 13.00 0.00 10.00 10.00 13.00 14.50"
+    assert [reason["code"] for reason in form["decisions"][6]["reasons"]] == ["reset", "recoverable", "next"]
+    assert [reason["code"] for reason in form["decisions"][8]["reasons"]] == ["earned", "recovered", "next"]
+
+
+def test_units_that_are_not_money_are_whole_numbers_in_strings() -> None:
+    assert decided("va-prize", "--results", "---")["totals"] == {"draw": "6"}
+    assert decided("higgins-1994-voucher", "--results", "-" * 60)["totals"] == {
+        "USD": "997.50",
+        "ticket": "24",
+    }
+
+
+def test_a_start_date_dates_the_decisions_and_opens_a_new_limit_with_the_new_year() -> None:
+    form = decided(CALIFORNIA, "--results", "-" * 36, "--start", "2026-10-05")
+    assert form["decisions"][0]["date"] == "2026-10-05"
+    assert form["decisions"][1]["date"] == "2026-10-08"
+    assert form["totals"] == {"USD": "599.00"}
+
+
+@pytest.mark.parametrize("word", ["-", "--", "---", "--o", "+-", "_", "*"])
+def test_a_word_may_begin_with_a_hyphen_like_an_option(word: str) -> None:
+    assert len(decided("va-prize", "--results", word)["decisions"]) == len(word)
+
+
+def test_a_word_that_looks_like_an_option_is_still_read_as_a_word() -> None:
+    assert refused("run", "va-prize", "--results", "--help").startswith("result 3 is 'h'")
+
+
+def test_run_reads_a_program_file(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(catalogue.source("va-prize"), "utf-8")
+    done = cm_engine("run", "mine.yaml", "--results", "--", "--json", cwd=tmp_path)
+    assert json.loads(done.stdout)["totals"] == {"draw": "3"}
+
+
+def test_run_decides_a_file_of_participants_one_json_object_a_line(tmp_path: Path) -> None:
+    file = tmp_path / "cohort.csv"
+    file.write_text("participant,results\np-1,--\np-2,\np-3,-o-\n", "utf-8")
+    done = cm_engine("run", CALIFORNIA, "--file", str(file), "--json")
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert list(lines[0]) == ["program", "version", "digest", "participant", "decisions", "totals"]
+    assert [(line["participant"], line["totals"]) for line in lines] == [
+        ("p-1", {"USD": "20.00"}),
+        ("p-2", {}),
+        ("p-3", {"USD": "20.00"}),
+    ]
+    assert done.stderr == ""
+
+
+def test_run_prints_a_table_of_participants_with_the_sum_of_all(tmp_path: Path) -> None:
+    file = tmp_path / "cohort.csv"
+    file.write_text("participant,results\np-1,--\np-2,-o-\n", "utf-8")
+    done = cm_engine("run", CALIFORNIA, "--file", str(file))
+    assert "In all: 2 participants, 5 visits, $40.00" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("lines", "where", "what"),
+    [
+        ("participant,results\np-1,--\np-2,-x-\n", ":3:5: ", "results: participant p-2: result 2 is 'x'"),
+        ("participant,results\np-1,--\np-1,-\n", ":3:1: ", "'p-1' is given twice; it is already on line 2"),
+        ("participant,results\n,--\n", ":2:1: ", "expected a participant and results, got ',--'"),
+        ("participant,results\np-1\n", ":2:1: ", "expected a participant and results, got 'p-1'"),
+        (
+            "who,use_pattern\n1,--\n",
+            ":1:1: ",
+            "expected the columns participant,results, got who,use_pattern",
+        ),
+        ("", ":1:1: ", "expected the columns participant,results, got nothing"),
+        (f"participant,results\np-1,{'-' * 37}\n", ":2:5: ", "37 results, but the plan has 36 visits"),
+        ('participant,results\n"p-1,--\n', ":2:1: ", "this is not CSV"),
+    ],
+)
+def test_a_wrong_line_of_a_file_is_named_and_nobody_is_decided(
+    tmp_path: Path, lines: str, where: str, what: str
+) -> None:
+    file = tmp_path / "cohort.csv"
+    file.write_text(lines, "utf-8")
+    line = refused("run", CALIFORNIA, "--file", str(file), "--json")
+    assert line.startswith(f"{file}{where}error: ")
+    assert what in line
+
+
+def test_a_word_longer_than_the_plan_is_refused_unless_it_is_truncated() -> None:
+    message = refused("run", "va-prize", "--results", "-" * 25)
+    assert (
+        message
+        == "25 results, but the plan has 24 visits; leave out what lies beyond it, or truncate (--truncate)"
+    )
+    assert len(decided("va-prize", "--results", "-" * 25, "--truncate")["decisions"]) == 24
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("run", "va-priz", "--results", "-"), "no program 'va-priz' in the catalogue, and no such file; did you mean 'va-prize'?"),
+        (("run", "x.yaml", "--results", "-"), "no program 'x.yaml' in the catalogue, and no such file; 'cm-engine catalogue' lists the ids"),
+        (("run", "va-prize"), "expected --results WORD or --file FILE, one of them"),
+        (("run", "va-prize", "--results", "-", "--file", "a.csv"), "expected --results WORD or --file FILE, one of them"),
+        (("run", "va-prize", "--file", "absent.csv"), "absent.csv: cannot be read: No such file or directory"),
+        (("run", "va-prize", "--results", "-", "--start", "2026-02-29"), "--start: there is no such date as 2026-02-29"),
+        (("run", "va-prize", "--results", "-", "--start", "tomorrow"), "--start: expected a date such as 2026-01-05, got 'tomorrow'"),
+        (("explain", "va-prize", "--results", "-?"), "result 2 is '?'; expected - met, + positive, o missed, e excused, * invalid, r refused, _ not required"),
+        (("check", "absent.yaml"), "no program 'absent.yaml' in the catalogue, and no such file; 'cm-engine catalogue' lists the ids"),
+        (("catalogue", "nobody"), "no program 'nobody' in the catalogue, and no such file; 'cm-engine catalogue' lists the ids"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_done_is_one_clear_line(words: tuple[str, ...], message: str, tmp_path: Path) -> None:
+    assert refused(*words, cwd=tmp_path) == message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_malformed_program_is_refused_at_its_place(tmp_path: Path) -> None:
+    text = catalogue.source("va-prize").replace("ceiling: 8", "ceiling: 0")
+    (tmp_path / "mine.yaml").write_text(text, "utf-8")
+    line = refused("run", "mine.yaml", "--results", "-", cwd=tmp_path)
+    assert line.startswith("mine.yaml:43:")
+    assert line.endswith("escalate.ceiling: expected at least the start, 1, got 0")
+
+
+def test_check_passes_every_program_of_the_catalogue() -> None:
+    done = cm_engine("check", *catalogue.program_ids())
+    assert done.returncode == 0
+    assert "va-prize, version 1: all 2 cases pass" in done.stdout
+
+
+def test_check_shows_the_first_difference_of_a_case_at_its_place_and_fails(tmp_path: Path) -> None:
+    text = catalogue.source("va-prize").replace("awards: [1, 2, 3, 0, 4", "awards: [1, 2, 3, 0, 5")
+    (tmp_path / "mine.yaml").write_text(text, "utf-8")
+    done = cm_engine("check", "mine.yaml", "va-prize", cwd=tmp_path)
+    assert done.returncode == 1
+    first = done.stdout.splitlines()[0]
+    assert first.startswith("mine.yaml:55:26: error: cases.1.awards.4: ")
+    assert first.endswith("visit 5 (-): expected 5, got 4 draws")
+    assert "1 of 2 cases differ" in done.stdout
+    assert "all 2 cases pass" in done.stdout
+
+
+def test_check_reports_every_problem_of_every_file(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("program: a\n", "utf-8")
+    done = cm_engine("check", "a.yaml", "a.yaml", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stdout.count("a.yaml:1:1: error: the key 'title' is missing") == 2
+
+
+def test_explain_says_in_words_what_each_visit_paid() -> None:
+    done = cm_engine("explain", CALIFORNIA, "--results", "--+")
+    assert "Second negative test in a row: $10.00. Next negative: $11.50." in done.stdout
+    assert "Positive test: no reward this time" in done.stdout
+    assert "In all: $20.00" in done.stdout
+
+
+def test_schema_prints_the_json_schema() -> None:
+    schema = json.loads(cm_engine("schema").stdout)
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+
+
+def test_catalogue_lists_the_programs_and_prints_the_file_of_one() -> None:
+    listed = cm_engine("catalogue").stdout
+    assert all(program_id in listed for program_id in catalogue.program_ids())
+    assert cm_engine("catalogue", "va-prize").stdout == catalogue.source("va-prize")
+
+
+@pytest.mark.parametrize("command", ["run", "check", "explain", "schema", "catalogue"])
+def test_the_example_in_the_help_of_each_command_works(command: str, tmp_path: Path) -> None:
+    (tmp_path / "my-program.yaml").write_text(catalogue.source("va-prize"), "utf-8")
+    [example] = [line for line in cm_engine(command, "--help").stdout.splitlines() if "Example: " in line]
+    words = example.partition("Example: cm-engine ")[2].partition(" > ")[0].split()
+    assert cm_engine(*words, cwd=tmp_path).returncode == 0
+
+
+def test_run_shows_a_table_on_a_terminal() -> None:
+    shown = cm_engine("run", "va-prize", "--results", "-e", "--start", "2026-01-05").stdout
+    assert "Mon 05 Jan 2026" in shown
+    assert "e excused" in shown
+    assert "In all: 1 draw" in shown
+
+
+def test_a_closed_pipe_ends_the_command_quietly(tmp_path: Path) -> None:
+    file = tmp_path / "cohort.csv"
+    rows = "".join(f"p-{number},{'-' * 24}\n" for number in range(500))
+    file.write_text(f"participant,results\n{rows}", "utf-8")
+    script = f"{COMMAND} run va-prize --file {file} --json | head -n 1 | wc -l"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)  # noqa: S607
+    assert (done.stdout.strip(), done.stderr) == ("1", "")
