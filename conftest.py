@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sybil import Document, Example, Region, Sybil
@@ -88,7 +87,7 @@ _docstrings = Sybil(
 _collectors = [_documents.pytest(), _docstrings.pytest()]
 
 
-def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> Any:
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """Collect the examples of a file, if it has some."""
     found = (collect(file_path=file_path, parent=parent) for collect in _collectors)
     return next((each for each in found if each is not None), None)
