@@ -57,6 +57,8 @@ def test_run_prints_the_decisions_of_a_word_as_json() -> None:
                 "run": 1,
                 "amount": "10.00",
                 "change": None,
+                "in_a_row": True,
+                "limited": False,
             },
             {
                 "code": "next",
@@ -64,6 +66,7 @@ def test_run_prints_the_decisions_of_a_word_as_json() -> None:
                 "unit": "USD",
                 "amount": "10.00",
                 "limited": False,
+                "opens": "",
             },
         ],
     }
@@ -132,9 +135,19 @@ def test_run_prints_a_table_of_participants_with_the_sum_of_all(tmp_path: Path) 
     ("lines", "where", "what"),
     [
         ("participant,results\np-1,--\np-2,-x-\n", ":3:5: ", "results: participant p-2: result 2 is 'x'"),
-        ("participant,results\np-1,--\np-1,-\n", ":3:1: ", "'p-1' is given twice; it is already on line 2"),
-        ("participant,results\n,--\n", ":2:1: ", "expected a participant and results, got ',--'"),
-        ("participant,results\np-1\n", ":2:1: ", "expected a participant and results, got 'p-1'"),
+        ("participant,results\np-1,--\n p-1 ,-\n", ":3:2: ", "participant: 'p-1' is on line 2 already"),
+        (
+            "participant,results\n,--\n",
+            ":2:1: ",
+            "participant: expected the id of a participant, got nothing",
+        ),
+        ("participant,results\np-1\n", ":2:1: ", "expected 2 values, got 1: p-1"),
+        ("participant,results\np-1,-,-\n", ":2:1: ", "expected 2 values, got 3: p-1,-,-"),
+        (
+            "participant,results,start\np-1,-,2026-02-29\n",
+            ":2:7: ",
+            "start: there is no such date as 2026-02-29",
+        ),
         (
             "who,use_pattern\n1,--\n",
             ":1:1: ",
@@ -155,12 +168,42 @@ def test_a_wrong_line_of_a_file_is_named_and_nobody_is_decided(
     assert what in line
 
 
+def test_every_wrong_line_of_a_file_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "cohort.csv"
+    file.write_text("participant,results\np-1,x\np-2,--\np-3,?\n", "utf-8")
+    done = cm_engine("run", CALIFORNIA, "--file", str(file), "--json")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert [line.split(": error:")[0] for line in done.stderr.splitlines()] == [f"{file}:2:5", f"{file}:4:5"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\ufeffparticipant,results\r\np-1,--\r\n",
+        "Participant;Results\n p-1 ; -- \n;\n\n",
+        "results\tparticipant\n--\tp-1\n",
+        'participant,results\n"p-1","--"\n',
+    ],
+)
+def test_a_file_is_read_as_spreadsheets_write_it(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "cohort.csv"
+    file.write_text(text, "utf-8")
+    done = cm_engine("run", CALIFORNIA, "--file", str(file), "--json")
+    [line] = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (line["participant"], line["totals"]) == ("p-1", {"USD": "20.00"})
+
+
+def test_each_participant_of_a_file_may_have_a_start_of_their_own(tmp_path: Path) -> None:
+    file = tmp_path / "cohort.csv"
+    file.write_text("participant,results,start\np-1,-,2026-06-01\np-2,-,\n", "utf-8")
+    done = cm_engine("run", CALIFORNIA, "--file", str(file), "--start", "2026-01-05", "--json")
+    days = [json.loads(line)["decisions"][0]["date"] for line in done.stdout.splitlines()]
+    assert days == ["2026-06-01", "2026-01-05"]
+
+
 def test_a_word_longer_than_the_plan_is_refused_unless_it_is_truncated() -> None:
     message = refused("run", "va-prize", "--results", "-" * 25)
-    assert (
-        message
-        == "25 results, but the plan has 24 visits; leave out what lies beyond it, or truncate (--truncate)"
-    )
+    assert message == "25 results, but the plan has 24 visits; shorten the results, or truncate them"
     assert len(decided("va-prize", "--results", "-" * 25, "--truncate")["decisions"]) == 24
 
 
@@ -168,15 +211,15 @@ def test_a_word_longer_than_the_plan_is_refused_unless_it_is_truncated() -> None
     ("words", "message"),
     [
         (("run", "va-priz", "--results", "-"), "no program 'va-priz' in the catalogue, and no such file; did you mean 'va-prize'?"),
-        (("run", "x.yaml", "--results", "-"), "no program 'x.yaml' in the catalogue, and no such file; 'cm-engine catalogue' lists the ids"),
+        (("run", "x.yaml", "--results", "-"), "no program 'x.yaml' in the catalogue, and no such file; expected an id of the catalogue or a file's path"),
         (("run", "va-prize"), "expected --results WORD or --file FILE, one of them"),
         (("run", "va-prize", "--results", "-", "--file", "a.csv"), "expected --results WORD or --file FILE, one of them"),
         (("run", "va-prize", "--file", "absent.csv"), "absent.csv: cannot be read: No such file or directory"),
         (("run", "va-prize", "--results", "-", "--start", "2026-02-29"), "--start: there is no such date as 2026-02-29"),
         (("run", "va-prize", "--results", "-", "--start", "tomorrow"), "--start: expected a date such as 2026-01-05, got 'tomorrow'"),
         (("explain", "va-prize", "--results", "-?"), "result 2 is '?'; expected - met, + positive, o missed, e excused, * invalid, r refused, _ not required"),
-        (("check", "absent.yaml"), "no program 'absent.yaml' in the catalogue, and no such file; 'cm-engine catalogue' lists the ids"),
-        (("catalogue", "nobody"), "no program 'nobody' in the catalogue, and no such file; 'cm-engine catalogue' lists the ids"),
+        (("check", "absent.yaml"), "no program 'absent.yaml' in the catalogue, and no such file; expected an id of the catalogue or a file's path"),
+        (("catalogue", "nobody"), "no program 'nobody' in the catalogue, and no such file; expected an id of the catalogue or a file's path"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_done_is_one_clear_line(words: tuple[str, ...], message: str, tmp_path: Path) -> None:
@@ -205,7 +248,7 @@ def test_check_shows_the_first_difference_of_a_case_at_its_place_and_fails(tmp_p
     assert done.returncode == 1
     first = done.stdout.splitlines()[0]
     assert first.startswith("mine.yaml:55:26: error: cases.1.awards.4: ")
-    assert first.endswith("visit 5 (-): expected 5, got 4 draws")
+    assert first.endswith("visit 5 (-): the case expects 5, the program pays 4")
     assert "1 of 2 cases differ" in done.stdout
     assert "all 2 cases pass" in done.stdout
 

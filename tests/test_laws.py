@@ -1,13 +1,22 @@
 """Laws that hold for every schedule and every timeline; the ids are those of docs/invariants.md."""
 
-import pickle
 from collections import defaultdict
 from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cm_engine import Decision, Observation, Rules, compile_rules, decide, initial_state, step
+from cm_engine import (
+    Decision,
+    Observation,
+    Rules,
+    compile_rules,
+    decide,
+    dump_state,
+    initial_state,
+    load_state,
+    step,
+)
 from cm_engine.rules.reasons import Earned, Next, PlanEnded
 from cm_engine.rules.state import State
 from cm_engine.rules.timeline import fold
@@ -78,7 +87,7 @@ def test_inv_4_a_timeline_split_anywhere_and_resumed_from_its_stored_state_gives
     whole = fold(rules, initial_state(rules, schedule["start"]), word)
     cut = data.draw(st.integers(0, len(word)))
     first = fold(rules, initial_state(rules, schedule["start"]), word[:cut])
-    rest = fold(rules, pickle.loads(pickle.dumps(first.state)), word[cut:])  # noqa: S301 - our own bytes
+    rest = fold(rules, load_state(rules, dump_state(first.state)), word[cut:])
     assert first.decisions + rest.decisions == whole.decisions
     assert rest.state == whole.state
 

@@ -10,6 +10,8 @@ from cm_engine.errors import (
     ProgramError,
     ProgramNotFoundError,
     ResultsError,
+    ResultsFileError,
+    StateError,
     UndatedError,
 )
 from cm_engine.program import Program, canonical, digest, json_schema, load_program, parse_program
@@ -22,10 +24,14 @@ from cm_engine.rules import (
     Timeline,
     compile_rules,
     decide,
+    dump_state,
     forecast,
     initial_state,
+    load_state,
     step,
 )
+
+__version__ = "0.1.0"
 
 __all__ = [
     "AmbiguousNameError",
@@ -40,8 +46,10 @@ __all__ = [
     "ProgramError",
     "ProgramNotFoundError",
     "ResultsError",
+    "ResultsFileError",
     "Rules",
     "State",
+    "StateError",
     "Timeline",
     "UndatedError",
     "canonical",
@@ -49,10 +57,12 @@ __all__ = [
     "compile_rules",
     "decide",
     "digest",
+    "dump_state",
     "forecast",
     "initial_state",
     "json_schema",
     "load_program",
+    "load_state",
     "parse_program",
     "step",
 ]

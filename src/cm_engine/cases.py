@@ -6,6 +6,7 @@ from decimal import Decimal
 from cm_engine.errors import Problem
 from cm_engine.program.loading import read_program
 from cm_engine.program.models import Case, Program
+from cm_engine.program.units import Unit
 from cm_engine.rules import Timeline, decide
 
 Difference = tuple[tuple[str | int, ...], str]
@@ -18,7 +19,7 @@ def first_difference(program: Program, case: Case) -> Difference | None:
         >>> from cm_engine import catalogue
         >>> program = catalogue.program("va-prize")
         >>> first_difference(program, Case(name="two", results="--", total=Decimal(4)))
-        (('total',), 'expected 4, got 3 draws')
+        (('total',), 'in all the case expects 4, the program pays 3')
     """
     timeline = decide(program, case.results, start=case.start, truncate=case.truncate)
     return next(_differences(program, case, timeline), None)
@@ -44,15 +45,16 @@ def _differences(program: Program, case: Case, timeline: Timeline) -> Iterator[D
     for index, (expected, decision) in enumerate(zip(case.awards or (), timeline.decisions, strict=False)):
         [award] = decision.paid
         if expected != award.unit.decimal(award.amount):
-            got = award.unit.spoken(award.amount)
-            yield (
-                ("awards", index),
-                f"visit {decision.visit} ({decision.outcome}): expected {expected}, got {got}",
-            )
+            visit = f"visit {decision.visit} ({decision.outcome})"
+            yield ("awards", index), f"{visit}: {_apart(expected, award.unit, award.amount)}"
     for place, unit, expected in _expected_sums(program, case):
         minor = {total.name: amount for total, amount in timeline.sums.items()}.get(unit, 0)
         if program.unit(unit).minor(expected) != minor:
-            yield place, f"expected {expected}, got {program.unit(unit).spoken(minor)}"
+            yield place, f"in all {_apart(expected, program.unit(unit), minor)}"
+
+
+def _apart(expected: Decimal, unit: Unit, minor: int) -> str:
+    return f"the case expects {unit.plain(unit.minor(expected))}, the program pays {unit.plain(minor)}"
 
 
 def _expected_sums(program: Program, case: Case) -> Iterator[tuple[tuple[str | int, ...], str, Decimal]]:

@@ -7,6 +7,8 @@
   x AmbiguousNameError        two packages offer one name
   x ResultsError              a word of results, or a file of them, cannot be read; also a ValueError
     + PlanExceededError       more results than the plan has visits
+    + ResultsFileError        lines of a file of results are wrong; carries every Problem found
+  x StateError                a state belongs to another program; also a ValueError
   x UndatedError              an amount depends on the date and no start date was given; also a ValueError
   x MissingDependencyError    names the extra to install
 ```
@@ -64,7 +66,11 @@ class ProgramNotFoundError(CmEngineError, LookupError):
     def __init__(self, name: str, nearest: str | None = None) -> None:
         self.name = name
         self.nearest = nearest
-        hint = f"; did you mean {nearest!r}?" if nearest else "; 'cm-engine catalogue' lists the ids"
+        hint = (
+            f"; did you mean {nearest!r}?"
+            if nearest
+            else "; expected an id of the catalogue or a file's path"
+        )
         super().__init__(f"no program {name!r} in the catalogue, and no such file{hint}")
 
 
@@ -93,8 +99,35 @@ class PlanExceededError(ResultsError):
         self.given = given
         self.planned = planned
         super().__init__(
-            f"{given} results, but the plan has {planned} visits; "
-            "leave out what lies beyond it, or truncate (--truncate)"
+            f"{given} results, but the plan has {planned} visits; shorten the results, or truncate them"
+        )
+
+
+class ResultsFileError(ResultsError):
+    """Report every wrong line of a file of results, in the order of the file.
+
+    Attributes:
+        problems: what is wrong and where; never empty.
+    """
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(sorted(problems))
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class StateError(CmEngineError, ValueError):
+    """Report a state that belongs to another program, or to another version of it.
+
+    Attributes:
+        found: the digest that the state carries.
+        expected: the digest of the program at hand.
+    """
+
+    def __init__(self, found: str, expected: str) -> None:
+        self.found = found
+        self.expected = expected
+        super().__init__(
+            f"the state belongs to program {found[:12]}, not to {expected[:12]}; decide with the one it began with"
         )
 
 

@@ -12,11 +12,12 @@ from pydantic_core import PydanticCustomError
 from rich.console import Console
 from rich.progress import track
 
+from cm_engine import __version__
 from cm_engine import catalogue as programs
 from cm_engine.cases import case_problems
 from cm_engine.cli.forms import timeline_json
 from cm_engine.cli.results import Participant, read_results
-from cm_engine.cli.tables import cases_table, catalogue_table, cohort_table, explained, timeline_table
+from cm_engine.cli.tables import cases_table, catalogue_table, cohort_table, explained, screen, timeline_table
 from cm_engine.errors import ProgramError, ResultsError
 from cm_engine.program import Program, json_schema, load_program
 from cm_engine.program.loading import read_text
@@ -30,6 +31,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _version(asked: bool) -> None:  # noqa: FBT001 - typer calls it so
+    if asked:
+        typer.echo(f"cm-engine {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")
+    ] = False,
+) -> None:
+    """Decide contingency-management rewards by a program, exactly, and say why."""
+
 
 ProgramArgument = Annotated[str, typer.Argument(metavar="PROGRAM", help="a catalogue id, or a program file")]
 WordOption = Annotated[
@@ -55,9 +72,13 @@ def run(
     truncate: TruncateOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Decide results, of one participant (--results) or of a file of them (--file).
+    """Decide the results of participants.
 
-    Without --start the timeline has no dates, and limits of a calendar year count it as one year.
+    Those of one are a WORD (--results), with one symbol a visit:
+    - met, + positive, o missed, e excused, * invalid, r refused, _ not required.
+    Those of many are a CSV file (--file) with the columns participant,results and, if they differ, start.
+
+    Without a start the timeline has no dates, and limits of a calendar year count it as one year.
     """
     if (results is None) == (file is None):
         msg = "expected --results WORD or --file FILE, one of them"
@@ -72,26 +93,24 @@ def run(
     if as_json:
         sys.stdout.write(timeline_json(rules, timeline) + "\n")
     else:
-        Console().print(timeline_table(rules, timeline))
+        screen().print(timeline_table(rules, timeline))
 
 
 def _run_file(rules: Rules, file: Path, start: date | None, *, truncate: bool, as_json: bool) -> None:
-    participants = read_results(file, rules, truncate=truncate)
-    decided = _decided(rules, participants, start)
+    participants = read_results(file, rules, start, truncate=truncate)
+    decided = _decided(rules, participants)
     if as_json:
         for participant, timeline in decided:
             sys.stdout.write(timeline_json(rules, timeline, participant.participant) + "\n")
     else:
-        Console().print(cohort_table(rules, list(decided)))
+        screen().print(cohort_table(rules, list(decided)))
 
 
-def _decided(
-    rules: Rules, participants: Iterable[Participant], start: date | None
-) -> Iterator[tuple[Participant, Timeline]]:
+def _decided(rules: Rules, participants: Iterable[Participant]) -> Iterator[tuple[Participant, Timeline]]:
     """Decide participant after participant, with a progress bar where a person watches."""
-    screen = Console(stderr=True)
-    for participant in track(participants, "Deciding", console=screen, disable=not screen.is_terminal):
-        yield participant, decide(rules.program, participant.results, start=start)
+    watched = Console(stderr=True)
+    for participant in track(participants, "Deciding", console=watched, disable=not watched.is_terminal):
+        yield participant, decide(rules.program, participant.results, start=participant.start)
 
 
 @app.command(epilog="Example: cm-engine explain va-prize --results ---e-o--")
@@ -103,7 +122,7 @@ def explain(
     start: StartOption = None,
     truncate: TruncateOption = False,
 ) -> None:
-    """Say in plain words what each visit paid and why."""
+    """Say in words what was paid and why."""
     chosen = find_program(program)
     timeline = decide(chosen, results, start=_day(start), truncate=truncate)
     for line in explained(compile_rules(chosen), timeline):
@@ -114,7 +133,10 @@ def explain(
 def check(
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help="program files, or catalogue ids")],
 ) -> None:
-    """Check program files and run their worked cases; exit with 1 on any problem."""
+    """Check program files and their cases.
+
+    Exits with 1 on any problem.
+    """
     texts = [(name, find_text(name)) for name in files]
     passed = [_check(name, text) for name, text in texts]
     if not all(passed):
@@ -130,13 +152,13 @@ def _check(name: str, text: str) -> bool:
         return False
     for problem in filter(None, problems):
         typer.echo(str(problem))
-    Console().print(cases_table(program, problems))
+    screen().print(cases_table(program, problems))
     return not any(problems)
 
 
 @app.command(epilog="Example: cm-engine schema > program.schema.json")
 def schema() -> None:
-    """Print the JSON Schema of program files, for an editor."""
+    """Print the JSON Schema for an editor."""
     typer.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
 
 
@@ -146,9 +168,12 @@ def catalogue(
         str | None, typer.Argument(metavar="[ID]", help="print the file of this program")
     ] = None,
 ) -> None:
-    """List the published programs, or print the file of one."""
+    """List published programs, or print one.
+
+    What it prints of one is its program file.
+    """
     if program_id is None:
-        Console().print(catalogue_table([programs.program(each) for each in programs.program_ids()]))
+        screen().print(catalogue_table([programs.program(each) for each in programs.program_ids()]))
     else:
         sys.stdout.write(programs.source(program_id))
 

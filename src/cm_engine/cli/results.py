@@ -2,74 +2,136 @@
 
 import csv
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
-from cm_engine.errors import Problem, ResultsError
-from cm_engine.rules import Rules
+from pydantic_core import PydanticCustomError
+
+from cm_engine.errors import Problem, ResultsError, ResultsFileError
+from cm_engine.program.values import day
+from cm_engine.rules import Rules, initial_state
 from cm_engine.rules.timeline import planned_part
 
-COLUMNS = ("participant", "results")
+NEEDED = ("participant", "results")
+DELIMITERS = ",;\t"
 
 
 class Participant(NamedTuple):
-    """A participant and the results so far."""
+    """A participant, the results so far, and the first day of week 1."""
 
     participant: str
     results: str
+    start: date | None
 
 
-def read_results(path: Path, rules: Rules, *, truncate: bool) -> list[Participant]:
-    """Return the participants of a CSV file with the columns `participant` and `results`.
+class Row(NamedTuple):
+    """A line of the file, with the fields by the name of their column."""
+
+    line: int
+    text: str
+    fields: dict[str, str]
+
+
+class _WrongError(Exception):
+    """Say what is wrong with a column of a row."""
+
+    def __init__(self, column: str, message: str) -> None:
+        self.column = column
+        super().__init__(message)
+
+
+def read_results(path: Path, rules: Rules, start: date | None, *, truncate: bool) -> list[Participant]:
+    """Return the participants of a CSV file with the columns participant, results and, if it likes, start.
+
+    Commas, semicolons or tabs separate the columns. Empty lines, and white space around a value, mean nothing.
+
+    Args:
+        path: the file, in UTF-8.
+        rules: the program that the results are meant for.
+        start: the first day of week 1 of those without one of their own.
+        truncate: drop results beyond the plan.
 
     Raises:
-        ResultsError: the file cannot be read, or a line of it is wrong; the error names file, line and column.
+        ResultsFileError: lines are wrong; the error has all of them.
+        ResultsError: the file cannot be read.
     """
+    problems: list[Problem] = []
+    participants: dict[str, Participant] = {}
+    lines: dict[str, int] = {}
+    for row in _rows(path, problems):
+        try:
+            participant = _participant(row, rules, start, lines, truncate=truncate)
+        except _WrongError as wrong:
+            problems.append(_problem(path, row, wrong))
+            continue
+        participants[participant.participant] = participant
+        lines[participant.participant] = row.line
+    if problems:
+        raise ResultsFileError(problems)
+    return list(participants.values())
+
+
+def _text(path: Path) -> str:
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        return path.read_bytes().decode("utf-8-sig")
     except OSError as error:
         msg = f"{path}: cannot be read: {error.strerror}"
         raise ResultsError(msg) from error
     except UnicodeDecodeError as error:
-        msg = f"{path}: is not text in UTF-8"
+        msg = f"{path}: is not text in UTF-8; save it as CSV UTF-8"
         raise ResultsError(msg) from error
-    return list(_participants(path, text.splitlines(), rules, truncate=truncate))
 
 
-def _participants(path: Path, lines: list[str], rules: Rules, *, truncate: bool) -> Iterator[Participant]:
-    reader = csv.DictReader(lines, strict=True)
-    seen: dict[str, int] = {}
+def _rows(path: Path, problems: list[Problem]) -> Iterator[Row]:
+    """Yield each line that is not empty; what is no row of the header's columns is a problem."""
+    lines = enumerate(_text(path).split("\n"), start=1)
+    header, delimiter = _header(path, next(lines)[1])
+    for number, text in lines:
+        if not text.strip(f"{DELIMITERS}\r "):
+            continue
+        try:
+            [values] = csv.reader([text], delimiter=delimiter, strict=True)
+        except csv.Error as error:
+            problems.append(Problem(str(path), number, 1, "", f"this is not CSV: {error}"))
+            continue
+        if len(values) != len(header):
+            message = f"expected {len(header)} values, got {len(values)}: {text.strip()}"
+            problems.append(Problem(str(path), number, 1, "", message))
+            continue
+        fields = dict(zip(header, (value.strip() for value in values), strict=True))
+        yield Row(number, text, fields)
+
+
+def _header(path: Path, text: str) -> tuple[list[str], str]:
+    delimiter = max(DELIMITERS, key=text.count)
+    names = [name.strip(' "\r').lower() for name in text.split(delimiter)]
+    if not set(NEEDED) <= set(names):
+        message = f"expected the columns participant,results, got {text.strip() or 'nothing'}"
+        raise ResultsFileError([Problem(str(path), 1, 1, "", message)])
+    return names, delimiter
+
+
+def _participant(
+    row: Row, rules: Rules, start: date | None, seen: dict[str, int], *, truncate: bool
+) -> Participant:
+    participant, own_start = row.fields["participant"], row.fields.get("start")
+    if not participant:
+        raise _WrongError("participant", "expected the id of a participant, got nothing")
+    if participant in seen:
+        raise _WrongError("participant", f"{participant!r} is on line {seen[participant]} already")
     try:
-        _check_header(path, list(reader.fieldnames or ()))
-        for row in reader:
-            line = reader.line_num
-            participant, results = row["participant"], row["results"]
-            if not participant or results is None:
-                _refuse(path, line, 1, "", f"expected a participant and results, got {lines[line - 1]!r}")
-            if participant in seen:
-                message = f"{participant!r} is given twice; it is already on line {seen[participant]}"
-                _refuse(path, line, 1, "participant", message)
-            seen[participant] = line
-            try:
-                yield Participant(participant, planned_part(rules, results, truncate=truncate))
-            except ResultsError as error:
-                column = lines[line - 1].rfind(results) + 1
-                _refuse(path, line, column, "results", f"participant {participant}: {error}")
-    except csv.Error as error:
-        _refuse(path, reader.reader.line_num, 1, "", f"this is not CSV: {error}")
+        begin = day(own_start) if own_start else start
+        initial_state(rules, begin)
+    except PydanticCustomError as error:
+        raise _WrongError("start", error.message()) from None
+    try:
+        return Participant(participant, planned_part(rules, row.fields["results"], truncate=truncate), begin)
+    except ResultsError as error:
+        raise _WrongError("results", f"participant {participant}: {error}") from None
 
 
-def _check_header(path: Path, found: list[str]) -> None:
-    for column in COLUMNS:
-        if column not in found:
-            _refuse(
-                path,
-                1,
-                1,
-                "",
-                f"expected the columns participant,results, got {','.join(found) or 'nothing'}",
-            )
-
-
-def _refuse(path: Path, line: int, column: int, what: str, message: str) -> NoReturn:
-    raise ResultsError(str(Problem(str(path), line, column, what, message)))
+def _problem(path: Path, row: Row, wrong: _WrongError) -> Problem:
+    value = row.fields[wrong.column]
+    column = row.text.rfind(value) + 1 if value else 1
+    return Problem(str(path), row.line, column, wrong.column, str(wrong))

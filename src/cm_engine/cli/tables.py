@@ -1,9 +1,10 @@
 """What a person reads on a terminal."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 
 from rich import box
-from rich.console import Group
+from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
@@ -14,6 +15,15 @@ from cm_engine.program.units import Unit
 from cm_engine.program.values import OUTCOMES
 from cm_engine.rules import Rules, Timeline
 from cm_engine.rules.timeline import running_sums
+
+COPIED = frozenset({"Id", "Participant", "Results"})
+"""The columns that a person copies from, and that are never broken over lines."""
+
+
+def screen() -> Console:
+    """Return the terminal, or a page wide enough for what is printed into a file."""
+    console = Console()
+    return console if console.is_terminal or "COLUMNS" in os.environ else Console(width=120)
 
 
 def spoken(sums: Mapping[Unit, int]) -> str:
@@ -71,9 +81,12 @@ def cases_table(program: Program, problems: Sequence[Problem | None]) -> Group:
     table = _table("Case", "Results", "")
     for case, problem in zip(program.cases, problems, strict=True):
         table.add_row(case.name, case.results, "differs" if problem else "passes")
+    name = f"{program.program}, version {program.version}"
     failed = sum(problem is not None for problem in problems)
+    if not problems:
+        return Group(Text(f"{name}: no cases, so nothing was compared"))
     verdict = f"{failed} of {len(problems)} cases differ" if failed else f"all {len(problems)} cases pass"
-    return Group(Text(f"{program.program}, version {program.version}: {verdict}"), table)
+    return Group(Text(f"{name}: {verdict}"), table)
 
 
 def catalogue_table(programs: Sequence[Program]) -> Table:
@@ -87,5 +100,5 @@ def catalogue_table(programs: Sequence[Program]) -> Table:
 def _table(*columns: str) -> Table:
     table = Table(box=box.SIMPLE)
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column in COPIED)
     return table

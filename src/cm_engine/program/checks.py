@@ -253,7 +253,13 @@ def expects_something(case: Case, _: Whole) -> Found:
 def awards_for_results(case: Case, _: Whole) -> Found:
     """Find a case with more or fewer awards than results."""
     if case.awards is not None and not case.truncate and len(case.awards) != len(case.results):
-        yield ("awards",), f"expected {len(case.results)} awards, one a result, got {len(case.awards)}"
+        commas = (
+            "; write an amount with a point, not a comma" if len(case.awards) == 2 * len(case.results) else ""
+        )
+        yield (
+            ("awards",),
+            f"expected {len(case.results)} awards, one a result, got {len(case.awards)}{commas}",
+        )
 
 
 def results_within_plan(case: Case, whole: Whole) -> Found:

@@ -61,7 +61,7 @@ Every = Annotated[
 
 def _currency(code: str) -> str:
     if code not in CURRENCY_DECIMALS:
-        raise wrong(f"{shown(code)} is not an ISO 4217 currency{nearest(code, CURRENCY_DECIMALS)}")
+        raise wrong(f"{shown(code)} is not an ISO 4217 currency{nearest(code.upper(), CURRENCY_DECIMALS)}")
     return code
 
 

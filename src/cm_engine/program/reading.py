@@ -1,6 +1,7 @@
 """From YAML 1.2 text to plain values that remember where they stood; the only module that knows YAML."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -81,7 +82,7 @@ def read_document(text: str, name: str) -> Document:
         >>> document.data, document.values[("limits", 0, "amount")]
         ({'limits': [{'amount': Decimal('10.50')}]}, Place(line=2, column=11))
     """
-    document = Document(name)
+    document = Document(name, problems=list(_word_processed(text, name)))
     if len(text) > TEXT_BYTES_MAX:
         document.problems.append(
             Problem(name, 1, 1, "", f"the file is larger than {TEXT_BYTES_MAX} characters")
@@ -93,18 +94,59 @@ def read_document(text: str, name: str) -> Document:
     except RecursionError:
         document.problems.append(Problem(name, 1, 1, "", "the file is nested too deeply to be a program"))
     except YAMLError as error:
-        document.problems.append(_syntax_problem(error, text, name))
+        document.problems = document.problems or [_syntax_problem(error, text, name)]
     return document
+
+
+_WORD_PROCESSED = (
+    (r"[\u200b\u2060\ufeff]", "an invisible character"),
+    (r"(?m)(?<=[:\-,\[{])\u00a0|^[ \u00a0]*?\u00a0", "a non-breaking space"),
+    (r"(?<=[:,\[{] )[\u201c\u201d\u2018\u2019]", "a curly quotation mark"),
+)
+
+
+def _word_processed(text: str, name: str) -> Iterator[Problem]:
+    """Yield what a word processor leaves where YAML needs the plain character, and takes it for text."""
+    for pattern, what in _WORD_PROCESSED:
+        if found := re.search(pattern, text):
+            place = _position(text, found.end() - 1)
+            yield Problem(name, *place, "", f"{what}, as word processors write it; type a plain one")
+
+
+def _position(text: str, index: int) -> tuple[int, int]:
+    return text.count("\n", 0, index) + 1, index - text.rfind("\n", 0, index)
 
 
 def _syntax_problem(error: YAMLError, text: str, name: str) -> Problem:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     if isinstance(error, MarkedYAMLError) and mark is not None:
-        what = " ".join(str(error.problem or error.context).split())
-        return Problem(name, mark.line + 1, mark.column + 1, "", f"this is not YAML: {what}")
-    before = text[: getattr(error, "position", 0)]
-    line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        return Problem(name, mark.line + 1, mark.column + 1, "", _syntax_words(error, mark))
+    line, column = _position(text, getattr(error, "position", 0))
     return Problem(name, line, column, "", "this is not YAML: a character that no text file holds")
+
+
+_SYNTAX = {
+    "mapping values are not allowed": "a colon where none can stand; check the blanks at the beginning of the line, "
+    "or put the text in quotation marks",
+    "could not find expected ':'": "a key without a colon, here or on the line above",
+    "undefined alias": "text that begins with * has to stand in quotation marks",
+    "cannot start any token": "text that begins with this character has to stand in quotation marks; "
+    "the beginning of a line has blanks, never tabs",
+    "but found another document": "a second document begins here; one file is one program",
+    "expected <block end>": "this does not fit the lines above; check the blanks at the beginning of the line, "
+    "and the quotation marks",
+    "expected ',' or": "a list or a set of keys is not closed, or a comma is missing",
+    "expected the node content": "a value is missing here",
+}
+
+
+def _syntax_words(error: MarkedYAMLError, mark: Any) -> str:
+    found = " ".join(str(error.problem or error.context).split())
+    opened = error.context_mark
+    if "quoted scalar" in str(error.context) and opened and opened.line != mark.line:
+        return f"the quotation mark opened on line {opened.line + 1} is not closed"
+    words = next((words for key, words in _SYNTAX.items() if key in found), None)
+    return f"this is not YAML: {words}" if words else f"this is not YAML: {found}"
 
 
 def _value(node: Node, path: Path, document: Document) -> Any:
@@ -159,6 +201,8 @@ def _scalar(node: ScalarNode, path: Path, document: Document) -> Any:
             return text.lower() == "true"
         case "null":
             message = "has no value; give one or leave the key out"
+            if path and re.fullmatch(r"[0-9]+", str(path[-1])):
+                message = "a comma separates keys here; write an amount with a point, such as 2.50"
             document.problems.append(document.problem(path, message, of_key=path in document.keys))
             return Nothing()
         case "str" | "int" | "float" | "timestamp" | "merge" | "value":

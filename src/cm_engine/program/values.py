@@ -1,6 +1,7 @@
 """The small values a program file is made of: amounts, weeks, dates, words of results, dated amounts."""
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
@@ -130,6 +131,14 @@ class Weeks(NamedTuple):
         return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
 
 
+def dashed(value: Any) -> str:
+    """Return a hint at a dash that is no hyphen, or nothing."""
+    odd = next(
+        (symbol for symbol in str(value) if unicodedata.category(symbol) == "Pd" and symbol != "-"), None
+    )
+    return f", with {named(odd)} for a hyphen" if odd else ""
+
+
 def weeks(value: Any) -> Weeks:
     """Return weeks written as one number or as first-last.
 
@@ -141,7 +150,7 @@ def weeks(value: Any) -> Weeks:
         return value
     found = _WEEKS.fullmatch(f"{value}-{value}" if isinstance(value, int) else str(value))
     if found is None or isinstance(value, bool):
-        raise wrong(f"expected weeks such as 1-12 or 24, got {shown(value)}")
+        raise wrong(f"expected weeks such as 1-12 or 24, got {shown(value)}{dashed(value)}")
     first, last = int(found[1]), int(found[2])
     if first > last:
         raise wrong(f"expected the first week before the last, got {first}-{last}")
@@ -259,8 +268,13 @@ def check_word(word: str) -> str:
     """
     for number, symbol in enumerate(word, start=1):
         if symbol not in OUTCOMES:
-            raise wrong(f"result {number} is {symbol!r}; expected {outcomes_listed()}")
+            raise wrong(f"result {number} is {named(symbol)}; expected {outcomes_listed()}")
     return word
+
+
+def named(symbol: str) -> str:
+    """Return a character as an error message quotes it, with its name where it looks like another."""
+    return repr(symbol) if symbol.isascii() else f"{symbol!r} ({unicodedata.name(symbol, 'unknown').lower()})"
 
 
 def outcomes_listed() -> str:

@@ -74,7 +74,7 @@ _WORDS = {
     "string_type": 'expected text, got {got}; put it in quotation marks: "{got}"',
     "int_type": "expected a whole number, got {got}",
     "bool_type": "expected true or false, got {got}",
-    "tuple_type": "expected a list, such as [{input}], got {got}",
+    "tuple_type": "expected a list{such}, got {got}",
     "model_type": "expected keys with values, got {got}",
     "dict_type": "expected keys with values, got {got}",
     "greater_than_equal": "expected at least {ge}, got {got}",
@@ -92,7 +92,7 @@ def _message(details: ErrorDetails) -> str:
     options = str(ctx.get("expected", "")).replace("'", "").replace(" or ", ", ").split(", ")
     words: dict[str, Any] = {
         **ctx,
-        "input": value,
+        "such": "; begin each of its items with '- '" if isinstance(value, dict) else f", such as [{value}]",
         "got": shown(value),
         "msg": details["msg"],
         "options": either(options),

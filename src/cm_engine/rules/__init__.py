@@ -3,6 +3,7 @@
 from cm_engine.rules.compiled import Rules, compile_rules
 from cm_engine.rules.state import Award, Decision, Observation, State
 from cm_engine.rules.step import forecast, initial_state, step
+from cm_engine.rules.stored import dump_state, load_state
 from cm_engine.rules.timeline import Timeline, decide
 
 __all__ = [
@@ -14,7 +15,9 @@ __all__ = [
     "Timeline",
     "compile_rules",
     "decide",
+    "dump_state",
     "forecast",
     "initial_state",
+    "load_state",
     "step",
 ]

@@ -42,6 +42,9 @@ class PhaseRules:
 
     Attributes:
         start, step, ceiling, bonus: amounts in minor units of `unit`; a ceiling of None is no ceiling.
+        in_a_row: positive, missed and refused all reset, so that a run has none of them.
+        has_place: a lapse has something to lose: a rung, or the count to a bonus.
+        weeks: the program weeks, as the program writes them.
         limits: the limits on the unit, each with its index among those of the program.
         every: rungs to a step; with `by_week` a rung is a week, and else a success.
         bonus_every: the bonus comes with each so many consecutive successes; 0 is never.
@@ -58,6 +61,9 @@ class PhaseRules:
     bonus_every: int
     effects: Mapping[str, Effect]
     recovery: RecoveryRules | None
+    in_a_row: bool
+    has_place: bool
+    weeks: str
     limits: tuple[tuple[int, "LimitRules"], ...]
 
 
@@ -158,6 +164,9 @@ def _phase(phase: Phase, program: Program, limits: tuple[LimitRules, ...]) -> Ph
         bonus_every=bonus.every if bonus else 0,
         effects=_effects(phase),
         recovery=_recovery(phase.recover) if phase.recover else None,
+        in_a_row=phase.resetting >= {"positive", "missed", "refused"},
+        has_place=escalate is not None or bonus is not None,
+        weeks=str(phase.weeks),
         limits=tuple((index, limit) for index, limit in enumerate(limits) if limit.unit == unit),
     )
 

@@ -71,7 +71,8 @@ def respond(visit: Visit, ladder: Ladder, outcome: str) -> Response:
         case Effect.RESET:
             return _reset(visit, ladder, outcome)
         case Effect.HOLD:
-            return Response(_end_week(visit, _break_week(visit, ladder)), 0, (Held(outcome),))
+            held = Held(outcome, kept=visit.phase.has_place)
+            return Response(_end_week(visit, _break_week(visit, ladder)), 0, (held,))
         case Effect.NOTHING:
             return Response(_end_week(visit, ladder), 0, (NotRequired(),))
 
@@ -81,9 +82,9 @@ def _met(visit: Visit, ladder: Ladder) -> Response:
     rung, run = next_rung(phase, ladder), ladder.streak + 1
     base, extra = rate(phase, rung), bonus(phase, run)
     change = base - rate(phase, ladder.paid) if ladder.streak else None
-    reasons: tuple[Reason, ...] = (Earned(phase.unit, run, base, change),)
+    reasons: tuple[Reason, ...] = (Earned(phase.unit, run, base, change, phase.in_a_row),)
     if extra:
-        reasons += (BonusEarned(phase.unit, phase.bonus_every, extra),)
+        reasons += (BonusEarned(phase.unit, phase.bonus_every, extra, phase.in_a_row),)
     if rung > ladder.position:
         reasons += (Recovered(phase.unit, run, base),)
     climbed = _climb(visit, ladder, rung, run)

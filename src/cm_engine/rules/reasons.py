@@ -9,12 +9,20 @@ from cm_engine.program.units import Unit
 
 
 class Earned(NamedTuple):
-    """The target was met; `change` is the rise since the last success of the run, None for its first."""
+    """The target was met.
+
+    Attributes:
+        change: the rise since the last success of the run, None for its first.
+        in_a_row: whatever is not met ends the run, unless it is excused or unclear.
+        limited: a limit pays less than the amount.
+    """
 
     unit: Unit
     run: int
     amount: int
     change: int | None
+    in_a_row: bool
+    limited: bool = False
     code: Literal["earned"] = "earned"
 
 
@@ -24,6 +32,7 @@ class BonusEarned(NamedTuple):
     unit: Unit
     every: int
     amount: int
+    in_a_row: bool
     code: Literal["bonus"] = "bonus"
 
 
@@ -68,9 +77,10 @@ class Recoverable(NamedTuple):
 
 
 class Held(NamedTuple):
-    """The outcome paid nothing and moved nothing."""
+    """The outcome paid nothing and moved nothing; `kept` if there was a place to lose."""
 
     outcome: str
+    kept: bool
     code: Literal["held"] = "held"
 
 
@@ -81,11 +91,17 @@ class NotRequired(NamedTuple):
 
 
 class Next(NamedTuple):
-    """What the next visit pays if the target is met; `limited` if a limit makes it less than the schedule."""
+    """What the next visit pays if the target is met.
+
+    Attributes:
+        limited: a limit makes it less than the schedule.
+        opens: the weeks of the phase that the visit opens, or nothing.
+    """
 
     unit: Unit
     amount: int
     limited: bool
+    opens: str
     code: Literal["next"] = "next"
 
 

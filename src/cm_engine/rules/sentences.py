@@ -116,15 +116,17 @@ def _said(reason: Reason, words: Words) -> str:
 @_said.register
 def _(reason: Earned, words: Words) -> str:
     paid = reason.unit.spoken(reason.amount)
-    if reason.run == 1:
-        return f"{words.met.capitalize()}: {paid}."
-    rise = f", up {reason.unit.spoken(reason.change)}" if reason.change else ""
-    return f"{ordinal(reason.run)} {words.met} in a row: {paid}{rise}."
+    row = " in a row" if reason.in_a_row else ""
+    what = words.met.capitalize() if reason.run == 1 else f"{ordinal(reason.run)} {words.met}{row}"
+    if reason.limited:
+        return f"{what}, worth {paid}."
+    return f"{what}: {paid}, up {reason.unit.spoken(reason.change)}." if reason.change else f"{what}: {paid}."
 
 
 @_said.register
 def _(reason: BonusEarned, words: Words) -> str:
-    run = f"{counted(reason.every)} {words.mets} in a row" if reason.every > 1 else f"each {words.met}"
+    row = " in a row" if reason.in_a_row else ""
+    run = f"{counted(reason.every)} {words.mets}{row}" if reason.every > 1 else f"each {words.met}"
     return f"Bonus for {run}: {reason.unit.spoken(reason.amount)} more."
 
 
@@ -143,8 +145,8 @@ def _(reason: Limited, words: Words) -> str:
     unit = reason.unit
     limit = f"The limit of {unit.spoken(reason.limit)} per {reason.per}"
     if reason.left == 0:
-        return f"{limit} is reached: {unit.spoken(reason.lost)} cannot be paid."
-    return f"{limit} leaves {unit.spoken(reason.left)}: {unit.spoken(reason.lost)} cannot be paid."
+        return f"{limit} is reached, so nothing can be paid."
+    return f"{limit} leaves {unit.spoken(reason.left)}, and that is paid."
 
 
 @_said.register
@@ -162,7 +164,8 @@ def _(reason: Recoverable, words: Words) -> str:
 
 @_said.register
 def _(reason: Held, words: Words) -> str:
-    return f"{words.outcomes[reason.outcome]}: no reward, and your place is kept."
+    kept = ", and your place is kept" if reason.kept else ""
+    return f"{words.outcomes[reason.outcome]}: no reward{kept}."
 
 
 @_said.register
@@ -172,8 +175,10 @@ def _(reason: NotRequired, words: Words) -> str:
 
 @_said.register
 def _(reason: Next, words: Words) -> str:
-    rest = ", all that the limit leaves" if reason.limited else ""
-    return f"{words.next_met}: {reason.unit.spoken(reason.amount)}{rest}."
+    weeks = f"Weeks {reason.opens} begin" if "-" in reason.opens else f"Week {reason.opens} begins"
+    begins = f"{weeks} with the next visit. " if reason.opens else ""
+    rest = ", all that a limit leaves" if reason.limited else ""
+    return f"{begins}{words.next_met}: {reason.unit.spoken(reason.amount)}{rest}."
 
 
 @_said.register

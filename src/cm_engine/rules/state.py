@@ -42,12 +42,16 @@ class State(NamedTuple):
         visits: how many visits are decided.
         received: one entry for each limit of the program.
         start: the first day of week 1, or None for a timeline without dates.
+        last: the day of the last visit decided, or the start.
+        program: the digest of the program; the state means nothing to another one.
     """
 
     visits: int
     ladder: Ladder
     received: tuple[Received, ...]
     start: date | None
+    last: date | None
+    program: str
 
 
 class Observation(NamedTuple):

@@ -4,12 +4,12 @@ from datetime import date, timedelta
 from functools import lru_cache
 from typing import NamedTuple
 
-from cm_engine.errors import PlanExceededError, ResultsError, UndatedError
+from cm_engine.errors import PlanExceededError, ResultsError, StateError, UndatedError
 from cm_engine.program.values import outcomes_listed
 from cm_engine.rules.compiled import Rules, Visit
 from cm_engine.rules.ladder import on_entering, respond, reward
 from cm_engine.rules.limits import add, cut
-from cm_engine.rules.reasons import Next, PlanEnded, Reason
+from cm_engine.rules.reasons import Earned, Next, PlanEnded, Reason
 from cm_engine.rules.state import Award, Decision, Ladder, Observation, Received, State
 
 MEMORY = 100_000
@@ -34,21 +34,27 @@ def initial_state(rules: Rules, start: date | None = None) -> State:
 
     Raises:
         UndatedError: an amount of the program depends on the date, and there is no `start`.
+        TypeError: `start` is not a date, or it is one with a time.
     """
-    if start is None and rules.needs_start:
+    if start is not None:
+        _refuse_time(start)
+    elif rules.needs_start:
         raise UndatedError("a limit of the program")
-    return State(0, Ladder(), tuple(Received() for _ in rules.limits), start)
+    received = tuple(Received() for _ in rules.limits)
+    return State(0, Ladder(), received, start, start, rules.digest)
 
 
 def step(rules: Rules, state: State, observation: Observation) -> tuple[State, Decision]:
     """Decide the next visit of a timeline.
 
-    Keeps INV-4, INV-8 and INV-10. Pure: the same arguments give the same answer, on any machine, at any time. The cost does not depend on
-    how many visits went before.
+    Pure: the same arguments give the same answer, on any machine, at any time, and the cost does not depend on
+    how many visits went before. Keeps INV-4, INV-8 and INV-10.
 
     Raises:
         PlanExceededError: every visit of the plan is decided already.
-        ResultsError: the outcome is not a symbol of a use-pattern word.
+        StateError: the state belongs to another program.
+        ResultsError: the outcome is not a symbol of a use-pattern word, or its day is before the last visit.
+        TypeError: the day of the observation is not a date, or it is one with a time.
 
     Example:
         >>> from cm_engine import catalogue
@@ -57,34 +63,50 @@ def step(rules: Rules, state: State, observation: Observation) -> tuple[State, D
         >>> decision.sentence
         'Negative test: $10.00. Next negative: $10.00.'
     """
-    visit, ladder, paid, reasons, promised = transition(
-        rules, state.visits, state.ladder, observation.outcome
-    )
-    on = observation.on or planned_day(visit, state.start)
+    if state.program != rules.digest:
+        raise StateError(state.program, rules.digest)
+    outcome, on = observation
+    visit, ladder, paid, reasons, promised = transition(rules, state.visits, state.ladder, outcome)
+    on = _not_before(state, on, visit) if on else expected_day(visit, state)
     received, limits = state.received, visit.phase.limits
     if limits and paid.amount:
         award, limited = cut(limits, received, paid.amount, on)
         received = add(limits, received, award, on)
         if limited:
-            paid, reasons = Award(paid.unit, award), (*reasons, limited)
-    after = State(state.visits + 1, ladder, received, state.start)
+            paid, reasons = Award(paid.unit, award), (*_worth(reasons), limited)
+    after = State(state.visits + 1, ladder, received, state.start, on, state.program)
     reasons += (_within_limits(rules, after, promised),)
-    behavior = visit.phase.behavior
-    return after, Decision(visit.number, visit.week, on, observation.outcome, (paid,), reasons, behavior)
+    return after, Decision(visit.number, visit.week, on, outcome, (paid,), reasons, visit.phase.behavior)
 
 
-def forecast(rules: Rules, state: State) -> Reason:
-    """Return what the next visit pays if the target is met on its planned day; keeps INV-6."""
+def forecast(rules: Rules, state: State) -> Next | PlanEnded:
+    """Return what the next visit pays if the target is met on its planned day; keeps INV-6.
+
+    Every decision has this as its last reason; call it for what comes before the first.
+
+    Example:
+        >>> from cm_engine import catalogue
+        >>> rules = compile_rules(catalogue.program("california-recovery-incentives"))
+        >>> promised = forecast(rules, initial_state(rules))
+        >>> promised.unit.spoken(promised.amount)
+        '$10.00'
+    """
     return _within_limits(rules, state, promise(rules, state.visits, state.ladder))
 
 
-def _within_limits(rules: Rules, state: State, promised: Next | PlanEnded) -> Reason:
+def _within_limits(rules: Rules, state: State, promised: Next | PlanEnded) -> Next | PlanEnded:
     if not (rules.limits and isinstance(promised, Next)):
         return promised
     visit = rules.visits[state.visits]
-    on = planned_day(visit, state.start)
-    award, limited = cut(visit.phase.limits, state.received, promised.amount, on)
-    return Next(promised.unit, award, limited=True) if limited else promised
+    award, limited = cut(visit.phase.limits, state.received, promised.amount, expected_day(visit, state))
+    return promised._replace(amount=award, limited=True) if limited else promised
+
+
+def _worth(reasons: tuple[Reason, ...]) -> tuple[Reason, ...]:
+    """Return reasons that say what a visit is worth, where a limit pays less."""
+    return tuple(
+        reason._replace(limited=True) if isinstance(reason, Earned) else reason for reason in reasons
+    )
 
 
 @lru_cache(maxsize=MEMORY)
@@ -113,9 +135,35 @@ def promise(rules: Rules, index: int, ladder: Ladder) -> Next | PlanEnded:
     if index == len(rules.visits):
         return PlanEnded()
     visit = rules.visits[index]
-    return Next(visit.phase.unit, reward(visit.phase, on_entering(visit, ladder)), limited=False)
+    return Next(
+        visit.phase.unit,
+        reward(visit.phase, on_entering(visit, ladder)),
+        limited=False,
+        opens=visit.phase.weeks if visit.opens_phase and index else "",
+    )
 
 
-def planned_day(visit: Visit, start: date | None) -> date | None:
-    """Return the day that the plan expects a visit on, None in a timeline without dates."""
-    return start + timedelta(days=visit.days[start.weekday()]) if start else None
+def expected_day(visit: Visit, state: State) -> date | None:
+    """Return the day that the plan expects a visit on, or that of a later visit which came before it.
+
+    None in a timeline without dates.
+    """
+    if state.start is None or state.last is None:
+        return state.last
+    return max(state.last, state.start + timedelta(days=visit.days[state.start.weekday()]))
+
+
+def _not_before(state: State, on: date, visit: Visit) -> date:
+    """Return the day of an observation, after looking that no earlier visit comes after it."""
+    _refuse_time(on)
+    if state.last and on < state.last:
+        before = f"visit {visit.number - 1}" if state.visits else "the start"
+        msg = f"visit {visit.number} is on {on}, before {before} on {state.last}; decide visits in order of their days"
+        raise ResultsError(msg)
+    return on
+
+
+def _refuse_time(day: object) -> None:
+    if type(day) is not date:
+        msg = f"expected a date without a time, got {day!r}"
+        raise TypeError(msg)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from cm_engine.errors import PlanExceededError, ResultsError
 from cm_engine.program.models import Program
 from cm_engine.program.units import Unit
-from cm_engine.program.values import OUTCOMES, outcomes_listed
+from cm_engine.program.values import OUTCOMES, named, outcomes_listed
 from cm_engine.rules.compiled import Rules, compile_rules
 from cm_engine.rules.state import Decision, Observation, State
 from cm_engine.rules.step import initial_state, step
@@ -66,7 +66,7 @@ def planned_part(rules: Rules, results: str, *, truncate: bool = False) -> str:
     """
     for number, symbol in enumerate(results, start=1):
         if symbol not in OUTCOMES:
-            msg = f"result {number} is {symbol!r}; expected {outcomes_listed()}"
+            msg = f"result {number} is {named(symbol)}; expected {outcomes_listed()}"
             raise ResultsError(msg)
     planned = len(rules.visits)
     if len(results) > planned and not truncate:

@@ -1,0 +1,132 @@
+"""What `step` refuses, and what it holds against days that go wrong."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+
+from cm_engine import (
+    Observation,
+    PlanExceededError,
+    ProgramNotFoundError,
+    ResultsError,
+    StateError,
+    UndatedError,
+    catalogue,
+    compile_rules,
+    decide,
+    dump_state,
+    forecast,
+    initial_state,
+    load_program,
+    load_state,
+    parse_program,
+    step,
+)
+from cm_engine.rules.reasons import Next
+
+CALIFORNIA = compile_rules(catalogue.program("california-recovery-incentives"))
+VA = compile_rules(catalogue.program("va-prize"))
+MONDAY = date(2026, 1, 5)
+LIMITED = catalogue.source("va-prize").replace(
+    "cases:", "limits:\n  - {amount: 3, unit: draw, per: calendar year, crossing: truncate}\ncases:"
+)
+
+
+def limited_to_three_draws_a_year() -> str:
+    return LIMITED.partition("cases:")[0]
+
+
+def test_a_state_of_another_program_is_refused() -> None:
+    state, _ = step(CALIFORNIA, initial_state(CALIFORNIA), Observation("-"))
+    with pytest.raises(StateError) as caught:
+        step(VA, state, Observation("-"))
+    assert (caught.value.found, caught.value.expected) == (CALIFORNIA.digest, VA.digest)
+
+
+def test_a_stored_state_of_another_program_is_refused() -> None:
+    with pytest.raises(StateError):
+        load_state(VA, dump_state(initial_state(CALIFORNIA)))
+
+
+def test_a_visit_beyond_the_plan_is_refused() -> None:
+    state = decide(VA.program, "-" * 24).state
+    with pytest.raises(PlanExceededError, match="25 results, but the plan has 24 visits"):
+        step(VA, state, Observation("-"))
+
+
+def test_an_unknown_outcome_is_refused_with_those_that_are_known() -> None:
+    with pytest.raises(ResultsError, match="'x' is no outcome; expected - met, "):
+        step(VA, initial_state(VA), Observation("x"))
+
+
+def test_a_day_before_the_last_visit_is_refused_so_that_no_limit_opens_again() -> None:
+    state, _ = step(VA, initial_state(VA, MONDAY), Observation("-"))
+    with pytest.raises(ResultsError, match="visit 2 is on 2025-01-08, before visit 1 on 2026-01-05"):
+        step(VA, state, Observation("-", date(2025, 1, 8)))
+
+
+def test_a_day_before_the_start_is_refused() -> None:
+    with pytest.raises(ResultsError, match="visit 1 is on 2026-01-04, before the start on 2026-01-05"):
+        step(VA, initial_state(VA, MONDAY), Observation("-", date(2026, 1, 4)))
+
+
+def test_a_late_visit_moves_the_day_of_the_next_one_and_not_back() -> None:
+    late = date(2026, 1, 20)
+    state, _ = step(VA, initial_state(VA, MONDAY), Observation("-", late))
+    _, decision = step(VA, state, Observation("-"))
+    assert decision.on == late
+
+
+@pytest.mark.parametrize("moment", [datetime(2026, 1, 5, 9, tzinfo=UTC), "2026-01-05"])
+def test_a_day_that_is_no_plain_date_is_refused(moment: date) -> None:
+    with pytest.raises(TypeError, match="expected a date without a time"):
+        initial_state(VA, moment)
+    with pytest.raises(TypeError, match="expected a date without a time"):
+        step(VA, initial_state(VA, MONDAY), Observation("-", moment))
+
+
+def test_a_limit_of_a_calendar_year_opens_again_with_the_new_year() -> None:
+    program = parse_program(limited_to_three_draws_a_year())
+    paid = [
+        decision.awards["draw"] for decision in decide(program, "------", start=date(2025, 12, 22)).decisions
+    ]
+    assert paid == [1, 2, 0, 3, 0, 0]
+    undated = [decision.awards["draw"] for decision in decide(program, "------").decisions]
+    assert undated == [1, 2, 0, 0, 0, 0]
+
+
+def test_the_forecast_before_the_new_year_knows_that_the_limit_opens_again() -> None:
+    program = parse_program(limited_to_three_draws_a_year())
+    decisions = decide(program, "---", start=date(2025, 12, 22)).decisions
+    assert decisions[1].sentence.endswith("Next negative: 0 draws, all that a limit leaves.")
+    assert decisions[2].sentence.endswith(
+        "is reached, so nothing can be paid. Next negative: 3 draws, all that a limit leaves."
+    )
+
+
+def test_a_limit_that_changes_on_a_date_needs_a_start() -> None:
+    text = limited_to_three_draws_a_year().replace("amount: 3,", "amount: {before: 3, 2026-02-01: 9},")
+    program = parse_program(text)
+    with pytest.raises(UndatedError):
+        decide(program, "-")
+    paid = [decision.awards["draw"] for decision in decide(program, "-" * 12, start=MONDAY).decisions]
+    assert paid == [1, 2, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0]
+
+
+def test_the_forecast_of_a_new_timeline_is_the_first_reward() -> None:
+    promised = forecast(CALIFORNIA, initial_state(CALIFORNIA))
+    assert isinstance(promised, Next)
+    assert (promised.unit.name, promised.amount) == ("USD", 1000)
+
+
+def test_visits_on_weekdays_fall_on_them_whatever_the_day_of_the_start() -> None:
+    program = catalogue.program("higgins-1994-voucher")
+    for start in (date(2026, 1, 5), date(2026, 1, 7), date(2026, 1, 11)):
+        days = [decision.on for decision in decide(program, "-" * 6, start=start).decisions]
+        assert {day.strftime("%a") for day in days if day} == {"Mon", "Wed", "Fri"}
+        assert days == sorted(days, key=str)
+
+
+def test_a_file_that_is_not_there_is_not_found() -> None:
+    with pytest.raises(ProgramNotFoundError, match="no such file"):
+        load_program("absent.yaml")
