@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
@@ -80,13 +80,13 @@ def schedules(draw: st.DrawFn, *, limits: bool = True) -> Schedule:
     phases = [draw(phase((first + 1, last))) for first, last in pairwise(edges)]
     start = draw(st.none() | st.dates(date(2024, 11, 1), date(2026, 12, 31)))
     units = sorted({each["unit"] for each in phases})
-    drawn = draw(st.lists(limit(units, dated=start is not None), max_size=3)) if limits else []
+    drawn = draw(st.lists(limit(units, start), max_size=3)) if limits else []
     return {"visits": visits, "phases": phases, "limits": drawn, "start": start}
 
 
 @st.composite
 def visit_blocks(draw: st.DrawFn) -> list[Block]:
-    lengths = draw(st.lists(st.integers(1, 5), min_size=1, max_size=3))
+    lengths = draw(st.lists(st.integers(1, 6), min_size=1, max_size=3))
     blocks: list[Block] = []
     for length in lengths:
         first = blocks[-1]["weeks"][1] + 1 if blocks else 1
@@ -100,7 +100,7 @@ def visit_blocks(draw: st.DrawFn) -> list[Block]:
 def phase(draw: st.DrawFn, weeks: tuple[int, int]) -> Phase:
     unit = draw(st.sampled_from(["USD", "USD", "draw"]))
     start, step = draw(amounts(unit)), draw(st.just(Decimal(0)) | amounts(unit, 1, 500))
-    ceiling = start + draw(amounts(unit)) if step and draw(st.booleans()) else None
+    ceiling = start + draw(amounts(unit, 1)) if step and draw(st.booleans()) else None
     reset = draw(st.frozensets(st.sampled_from("+oer*")))
     return {
         "weeks": weeks,
@@ -131,9 +131,10 @@ def recover(draw: st.DrawFn) -> Recover:
 
 
 @st.composite
-def limit(draw: st.DrawFn, units: Sequence[str], *, dated: bool) -> Limit:
+def limit(draw: st.DrawFn, units: Sequence[str], start: date | None) -> Limit:
     unit = draw(st.sampled_from(units))
-    days = draw(st.sets(st.dates(date(2024, 12, 1), date(2027, 2, 1)), max_size=2)) if dated else set()
+    after = st.integers(0, 60).map(timedelta)
+    days = {start + each for each in draw(st.sets(after, max_size=2))} if start else set()
     return {
         "unit": unit,
         "per": draw(st.sampled_from(["reward", "calendar year", "episode"])),
@@ -147,6 +148,7 @@ def visit_count(schedule: Schedule) -> int:
 
 @st.composite
 def words(draw: st.DrawFn, schedule: Schedule) -> str:
-    """Draw results for a part of the plan; most are met, so that ladders climb."""
-    symbols = st.sampled_from("-----------+++ooer*_")
-    return "".join(draw(st.lists(symbols, max_size=visit_count(schedule))))
+    """Draw results for a part of the plan: runs that climb, with something between them."""
+    run = st.tuples(st.integers(0, 9), st.text("+++ooer*_", max_size=2))
+    word = "".join("-" * met + rest for met, rest in draw(st.lists(run, max_size=8)))
+    return word[: visit_count(schedule)]

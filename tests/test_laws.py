@@ -17,7 +17,7 @@ from cm_engine import (
     load_state,
     step,
 )
-from cm_engine.rules.reasons import Earned, Next, PlanEnded
+from cm_engine.rules.reasons import Earned, Limited, Next, PlanEnded, Recoverable, Recovered, WasReset
 from cm_engine.rules.state import State
 from cm_engine.rules.timeline import fold
 from tests.oracle import Schedule
@@ -155,8 +155,36 @@ def test_inv_9_awards_and_losses_to_limits_add_up_to_what_was_earned(timeline: t
     for _, decision, _ in steps(*timeline):
         [award] = decision.paid
         earned = sum(getattr(r, "amount", 0) for r in decision.reasons if r.code in {"earned", "bonus"})
-        lost = sum(getattr(r, "lost", 0) for r in decision.reasons)
+        losses = [reason.lost for reason in decision.reasons if isinstance(reason, Limited)]
+        assert all(loss > 0 for loss in losses)
+        lost = sum(losses)
         assert earned == award.amount + lost
+
+
+@given(timelines())
+def test_inv_11_what_is_promised_after_a_lapse_comes_true(timeline: tuple[Schedule, str]) -> None:
+    schedule, word = timeline
+    rules = rules_of(schedule)
+    for _, decision, after in steps(schedule, word):
+        for reason in decision.reasons:
+            match reason:
+                case Recoverable():
+                    rest = fold(rules, after, "-" * (reason.after + (not reason.paid_nth)))
+                    assert earned_by(rest.decisions[-1]) == reason.amount
+                    assert is_paid_in_full(rest.decisions[-1]) or any(limit.since for limit in rules.limits)
+                case WasReset() if reason.restart is not None:
+                    assert earned_by(fold(rules, after, "-").decisions[0]) == reason.restart
+                case Recovered() if earned_by(decision) != reason.amount:
+                    assert earned_by(fold(rules, after, "-").decisions[0]) == reason.amount
+
+
+def is_paid_in_full(decision: Decision) -> bool:
+    return not any(isinstance(reason, Limited) for reason in decision.reasons)
+
+
+def earned_by(decision: Decision) -> int:
+    [earned] = [reason for reason in decision.reasons if isinstance(reason, Earned)]
+    return earned.amount
 
 
 @given(timelines())

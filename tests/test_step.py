@@ -1,6 +1,7 @@
 """What `step` refuses, and what it holds against days that go wrong."""
 
 from datetime import UTC, date, datetime
+from decimal import localcontext
 
 import pytest
 
@@ -14,6 +15,7 @@ from cm_engine import (
     catalogue,
     compile_rules,
     decide,
+    digest,
     dump_state,
     forecast,
     initial_state,
@@ -55,7 +57,7 @@ def test_a_visit_beyond_the_plan_is_refused() -> None:
 
 
 def test_an_unknown_outcome_is_refused_with_those_that_are_known() -> None:
-    with pytest.raises(ResultsError, match="'x' is no outcome; expected - met, "):
+    with pytest.raises(ResultsError, match="result 1 is 'x'; expected - met, "):
         step(VA, initial_state(VA), Observation("x"))
 
 
@@ -98,14 +100,14 @@ def test_a_limit_of_a_calendar_year_opens_again_with_the_new_year() -> None:
 def test_the_forecast_before_the_new_year_knows_that_the_limit_opens_again() -> None:
     program = parse_program(limited_to_three_draws_a_year())
     decisions = decide(program, "---", start=date(2025, 12, 22)).decisions
-    assert decisions[1].sentence.endswith("Next negative: 0 draws, all that a limit leaves.")
+    assert decisions[1].sentence.endswith("Nothing more can be paid under the limit for now.")
     assert decisions[2].sentence.endswith(
         "is reached, so nothing can be paid. Next negative: 3 draws, all that a limit leaves."
     )
 
 
 def test_a_limit_that_changes_on_a_date_needs_a_start() -> None:
-    text = limited_to_three_draws_a_year().replace("amount: 3,", "amount: {before: 3, 2026-02-01: 9},")
+    text = limited_to_three_draws_a_year().replace("amount: 3,", "amount: {before: 3, 2026-02-02: 9},")
     program = parse_program(text)
     with pytest.raises(UndatedError):
         decide(program, "-")
@@ -121,10 +123,41 @@ def test_the_forecast_of_a_new_timeline_is_the_first_reward() -> None:
 
 def test_visits_on_weekdays_fall_on_them_whatever_the_day_of_the_start() -> None:
     program = catalogue.program("higgins-1994-voucher")
-    for start in (date(2026, 1, 5), date(2026, 1, 7), date(2026, 1, 11)):
-        days = [decision.on for decision in decide(program, "-" * 6, start=start).decisions]
-        assert {day.strftime("%a") for day in days if day} == {"Mon", "Wed", "Fri"}
-        assert days == sorted(days, key=str)
+    for start, expected in [
+        (date(2026, 1, 5), [5, 7, 9, 12, 14, 16]),
+        (date(2026, 1, 7), [7, 9, 12, 14, 16, 19]),
+        (date(2026, 1, 11), [12, 14, 16, 19, 21, 23]),
+    ]:
+        decisions = decide(program, "-" * 6, start=start).decisions
+        assert [decision.on.day for decision in decisions if decision.on] == expected
+
+
+def test_the_day_that_a_visit_counts_for_decides_the_year_of_its_award() -> None:
+    rules = compile_rules(parse_program(limited_to_three_draws_a_year()))
+    state = decide(rules.program, "--", start=date(2025, 12, 22)).state
+    _, planned = step(rules, state, Observation("-"))
+    _, late = step(rules, state, Observation("-", date(2026, 1, 2)))
+    assert [planned.awards["draw"], late.awards["draw"]] == [0, 3]
+
+
+def test_a_day_in_a_timeline_without_dates_is_refused() -> None:
+    with pytest.raises(ResultsError, match="in a timeline without dates; begin it with a start"):
+        step(VA, initial_state(VA), Observation("-", MONDAY))
+
+
+def test_a_start_that_leaves_no_days_for_the_plan_is_refused() -> None:
+    with pytest.raises(ResultsError, match="leaves no days for the plan"):
+        initial_state(VA, date(9999, 12, 30))
+
+
+def test_amounts_do_not_depend_on_the_decimal_context_of_the_host() -> None:
+    text = catalogue.source("california-recovery-incentives")
+    with localcontext() as context:
+        context.prec = 3
+        program = parse_program(text)
+        totals = decide(program, "-" * 36).totals
+    assert str(totals["USD"]) == "599.00"
+    assert digest(program) == CALIFORNIA.digest
 
 
 def test_a_file_that_is_not_there_is_not_found() -> None:

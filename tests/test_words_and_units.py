@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cm_engine import catalogue, decide
+from cm_engine import catalogue, decide, parse_program
 from cm_engine.program.units import CURRENCY_DECIMALS, unit_named
 from cm_engine.rules.reasons import CODES
 from cm_engine.rules.sentences import WORDS, ordinal
@@ -37,6 +37,64 @@ def test_no_way_back_is_promised_that_the_phase_has_no_visits_left_for() -> None
     week_12 = "-" * 22 + "+-"
     assert "goes back up" not in sentences(week_12)[22]
     assert "goes back up" in sentences("-" * 20 + "+---")[20]
+
+
+def test_the_last_visit_of_a_phase_promises_nothing_that_the_phase_cannot_keep() -> None:
+    assert sentences("-" * 23 + "+")[23] == (
+        "Positive test: no reward this time. Weeks 13-18 begin with the next visit. Next negative: $15.00."
+    )
+    assert sentences("-" * 23 + "e")[23].startswith("Excused visit: no reward. Weeks 13-18 begin")
+    assert sentences("-" * 24 + "+")[24].startswith("Positive test: no reward. Next negative")
+
+
+def test_a_week_that_makes_a_rung_is_promised_back_only_where_recovery_brings_more_than_climbing() -> None:
+    weekly = (
+        "{start: 10, step: 2, every: week}, reset: {}, recover: {after: 6, paid: next, level: last earned}"
+    )
+    assert "goes back up" not in said(weekly, "----+")[4]
+    assert (
+        "After six negative tests in a row the reward goes back up to $20.00."
+        in said(weekly, "-" * 12 + "+")[12]
+    )
+
+
+def test_a_recovery_that_changes_nothing_is_not_announced() -> None:
+    nth = "{start: 1, step: 1, every: 2}, reset: {}, recover: {after: 1, paid: nth, level: next step}"
+    assert said(nth, "-+-")[2] == "Negative test: $1.00. Next negative: $2.00."
+
+
+def test_without_a_reset_nothing_is_said_to_be_in_a_row() -> None:
+    assert (
+        said("{start: 1, step: 1}", "--+-")[3]
+        == "Third negative test: $3.00, up $1.00. Next negative: $4.00."
+    )
+    assert (
+        said("{start: 1, step: 1}", "--+-")[2]
+        == "Positive test: no reward, and your place is kept. Next negative: $3.00."
+    )
+
+
+def test_what_the_limits_leave_too_little_for_is_not_promised() -> None:
+    rule = "{start: 10, step: 2}, reset: {}, recover: {after: 2, paid: next, level: last earned}"
+    limit = "[{amount: 46, per: episode, crossing: truncate}]"
+    limit_said = "The limit of $46.00 per episode"
+    over = "Nothing more can be paid under the limit for now."
+    assert said(rule, "-----+", limit)[3:] == [
+        f"Fourth negative test in a row, worth $16.00. {limit_said} leaves $10.00, and that is paid. {over}",
+        f"Fifth negative test in a row, worth $18.00. {limit_said} is reached, so nothing can be paid. {over}",
+        f"Positive test: no reward this time. {over}",
+    ]
+
+
+def said(rule: str, word: str, limits: str = "[]") -> list[str]:
+    """Return the sentences of twelve weeks, twice a week, by one escalating phase."""
+    program = parse_program(
+        'program: a, version: "1", title: A, currency: USD, visits: [{weeks: 1-12, per_week: 2}], '
+        f"targets: {{a: {{behavior: abstinence, schedule: [{{weeks: 1-12, escalate: {rule}}}]}}}}, limits: {limits}".join(
+            "{}"
+        )
+    )
+    return [decision.sentence for decision in decide(program, word).decisions]
 
 
 def test_a_hold_says_that_the_place_is_kept() -> None:

@@ -4,9 +4,11 @@ from collections import defaultdict
 from functools import cache
 from importlib.metadata import entry_points
 from importlib.resources import files
+from warnings import warn
 
-from cm_engine.errors import AmbiguousNameError, ProgramNotFoundError
-from cm_engine.program import Program, parse_program
+from cm_engine.errors import AmbiguousNameError, ProgramError, ProgramNotFoundError
+from cm_engine.program import Program
+from cm_engine.program.loading import read_program
 from cm_engine.program.values import close_to
 
 GROUP = "cm_engine.schedules"
@@ -62,14 +64,27 @@ def _located(program_id: str) -> tuple[str, str]:
 @cache
 def _parsed(package: str, file: str) -> Program:
     text = (files(package) / FOLDER / file).read_text("utf-8")
-    return parse_program(text, name=f"{package}/{FOLDER}/{file}")
+    program, document = read_program(text, f"{package}/{FOLDER}/{file}")
+    if f"{program.program}{SUFFIX}" != file:
+        raise ProgramError(
+            [document.problem(("program",), f"expected the name of the file, got {program.program}")]
+        )
+    return program
 
 
 def _offers() -> dict[str, list[str]]:
     """Return the packages that offer each id: they declare the entry point, and have a file of that name."""
     found = defaultdict(list)
     for package in sorted({point.value for point in entry_points(group=GROUP)}):
-        for entry in (files(package) / FOLDER).iterdir():
-            if entry.name.endswith(SUFFIX):
-                found[entry.name.removesuffix(SUFFIX)].append(package)
+        for name in _file_names(package):
+            found[name.removesuffix(SUFFIX)].append(package)
     return found
+
+
+def _file_names(package: str) -> list[str]:
+    """Return the program files of a package; one that is broken must not take the others with it."""
+    try:
+        return [entry.name for entry in (files(package) / FOLDER).iterdir() if entry.name.endswith(SUFFIX)]
+    except (ImportError, OSError) as error:
+        warn(f"the programs of {package} cannot be read: {error}", RuntimeWarning, stacklevel=2)
+        return []

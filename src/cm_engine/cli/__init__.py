@@ -1,5 +1,6 @@
 """The `cm-engine` command."""
 
+import os
 import sys
 
 from cm_engine.errors import CmEngineError, MissingDependencyError
@@ -8,19 +9,29 @@ USAGE_ERROR = 2
 
 
 def main() -> None:
-    """Run the command: what was wrong is one line on stderr, with exit status 2."""
+    """Run the command: what was wrong is said on stderr, a line each, with exit status 2."""
     try:
-        _run()
+        sys.exit(_run())
     except CmEngineError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(USAGE_ERROR)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _run() -> None:
+def _run() -> int:
     try:
-        from cm_engine.cli.app import app  # noqa: PLC0415 - typer and rich come with an extra
+        import click  # noqa: PLC0415 - these come with an extra
+
+        from cm_engine.cli.app import app  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        if error.name not in {"typer", "rich"}:
+        if error.name not in {"typer", "rich", "click"}:
             raise
         raise MissingDependencyError(error.name, "cli") from error
-    app()
+    try:
+        return app(standalone_mode=False) or 0
+    except click.UsageError as error:
+        sys.stderr.write(f"{error.format_message()}\n")
+        return error.exit_code
+    except click.Abort:
+        return 1

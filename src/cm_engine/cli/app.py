@@ -1,6 +1,7 @@
 """The commands and their options; each does one thing and prints it."""
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from datetime import date
@@ -137,15 +138,16 @@ def check(
 
     Exits with 1 on any problem.
     """
-    texts = [(name, find_text(name)) for name in files]
-    passed = [_check(name, text) for name, text in texts]
+    for name in files:
+        _refuse_absent(name)
+    passed = [_check(name) for name in files]
     if not all(passed):
         raise typer.Exit(1)
 
 
-def _check(name: str, text: str) -> bool:
+def _check(name: str) -> bool:
     try:
-        program, problems = case_problems(text, name)
+        program, problems = case_problems(find_text(name), name)
     except ProgramError as error:
         for problem in error.problems:
             typer.echo(str(problem))
@@ -179,17 +181,23 @@ def catalogue(
 
 
 def find_program(name: str) -> Program:
-    """Return the program of a file, if there is one of that name, or of the catalogue."""
+    """Return a program of the catalogue, or else of a file."""
     return load_program(name) if _is_file(name) else programs.program(name)
 
 
 def find_text(name: str) -> str:
-    """Return the text of a program file, if there is one of that name, or of the catalogue."""
+    """Return the text of a program of the catalogue, or else of a file."""
     return read_text(name) if _is_file(name) else programs.source(name)
 
 
+def _refuse_absent(name: str) -> None:
+    if not _is_file(name):
+        programs.source(name)
+
+
 def _is_file(name: str) -> bool:
-    return Path(name).is_file()
+    """Tell whether a name is a file's; an id of the catalogue is not, and ./NAME always is."""
+    return name not in programs.program_ids() and os.path.isfile(name)  # noqa: PTH113 - it never raises
 
 
 def _day(text: str | None) -> date | None:

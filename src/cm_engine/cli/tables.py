@@ -1,6 +1,7 @@
 """What a person reads on a terminal."""
 
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 
 from rich import box
@@ -22,8 +23,8 @@ COPIED = frozenset({"Id", "Participant", "Results"})
 
 def screen() -> Console:
     """Return the terminal, or a page wide enough for what is printed into a file."""
-    console = Console()
-    return console if console.is_terminal or "COLUMNS" in os.environ else Console(width=120)
+    wide = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120
+    return Console(width=wide, markup=False, emoji=False, highlight=False)
 
 
 def spoken(sums: Mapping[Unit, int]) -> str:
@@ -62,8 +63,14 @@ def cohort_table(rules: Rules, decided: Sequence[tuple[Participant, Timeline]]) 
         everything |= {unit: everything.get(unit, 0) + amount for unit, amount in sums.items()}
         met = participant.results.count("-")
         table.add_row(participant.participant, str(len(timeline.decisions)), str(met), spoken(sums))
-    total = f"In all: {len(decided)} participants, {visits} visits, {spoken(everything)}"
+    total = (
+        f"In all: {_counted(len(decided), 'participant')}, {_counted(visits, 'visit')}, {spoken(everything)}"
+    )
     return Group(Text(heading(rules)), table, Text(total))
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def explained(rules: Rules, timeline: Timeline) -> Iterator[str]:

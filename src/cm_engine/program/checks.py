@@ -15,15 +15,17 @@ from cm_engine.program.models import (
     Case,
     Escalate,
     Evidence,
+    Hold,
     Limit,
     Part,
     Phase,
     Program,
+    Reset,
     VisitBlock,
 )
 from cm_engine.program.partial import IllFormed, IllFormedError
 from cm_engine.program.reading import Document, Path, dotted
-from cm_engine.program.units import THINGS, Unit
+from cm_engine.program.units import CURRENCY_DECIMALS, THINGS, Unit
 from cm_engine.program.values import SubPath, Weeks, nearest, shown
 
 Found = Iterator[tuple[SubPath, str]]
@@ -34,11 +36,12 @@ class Whole(NamedTuple):
 
     program: Program
     document: Document
+    places: frozenset[str]
 
 
 def check(program: Program, document: Document) -> Iterator[Problem]:
     """Yield every problem that the rules find in a program, whole or partial."""
-    whole = Whole(program, document)
+    whole = Whole(program, document, frozenset(map(dotted, document.values)))
     for path, part in _parts(program, ()):
         for rule in RULES.get(type(part), ()):
             try:
@@ -126,6 +129,8 @@ def step_rises(escalate: Escalate, _: Whole) -> Found:
     """Find an escalation that never rises."""
     if escalate.step == 0:
         yield ("step",), "a step of 0 never rises; write fixed: instead of escalate:"
+    if escalate.ceiling == escalate.start:
+        yield ("ceiling",), "a ceiling at the start leaves nothing to rise; write fixed: instead of escalate:"
 
 
 def one_reward(phase: Phase, _: Whole) -> Found:
@@ -156,13 +161,27 @@ def one_effect(phase: Phase, _: Whole) -> Found:
     """Find an outcome that both resets and holds, or that does neither."""
     if phase.reset is None or phase.hold is None:
         return
-    reset, hold = phase.reset.on, phase.hold.on
+    reset, hold = phase.resetting, phase.hold.on
     for index, outcome in enumerate(hold):
-        if outcome in (reset or ()):
-            yield ("hold", "on", index), f"{outcome} is under reset too; let it do one of them"
-    left = [outcome for outcome in NOT_MET if outcome not in hold and outcome not in (reset or NOT_MET)]
+        if outcome in reset:
+            yield ("hold", "on", index), f"{outcome} resets too; let it do one of them"
+    left = [outcome for outcome in NOT_MET if outcome not in hold and outcome not in reset]
     if left:
         yield ("hold", "on"), f"{' and '.join(left)}: neither under reset nor under hold; add to one of them"
+
+
+def outcomes_once(part: Reset | Hold, _: Whole) -> Found:
+    """Find an outcome that is listed twice."""
+    for index, outcome in enumerate(part.on or ()):
+        if outcome in (part.on or ())[:index]:
+            yield ("on", index), f"{outcome} is listed already"
+
+
+def declared_once(program: Program, _: Whole) -> Found:
+    """Find a declared unit that everybody knows."""
+    for name in program.units:
+        if name in THINGS or name in CURRENCY_DECIMALS:
+            yield ("units", name), f"{name} is known; it needs no declaration"
 
 
 def known_unit(part: Phase | Limit, whole: Whole) -> Found:
@@ -239,9 +258,9 @@ def stated_somewhere(evidence: Evidence, _: Whole) -> Found:
 
 def evidence_of_something(evidence: Evidence, whole: Whole) -> Found:
     """Find evidence of a value that is not in the file."""
-    known = {dotted(path) for path in whole.document.values}
-    if evidence.of not in known:
-        yield ("of",), f"there is no value at {shown(evidence.of)} in this file{nearest(evidence.of, known)}"
+    if evidence.of not in whole.places:
+        hint = nearest(evidence.of, whole.places)
+        yield ("of",), f"there is no value at {shown(evidence.of)} in this file{hint}"
 
 
 def expects_something(case: Case, _: Whole) -> Found:
@@ -250,15 +269,17 @@ def expects_something(case: Case, _: Whole) -> Found:
         yield (), "expected awards, total or totals: a case that expects nothing shows nothing"
 
 
-def awards_for_results(case: Case, _: Whole) -> Found:
+def awards_for_results(case: Case, whole: Whole) -> Found:
     """Find a case with more or fewer awards than results."""
-    if case.awards is not None and not case.truncate and len(case.awards) != len(case.results):
-        commas = (
-            "; write an amount with a point, not a comma" if len(case.awards) == 2 * len(case.results) else ""
-        )
+    if case.awards is None:
+        return
+    results = len(case.results)
+    planned = min(results, whole.program.visit_count) if case.truncate else results
+    if len(case.awards) != planned:
+        commas = "; write an amount with a point, not a comma" if len(case.awards) == 2 * planned else ""
         yield (
             ("awards",),
-            f"expected {len(case.results)} awards, one a result, got {len(case.awards)}{commas}",
+            f"expected {planned} awards, one a result, got {len(case.awards)}{commas}",
         )
 
 
@@ -302,7 +323,9 @@ def totals_of_awarded(case: Case, whole: Whole) -> Found:
 
 
 RULES: dict[type[Part], tuple[Callable[[Any, Whole], Found], ...]] = {
-    Program: (visit_weeks, some_visit, schedule_weeks, schedule_end),
+    Program: (visit_weeks, some_visit, schedule_weeks, schedule_end, declared_once),
+    Reset: (outcomes_once,),
+    Hold: (outcomes_once,),
     VisitBlock: (one_rhythm,),
     Escalate: (ceiling_above_start, step_rises),
     Phase: (

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -31,17 +31,18 @@ PER_WEEK_MAX = 70
 EVERY_MAX = 1000
 NAME_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 
-Text = Annotated[str, StringConstraints(min_length=1, max_length=2000, strip_whitespace=True)]
+Text = Annotated[str, StringConstraints(pattern=r"\S", max_length=2000)]
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=80)]
 Count = Annotated[int, Field(strict=True, ge=1, le=10_000)]
 Switch = Annotated[bool, Field(strict=True)]
 
 NotMet = Literal["positive", "missed", "excused", "invalid", "refused"]
-NOT_MET: tuple[NotMet, ...] = ("positive", "missed", "excused", "invalid", "refused")
+NOT_MET: tuple[NotMet, ...] = get_args(NotMet)
 RESET_BY_DEFAULT: tuple[NotMet, ...] = ("positive", "missed", "refused")
 
 Mark = Literal["stated", "derived", "unverified"]
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
 
 
 def _every(value: Any) -> int | Literal["week"]:
@@ -121,7 +122,7 @@ class Escalate(Part):
     """A reward that rises with each success, or with each so many."""
 
     start: Annotated[Amount, Field(description="the first reward, and the one after a reset")]
-    step: Annotated[Amount, Field(description="what each step adds")]
+    step: Annotated[Amount, Field(description="what each step adds", json_schema_extra={"not": {"const": 0}})]
     every: Annotated[
         Every, Field(description="successes to a step, or week: a week of successes to a step")
     ] = 1
@@ -140,7 +141,7 @@ class Reset(Part):
 
     on: Annotated[
         tuple[NotMet, ...] | None,
-        Field(min_length=1, description="the outcomes that reset; if left out, those that do not hold"),
+        Field(min_length=1, description="the outcomes that reset; if left out, positive, missed and refused"),
     ] = None
 
 
@@ -199,11 +200,7 @@ class Phase(Part):
         """Return the outcomes that reset; the others hold."""
         if self.reset is None:
             return frozenset()
-        if self.reset.on is not None:
-            return frozenset(self.reset.on)
-        if self.hold is not None:
-            return frozenset(NOT_MET) - frozenset(self.hold.on)
-        return frozenset(RESET_BY_DEFAULT)
+        return frozenset(RESET_BY_DEFAULT if self.reset.on is None else self.reset.on)
 
 
 class TargetEvidence(Part):
@@ -239,14 +236,16 @@ class Case(Part):
     """A worked example that the program must reproduce, to the cent."""
 
     name: Annotated[Text, Field(description="what the case shows")]
-    results: Annotated[Word, Field(description="a use-pattern word, one symbol a visit: - + o e * r _")]
+    results: Annotated[
+        Word, Field(min_length=1, description="a use-pattern word, one symbol a visit: - + o e * r _")
+    ]
     start: Annotated[Day | None, Field(description="the start date, where amounts depend on dates")] = None
     truncate: Annotated[Switch, Field(description="drop results beyond the plan")] = False
     awards: Annotated[
         tuple[Amount, ...] | None, Field(description="what each visit pays, in the unit of its phase")
     ] = None
     total: Annotated[Amount | None, Field(description="the sum, if the program has one unit")] = None
-    totals: Annotated[dict[str, Amount] | None, Field(description="the sums by unit")] = None
+    totals: Annotated[dict[str, Amount] | None, Field(min_length=1, description="the sums by unit")] = None
     mark: Annotated[Mark | None, Field(description="how well the expected figures are known")] = None
     sources: Annotated[
         tuple[Name, ...], Field(description="the names of sources listed under `sources`")
@@ -254,7 +253,11 @@ class Case(Part):
 
 
 class Program(Part):
-    """A whole program file: who is expected when, what is rewarded, how, and how well that is known."""
+    """A whole program file: who is expected when, what is rewarded, how, and how well that is known.
+
+    Get one from `load_program`, `parse_program` or the catalogue: they check what has to hold between its values,
+    the model alone only their form.
+    """
 
     program: Annotated[Name, Field(description="the id: small letters, digits and hyphens")]
     version: Annotated[Text, Field(description='the version of the program, in quotation marks: "1"')]
@@ -285,11 +288,6 @@ class Program(Part):
     def target(self) -> Target:
         """Return the one target of the program."""
         return next(iter(self.targets.values()))
-
-    @property
-    def target_name(self) -> str:
-        """Return the name of the one target."""
-        return next(iter(self.targets))
 
     def unit(self, name: str | None) -> Unit:
         """Return the unit called `name`, or the currency if it is None.

@@ -63,7 +63,7 @@ def _partial_value(annotation: Any, value: Any) -> Any:
     if isinstance(annotation, type) and issubclass(annotation, Part):
         return partial_part(annotation, value)
     inner = get_args(annotation)
-    if get_origin(annotation) is tuple and isinstance(value, list):
+    if get_origin(annotation) is tuple and isinstance(value, list) and value:
         return tuple(_partial_value(inner[0], item) for item in value)
     if get_origin(annotation) is dict and isinstance(value, dict):
         return {key: _partial_value(inner[1], item) for key, item in value.items()}

@@ -5,19 +5,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, NamedTuple
+from warnings import catch_warnings, simplefilter
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from cm_engine.errors import Problem
 
 Path = tuple[str | int, ...]
 
-TEXT_BYTES_MAX = 1_000_000
+TEXT_MAX = 200_000
 
 _TAG = "tag:yaml.org,2002:"
-_INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
+_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")
 _DECIMAL = re.compile(r"-?(0|[1-9][0-9]{0,17})\.[0-9]{1,18}")
 
 
@@ -83,16 +84,20 @@ def read_document(text: str, name: str) -> Document:
         ({'limits': [{'amount': Decimal('10.50')}]}, Place(line=2, column=11))
     """
     document = Document(name, problems=list(_word_processed(text, name)))
-    if len(text) > TEXT_BYTES_MAX:
-        document.problems.append(
-            Problem(name, 1, 1, "", f"the file is larger than {TEXT_BYTES_MAX} characters")
-        )
+    if len(text) > TEXT_MAX:
+        document.problems.append(Problem(name, 1, 1, "", f"the file is larger than {TEXT_MAX} characters"))
         return document
     try:
-        root = YAML(typ="safe", pure=True).compose(text)
+        with catch_warnings():
+            simplefilter("ignore", ReusedAnchorWarning)
+            root = YAML(typ="safe", pure=True).compose(text)
         document.data = {} if root is None else _value(root, (), document)
     except RecursionError:
         document.problems.append(Problem(name, 1, 1, "", "the file is nested too deeply to be a program"))
+    except (ValueError, OverflowError):
+        document.problems.append(
+            Problem(name, 1, 1, "", "this is not YAML: an escape that stands for no character")
+        )
     except YAMLError as error:
         document.problems = document.problems or [_syntax_problem(error, text, name)]
     return document
@@ -197,7 +202,7 @@ def _scalar(node: ScalarNode, path: Path, document: Document) -> Any:
             return int(text)
         case "float" if _DECIMAL.fullmatch(text):
             return Decimal(text)
-        case "bool":
+        case "bool" if text.lower() in {"true", "false"}:
             return text.lower() == "true"
         case "null":
             message = "has no value; give one or leave the key out"
@@ -205,7 +210,7 @@ def _scalar(node: ScalarNode, path: Path, document: Document) -> Any:
                 message = "a comma separates keys here; write an amount with a point, such as 2.50"
             document.problems.append(document.problem(path, message, of_key=path in document.keys))
             return Nothing()
-        case "str" | "int" | "float" | "timestamp" | "merge" | "value":
+        case "str" | "int" | "float" | "bool" | "timestamp" | "merge" | "value":
             return text
     document.problems.append(
         document.problem(path, f"the tag {node.tag} is not used here; write a plain value")

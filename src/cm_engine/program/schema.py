@@ -39,9 +39,9 @@ class _WithoutNull(GenerateJsonSchema):
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of program files.
 
-    It refuses what the loader refuses wherever JSON Schema can say it. It cannot compare two values (a ceiling
-    with its start, weeks with weeks, a name with a list), and it cannot count decimals without taking amounts
-    for floats: these are left to `cm-engine check`.
+    It refuses what the loader refuses about a value by itself. It cannot compare two values (a ceiling with its
+    start, weeks with weeks, a name with a list), and it cannot count decimals without taking amounts for floats:
+    these are left to `cm-engine check`.
 
     Example:
         >>> json_schema()["required"]
@@ -50,4 +50,8 @@ def json_schema() -> dict[str, Any]:
     schema = Program.model_json_schema(schema_generator=_WithoutNull)
     for name, rules in RULES_OF_PARTS.items():
         schema["$defs"][name].update(rules)
+    for name in ("targets", "sources"):
+        schema["properties"][name]["additionalProperties"] = False
+    for name, field in (("VisitBlock", "days"), ("Reset", "on"), ("Hold", "on")):
+        schema["$defs"][name]["properties"][field]["uniqueItems"] = True
     return {"$schema": DIALECT, **schema}

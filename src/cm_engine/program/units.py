@@ -53,8 +53,19 @@ class Unit(NamedTuple):
 
     def fits(self, amount: Decimal) -> bool:
         """Tell whether `amount` is a whole number of minor units."""
-        exponent = amount.normalize().as_tuple().exponent
-        return isinstance(exponent, int) and -exponent <= self.decimals
+        return self._whole(amount) is not None
+
+    def _whole(self, amount: Decimal) -> int | None:
+        """Return an amount in minor units, or None; in integers, so that no decimal context can round it."""
+        sign, digits, exponent = amount.as_tuple()
+        if not isinstance(exponent, int):
+            return None
+        number = int("".join(map(str, digits))) * (-1 if sign else 1)
+        scale: int = 10 ** abs(exponent + self.decimals)
+        if exponent + self.decimals >= 0:
+            return number * scale
+        whole, rest = divmod(number, scale)
+        return None if rest else whole
 
     def minor(self, amount: Decimal) -> int:
         """Return `amount` in minor units.
@@ -62,14 +73,16 @@ class Unit(NamedTuple):
         Raises:
             ValueError: `amount` has more decimals than the unit.
         """
-        if not self.fits(amount):
+        whole = self._whole(amount)
+        if whole is None:
             msg = f"{amount} has more decimals than {self.name}, which has {self.decimals}"
             raise ValueError(msg)
-        return int(amount.scaleb(self.decimals))
+        return whole
 
     def decimal(self, minor: int) -> Decimal:
         """Return minor units as an exact decimal."""
-        return Decimal(minor).scaleb(-self.decimals)
+        digits = tuple(map(int, str(abs(minor))))
+        return Decimal((int(minor < 0), digits, -self.decimals))
 
     def plain(self, minor: int) -> str:
         """Return minor units as digits, with all the decimals of the unit."""

@@ -26,7 +26,7 @@ OUTCOMES: dict[str, str] = {
 }
 """The symbols of a use-pattern word and what each says of its visit."""
 
-_AMOUNT = re.compile(r"[0-9]{1,18}(\.[0-9]{1,18})?")
+_AMOUNT = re.compile(r"(0|[1-9][0-9]{0,17})(\.[0-9]{1,18})?")
 _WEEKS = re.compile(r"([1-9][0-9]{0,3})-([1-9][0-9]{0,3})")
 
 _AMOUNT_SCHEMA: dict[str, Any] = {
@@ -109,7 +109,8 @@ def amount(value: Any) -> Decimal:
 
 
 def _as_number(value: Decimal) -> str:
-    return f"{value.normalize():f}"
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 Amount = Annotated[
@@ -266,10 +267,18 @@ def check_word(word: str) -> str:
     Raises:
         PydanticCustomError: a symbol is not one of `OUTCOMES`; the message says which.
     """
+    if unknown := unknown_result(word):
+        raise wrong(unknown)
+    return word
+
+
+def unknown_result(word: str) -> str | None:
+    """Return what is wrong with the first symbol of a word that is none, or None if all are."""
     for number, symbol in enumerate(word, start=1):
         if symbol not in OUTCOMES:
-            raise wrong(f"result {number} is {named(symbol)}; expected {outcomes_listed()}")
-    return word
+            expected = ", ".join(f"{known} {name}" for known, name in OUTCOMES.items())
+            return f"result {number} is {named(symbol)}; expected {expected}"
+    return None
 
 
 def named(symbol: str) -> str:
@@ -277,11 +286,6 @@ def named(symbol: str) -> str:
     return repr(symbol) if symbol.isascii() else f"{symbol!r} ({unicodedata.name(symbol, 'unknown').lower()})"
 
 
-def outcomes_listed() -> str:
-    """Return the symbols and their meanings, as an error message lists them."""
-    return ", ".join(f"{symbol} {name}" for symbol, name in OUTCOMES.items())
-
-
 Word = Annotated[
-    str, AfterValidator(check_word), WithJsonSchema({"type": "string", "pattern": r"^[-+oe*r_]*$"})
+    str, AfterValidator(check_word), WithJsonSchema({"type": "string", "pattern": r"^[-+oe*r_]+$"})
 ]

@@ -10,11 +10,9 @@ from enum import Enum
 from functools import lru_cache
 
 from cm_engine.program.canonical import digest
-from cm_engine.program.models import Limit, Phase, Program, Recover, VisitBlock
+from cm_engine.program.models import WEEKDAYS, Limit, Phase, Program, Recover, VisitBlock
 from cm_engine.program.units import Unit
 from cm_engine.program.values import OUTCOMES
-
-WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
 class Effect(Enum):

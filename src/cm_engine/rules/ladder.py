@@ -1,5 +1,6 @@
 """How a ladder pays and moves: each rule of escalation, bonus, reset and recovery is one function."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from cm_engine.rules.compiled import Effect, PhaseRules, Visit
@@ -71,7 +72,7 @@ def respond(visit: Visit, ladder: Ladder, outcome: str) -> Response:
         case Effect.RESET:
             return _reset(visit, ladder, outcome)
         case Effect.HOLD:
-            held = Held(outcome, kept=visit.phase.has_place)
+            held = Held(outcome, kept=visit.phase.has_place and visit.left_in_phase > 0)
             return Response(_end_week(visit, _break_week(visit, ladder)), 0, (held,))
         case Effect.NOTHING:
             return Response(_end_week(visit, ladder), 0, (NotRequired(),))
@@ -85,7 +86,7 @@ def _met(visit: Visit, ladder: Ladder) -> Response:
     reasons: tuple[Reason, ...] = (Earned(phase.unit, run, base, change, phase.in_a_row),)
     if extra:
         reasons += (BonusEarned(phase.unit, phase.bonus_every, extra, phase.in_a_row),)
-    if rung > ladder.position:
+    if base > rate(phase, ladder.position):
         reasons += (Recovered(phase.unit, run, base),)
     climbed = _climb(visit, ladder, rung, run)
     recovered = _recover(phase, climbed)
@@ -128,21 +129,10 @@ def _recover(phase: PhaseRules, ladder: Ladder) -> Ladder:
 
 def _reset(visit: Visit, ladder: Ladder, outcome: str) -> Response:
     phase = visit.phase
-    saved = _saved(phase, ladder)
-    fallen = rate(phase, next_rung(phase, ladder)) > rate(phase, 0)
-    reasons: tuple[Reason, ...] = (WasReset(phase.unit, outcome, fallen, rate(phase, 0)),)
-    return Response(_break_week(visit, Ladder(saved=saved)), 0, reasons + _recoverable(visit, saved))
-
-
-def _recoverable(visit: Visit, saved: int) -> tuple[Reason, ...]:
-    """Return the promise of a recovery, if the phase is long enough for it and climbing alone brings less."""
-    phase, recovery = visit.phase, visit.phase.recovery
-    if recovery is None or visit.left_in_phase < recovery.after + (not recovery.paid_nth):
-        return ()
-    climbed = 0 if phase.by_week else recovery.after - recovery.paid_nth
-    if rate(phase, saved) <= rate(phase, climbed):
-        return ()
-    return (Recoverable(phase.unit, recovery.after, rate(phase, saved), recovery.paid_nth),)
+    after = _break_week(visit, Ladder(saved=_saved(phase, ladder)))
+    restart = rate(phase, next_rung(phase, after))
+    is_lost = visit.left_in_phase > 0 and restart < rate(phase, next_rung(phase, ladder))
+    return Response(after, 0, (WasReset(phase.unit, outcome, restart if is_lost else None),))
 
 
 def _saved(phase: PhaseRules, ladder: Ladder) -> int:
@@ -154,3 +144,36 @@ def _saved(phase: PhaseRules, ladder: Ladder) -> int:
         return ladder.saved
     level = ladder.paid if recovery.last_earned else next_rung(phase, ladder)
     return max(ladder.saved, level) if recovery.highest else level
+
+
+def way_back(visits: Sequence[Visit], ladder: Ladder) -> Recoverable | None:
+    """Return how a recovery is reached if the next visits are all met; None if it brings no more than climbing.
+
+    Keeps INV-11.
+
+    Args:
+        visits: the visits to come.
+        ladder: where the ladder stands, after a reset.
+    """
+    if not visits or visits[0].opens_phase or visits[0].phase.recovery is None or not ladder.saved:
+        return None
+    phase, recovery = visits[0].phase, visits[0].phase.recovery
+    run = visits[: recovery.after + (not recovery.paid_nth)]
+    recovered, climbed = _all_met(run, ladder), _all_met(run, ladder._replace(saved=0))
+    amount = rate(phase, recovered[-1].ladder.paid)
+    if (
+        run[-1].phase is not phase
+        or len(run) < recovery.after
+        or amount <= rate(phase, climbed[-1].ladder.paid)
+    ):
+        return None
+    in_all = sum(response.earned for response in recovered)
+    return Recoverable(phase.unit, recovery.after, amount, recovery.paid_nth, in_all)
+
+
+def _all_met(visits: Sequence[Visit], ladder: Ladder) -> list[Response]:
+    responses: list[Response] = []
+    for visit in visits:
+        responses.append(respond(visit, on_entering(visit, ladder), "-"))
+        ladder = responses[-1].ladder
+    return responses

@@ -57,22 +57,26 @@ class Limited(NamedTuple):
 
 
 class WasReset(NamedTuple):
-    """The outcome paid nothing and put the ladder back to its start, at `restart`, from `fallen` rungs up."""
+    """The outcome paid nothing and put the ladder back; the next success pays `restart`, None if nothing is less."""
 
     unit: Unit
     outcome: str
-    fallen: int
-    restart: int
+    restart: int | None
     code: Literal["reset"] = "reset"
 
 
 class Recoverable(NamedTuple):
-    """A run of `after` successes will bring `amount` back; with `paid_nth` its last is paid so already."""
+    """A run of `after` successes will bring `amount` back; with `paid_nth` its last is paid so already.
+
+    Attributes:
+        in_all: what the whole way back pays, the first success to `amount`: a limit has to leave as much.
+    """
 
     unit: Unit
     after: int
     amount: int
     paid_nth: bool
+    in_all: int
     code: Literal["recoverable"] = "recoverable"
 
 

@@ -151,7 +151,11 @@ def _(reason: Limited, words: Words) -> str:
 
 @_said.register
 def _(reason: WasReset, words: Words) -> str:
-    again = f", and the reward starts again at {reason.unit.spoken(reason.restart)}" if reason.fallen else ""
+    again = (
+        ""
+        if reason.restart is None
+        else f", and the reward starts again at {reason.unit.spoken(reason.restart)}"
+    )
     return f"{words.outcomes[reason.outcome]}: no reward this time{again}."
 
 
@@ -177,6 +181,8 @@ def _(reason: NotRequired, words: Words) -> str:
 def _(reason: Next, words: Words) -> str:
     weeks = f"Weeks {reason.opens} begin" if "-" in reason.opens else f"Week {reason.opens} begins"
     begins = f"{weeks} with the next visit. " if reason.opens else ""
+    if reason.limited and not reason.amount:
+        return f"{begins}Nothing more can be paid under the limit for now."
     rest = ", all that a limit leaves" if reason.limited else ""
     return f"{begins}{words.next_met}: {reason.unit.spoken(reason.amount)}{rest}."
 

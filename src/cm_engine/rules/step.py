@@ -1,27 +1,34 @@
 """The one meaning of a program: a state and an observation give a decision and the next state."""
 
+from collections.abc import Iterator
 from datetime import date, timedelta
 from functools import lru_cache
 from typing import NamedTuple
 
 from cm_engine.errors import PlanExceededError, ResultsError, StateError, UndatedError
-from cm_engine.program.values import outcomes_listed
+from cm_engine.program.values import WEEKS_MAX, unknown_result
 from cm_engine.rules.compiled import Rules, Visit
-from cm_engine.rules.ladder import on_entering, respond, reward
-from cm_engine.rules.limits import add, cut
-from cm_engine.rules.reasons import Earned, Next, PlanEnded, Reason
+from cm_engine.rules.ladder import on_entering, respond, reward, way_back
+from cm_engine.rules.limits import Limits, add, cut
+from cm_engine.rules.reasons import Earned, Next, PlanEnded, Reason, Recoverable, Recovered, WasReset
 from cm_engine.rules.state import Award, Decision, Ladder, Observation, Received, State
 
-MEMORY = 100_000
+TRANSITIONS_REMEMBERED = 100_000
+LOOK_AHEAD = 100
 
 
 class Transition(NamedTuple):
-    """What an outcome does at a visit before limits, and what is promised for the next visit."""
+    """What an outcome does at a visit before limits, and what is promised for the next visit.
+
+    Attributes:
+        promises: some reason says what later visits pay.
+    """
 
     visit: Visit
     ladder: Ladder
     paid: Award
     reasons: tuple[Reason, ...]
+    promises: bool
     promised: Next | PlanEnded
 
 
@@ -40,6 +47,9 @@ def initial_state(rules: Rules, start: date | None = None) -> State:
         _refuse_time(start)
     elif rules.needs_start:
         raise UndatedError("a limit of the program")
+    if start is not None and date.max - start < timedelta(days=7 * WEEKS_MAX):
+        msg = f"a start on {start} leaves no days for the plan"
+        raise ResultsError(msg)
     received = tuple(Received() for _ in rules.limits)
     return State(0, Ladder(), received, start, start, rules.digest)
 
@@ -66,7 +76,7 @@ def step(rules: Rules, state: State, observation: Observation) -> tuple[State, D
     if state.program != rules.digest:
         raise StateError(state.program, rules.digest)
     outcome, on = observation
-    visit, ladder, paid, reasons, promised = transition(rules, state.visits, state.ladder, outcome)
+    visit, ladder, paid, reasons, promises, promised = transition(rules, state.visits, state.ladder, outcome)
     on = _not_before(state, on, visit) if on else expected_day(visit, state)
     received, limits = state.received, visit.phase.limits
     if limits and paid.amount:
@@ -75,7 +85,10 @@ def step(rules: Rules, state: State, observation: Observation) -> tuple[State, D
         if limited:
             paid, reasons = Award(paid.unit, award), (*_worth(reasons), limited)
     after = State(state.visits + 1, ladder, received, state.start, on, state.program)
-    reasons += (_within_limits(rules, after, promised),)
+    following = _within_limits(rules, after, promised)
+    if limits and promises:
+        reasons = tuple(_kept_promises(reasons, limits, received, on, following))
+    reasons += (following,)
     return after, Decision(visit.number, visit.week, on, outcome, (paid,), reasons, visit.phase.behavior)
 
 
@@ -102,6 +115,27 @@ def _within_limits(rules: Rules, state: State, promised: Next | PlanEnded) -> Ne
     return promised._replace(amount=award, limited=True) if limited else promised
 
 
+def _kept_promises(
+    reasons: tuple[Reason, ...],
+    limits: Limits,
+    received: tuple[Received, ...],
+    on: date | None,
+    following: Reason,
+) -> Iterator[Reason]:
+    """Yield the reasons without what the limits leave too little for."""
+    is_short = isinstance(following, Next) and following.limited
+    for reason in reasons:
+        match reason:
+            case Recoverable() if cut(limits, received, reason.in_all, on)[1]:
+                continue
+            case Recovered() if is_short:
+                continue
+            case WasReset() if is_short:
+                yield reason._replace(restart=None)
+            case _:
+                yield reason
+
+
 def _worth(reasons: tuple[Reason, ...]) -> tuple[Reason, ...]:
     """Return reasons that say what a visit is worth, where a limit pays less."""
     return tuple(
@@ -109,7 +143,7 @@ def _worth(reasons: tuple[Reason, ...]) -> tuple[Reason, ...]:
     )
 
 
-@lru_cache(maxsize=MEMORY)
+@lru_cache(maxsize=TRANSITIONS_REMEMBERED)
 def transition(rules: Rules, index: int, ladder: Ladder, outcome: str) -> Transition:
     """Return what an outcome does at the visit of an index, before limits.
 
@@ -122,12 +156,16 @@ def transition(rules: Rules, index: int, ladder: Ladder, outcome: str) -> Transi
     if index >= len(rules.visits):
         raise PlanExceededError(index + 1, len(rules.visits))
     visit = rules.visits[index]
-    if outcome not in visit.phase.effects:
-        msg = f"{outcome!r} is no outcome; expected {outcomes_listed()}"
-        raise ResultsError(msg)
+    if unknown := unknown_result(outcome):
+        raise ResultsError(unknown)
     after, earned, reasons = respond(visit, on_entering(visit, ladder), outcome)
+    if isinstance(reasons[0], WasReset) and (
+        back := way_back(rules.visits[index + 1 : index + LOOK_AHEAD], after)
+    ):
+        reasons += (back,)
     paid = Award(visit.phase.unit, earned)
-    return Transition(visit, after, paid, reasons, promise(rules, index + 1, after))
+    promises = any(isinstance(reason, WasReset | Recoverable | Recovered) for reason in reasons)
+    return Transition(visit, after, paid, reasons, promises, promise(rules, index + 1, after))
 
 
 def promise(rules: Rules, index: int, ladder: Ladder) -> Next | PlanEnded:
@@ -156,6 +194,9 @@ def expected_day(visit: Visit, state: State) -> date | None:
 def _not_before(state: State, on: date, visit: Visit) -> date:
     """Return the day of an observation, after looking that no earlier visit comes after it."""
     _refuse_time(on)
+    if state.start is None:
+        msg = f"visit {visit.number} is on {on}, in a timeline without dates; begin it with a start"
+        raise ResultsError(msg)
     if state.last and on < state.last:
         before = f"visit {visit.number - 1}" if state.visits else "the start"
         msg = f"visit {visit.number} is on {on}, before {before} on {state.last}; decide visits in order of their days"

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from cm_engine.errors import PlanExceededError, ResultsError
 from cm_engine.program.models import Program
 from cm_engine.program.units import Unit
-from cm_engine.program.values import OUTCOMES, named, outcomes_listed
+from cm_engine.program.values import unknown_result
 from cm_engine.rules.compiled import Rules, compile_rules
 from cm_engine.rules.state import Decision, Observation, State
 from cm_engine.rules.step import initial_state, step
@@ -64,10 +64,8 @@ def planned_part(rules: Rules, results: str, *, truncate: bool = False) -> str:
         PlanExceededError: there are more results than visits, and `truncate` is false.
         ResultsError: a symbol is not one of a use-pattern word.
     """
-    for number, symbol in enumerate(results, start=1):
-        if symbol not in OUTCOMES:
-            msg = f"result {number} is {named(symbol)}; expected {outcomes_listed()}"
-            raise ResultsError(msg)
+    if unknown := unknown_result(results):
+        raise ResultsError(unknown)
     planned = len(rules.visits)
     if len(results) > planned and not truncate:
         raise PlanExceededError(len(results), planned)
