@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import pairwise
-from typing import Any
+from math import ceil
+from typing import Any, Literal
 
 from hypothesis import strategies as st
 
@@ -47,22 +48,46 @@ def _phase(phase: Phase) -> dict[str, Any]:
         written["reset"] = {"on": [NAMES[symbol] for symbol in sorted(phase["reset"])]}
     if phase["recover"]:
         written["recover"] = dict(phase["recover"])
+    if phase["require"]:
+        written["require"] = phase["require"]
+    if phase["carry"]:
+        written["carry"] = True
     return written
 
 
 def _reward(phase: Phase) -> dict[str, Any]:
+    if weekly := phase["weekly"]:
+        return {"weekly": {"all": str(weekly["all"]), "some": str(weekly["some"])}}
     if not phase["step"]:
         return {"fixed": str(phase["start"])}
-    ladder = {"start": str(phase["start"]), "step": str(phase["step"]), "every": phase["every"]}
+    ladder: dict[str, Any] = {
+        "start": str(phase["start"]),
+        "step": str(abs(phase["step"])),
+        "every": phase["every"],
+    }
+    if phase["step"] < 0:
+        return {"descend": {**ladder, "floor": str(phase["floor"])}}
     if phase["ceiling"] is not None:
         ladder["ceiling"] = str(phase["ceiling"])
+    if phase["first"]:
+        ladder["begins"] = "ceiling"
     return {"escalate": ladder}
 
 
 def _limit(limit: Limit) -> dict[str, Any]:
     amounts = {day.isoformat() if day else "before": str(amount) for day, amount in limit["amounts"]}
     amount = amounts if len(amounts) > 1 else amounts["before"]
-    return {"unit": limit["unit"], "per": limit["per"], "amount": amount, "crossing": "truncate"}
+    written: dict[str, Any] = {
+        "unit": limit["unit"],
+        "per": limit["per"],
+        "amount": amount,
+        "crossing": limit["crossing"],
+    }
+    if limit["per"] == "grant year":
+        written["begins"] = "{:02}-{:02}".format(*limit["begins"])
+    if limit["per"] == "rolling days":
+        written["days"] = limit["days"]
+    return written
 
 
 def amounts(unit: str, low: int = 0, high: int = 3000) -> st.SearchStrategy[Decimal]:
@@ -77,7 +102,10 @@ def schedules(draw: st.DrawFn, *, limits: bool = True) -> Schedule:
     weeks = visits[-1]["weeks"][1]
     cuts = draw(st.sets(st.integers(1, weeks - 1), max_size=2)) if weeks > 1 else set()
     edges = [0, *sorted(cuts), weeks]
-    phases = [draw(phase((first + 1, last))) for first, last in pairwise(edges)]
+    phases: list[Phase] = []
+    for first, last in pairwise(edges):
+        drawn_phase = draw(phase((first + 1, last)))
+        phases.append(draw(carried(phases[-1], drawn_phase)) if phases else drawn_phase)
     start = draw(st.none() | st.dates(date(2024, 11, 1), date(2026, 12, 31)))
     units = sorted({each["unit"] for each in phases})
     drawn = draw(st.lists(limit(units, start), max_size=3)) if limits else []
@@ -99,20 +127,90 @@ def visit_blocks(draw: st.DrawFn) -> list[Block]:
 @st.composite
 def phase(draw: st.DrawFn, weeks: tuple[int, int]) -> Phase:
     unit = draw(st.sampled_from(["USD", "USD", "draw"]))
-    start, step = draw(amounts(unit)), draw(st.just(Decimal(0)) | amounts(unit, 1, 500))
-    ceiling = start + draw(amounts(unit, 1)) if step and draw(st.booleans()) else None
-    reset = draw(st.frozensets(st.sampled_from("+oer*")))
+    plain = plain_phase(weeks, unit, draw(amounts(unit)), draw(st.frozensets(st.sampled_from("+oer*"))))
+    kind = draw(st.sampled_from(KINDS))
+    return draw(kind(plain))
+
+
+def plain_phase(weeks: tuple[int, int], unit: str, start: Decimal, reset: frozenset[str]) -> Phase:
+    """Return a phase that pays the same for each success."""
     return {
         "weeks": weeks,
         "unit": unit,
         "start": start,
-        "step": step,
-        "every": draw(st.sampled_from([1, 1, 2, 3, "week"])) if step else 1,
-        "ceiling": ceiling,
-        "bonus": draw(st.none() | bonus(unit)),
+        "step": Decimal(0),
+        "every": 1,
+        "ceiling": None,
+        "floor": Decimal(0),
+        "first": 0,
+        "require": [],
+        "carry": False,
+        "weekly": None,
+        "bonus": None,
         "reset": reset,
-        "recover": draw(st.none() | recover()) if reset and step else None,
+        "recover": None,
     }
+
+
+EVERY: list[int | Literal["week"]] = [1, 1, 2, 3, "week"]
+
+
+@st.composite
+def fixed(draw: st.DrawFn, plain: Phase) -> Phase:
+    return {**plain, "bonus": draw(st.none() | bonus(plain["unit"]))}
+
+
+@st.composite
+def escalating(draw: st.DrawFn, plain: Phase) -> Phase:
+    step = draw(amounts(plain["unit"], 1, 500))
+    ceiling = plain["start"] + draw(amounts(plain["unit"], 1)) if draw(st.booleans()) else None
+    every = draw(st.sampled_from(EVERY))
+    high = ceiling is not None and draw(st.booleans())
+    rungs = ceil((ceiling - plain["start"]) / step) if ceiling is not None and high else 0
+    first = rungs * (every if isinstance(every, int) else 1)
+    return {
+        **plain,
+        "step": step,
+        "every": every,
+        "ceiling": ceiling,
+        "first": first,
+        "bonus": draw(st.none() | bonus(plain["unit"])),
+        "recover": draw(st.none() | recover()) if plain["reset"] else None,
+    }
+
+
+@st.composite
+def descending(draw: st.DrawFn, plain: Phase) -> Phase:
+    step = draw(amounts(plain["unit"], 1, 500))
+    floor = min(plain["start"], draw(amounts(plain["unit"])))
+    return {**plain, "step": -step, "every": draw(st.sampled_from(EVERY)), "floor": floor}
+
+
+@st.composite
+def requiring(draw: st.DrawFn, plain: Phase) -> Phase:
+    step = draw(st.just(Decimal(0)) | amounts(plain["unit"], 1, 500))
+    return {**plain, "step": step, "require": draw(st.lists(st.integers(1, 4), min_size=1, max_size=3))}
+
+
+@st.composite
+def weekly(draw: st.DrawFn, plain: Phase) -> Phase:
+    for_all = draw(amounts(plain["unit"]))
+    return {**plain, "weekly": {"all": for_all, "some": min(for_all, draw(amounts(plain["unit"])))}}
+
+
+KINDS = [fixed, escalating, escalating, escalating, descending, requiring, weekly]
+
+
+@st.composite
+def carried(draw: st.DrawFn, before: Phase, after: Phase) -> Phase:
+    """Draw a phase that goes on where the one before it stood, if it can."""
+    laddered = isinstance(before["every"], int) and isinstance(after["every"], int)
+    if not laddered or before["require"] or after["require"] or before["weekly"] or after["weekly"]:
+        return after
+    escalates = after["step"] > 0 and after["first"] == 0
+    if not escalates or not draw(st.booleans()):
+        return after
+    return {**after, "carry": True, "reset": before["reset"], "recover": before["recover"]}
 
 
 @st.composite
@@ -135,11 +233,20 @@ def limit(draw: st.DrawFn, units: Sequence[str], start: date | None) -> Limit:
     unit = draw(st.sampled_from(units))
     after = st.integers(0, 60).map(timedelta)
     days = {start + each for each in draw(st.sets(after, max_size=2))} if start else set()
+    windows = WINDOWS if start else [window for window in WINDOWS if window not in {"month", "grant year"}]
     return {
         "unit": unit,
-        "per": draw(st.sampled_from(["reward", "calendar year", "episode"])),
+        "per": draw(st.sampled_from(windows)),
+        "begins": draw(st.sampled_from([(1, 1), (2, 28), (7, 1), (12, 31)])),
+        "days": draw(st.integers(1, 30)),
+        "crossing": draw(st.sampled_from(["truncate", "withhold", "stop"])),
         "amounts": [(day, draw(amounts(unit, 0, 20_000))) for day in [None, *sorted(days)]],
     }
+
+
+WINDOWS: list[Any] = [
+    "reward", "day", "week", "month", "calendar year", "grant year", "rolling days", "episode",
+]  # fmt: skip
 
 
 def visit_count(schedule: Schedule) -> int:

@@ -67,6 +67,7 @@ def test_run_prints_the_decisions_of_a_word_as_json() -> None:
                 "amount": "10.00",
                 "limited": False,
                 "opens": "",
+                "after": 1,
             },
         ],
     }

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cm_engine import catalogue, decide
 from tests.oracle import Phase, Schedule, expected
-from tests.programs import program_of, schedules, words
+from tests.programs import plain_phase, program_of, schedules, words
 
 
 @given(st.data(), schedules())
@@ -27,18 +27,8 @@ def test_step_agrees_with_the_naive_oracle_on_any_schedule(data: st.DataObject, 
 
 
 def ladder(**changes: object) -> Phase:
-    phase: Phase = {
-        "weeks": (1, 6),
-        "unit": "USD",
-        "start": Decimal(10),
-        "step": Decimal(1),
-        "every": 1,
-        "ceiling": None,
-        "bonus": None,
-        "reset": frozenset("+or"),
-        "recover": None,
-    }
-    return phase | changes  # type: ignore[return-value]
+    plain = plain_phase((1, 6), "USD", Decimal(10), frozenset("+or"))
+    return plain | {"step": Decimal(1)} | changes  # type: ignore[return-value]
 
 
 def paid(phase: Phase, word: str) -> list[Decimal]:
@@ -79,7 +69,16 @@ CALIFORNIA: Schedule = {
         ladder(weeks=(19, 23), start=Decimal(10), step=Decimal(0)),
         ladder(weeks=(24, 24), start=Decimal(21), step=Decimal(0)),
     ],
-    "limits": [{"unit": "USD", "per": "calendar year", "amounts": [(None, Decimal(599))]}],
+    "limits": [
+        {
+            "unit": "USD",
+            "per": "calendar year",
+            "begins": (1, 1),
+            "days": 0,
+            "crossing": "truncate",
+            "amounts": [(None, Decimal(599))],
+        }
+    ],
     "start": None,
 }
 

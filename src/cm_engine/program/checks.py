@@ -13,6 +13,7 @@ from cm_engine.errors import Problem
 from cm_engine.program.models import (
     NOT_MET,
     Case,
+    Descend,
     Escalate,
     Evidence,
     Hold,
@@ -22,6 +23,7 @@ from cm_engine.program.models import (
     Program,
     Reset,
     VisitBlock,
+    Weekly,
 )
 from cm_engine.program.partial import IllFormed, IllFormedError
 from cm_engine.program.reading import Document, Path, dotted
@@ -133,10 +135,68 @@ def step_rises(escalate: Escalate, _: Whole) -> Found:
         yield ("ceiling",), "a ceiling at the start leaves nothing to rise; write fixed: instead of escalate:"
 
 
+def floor_below_start(descend: Descend, _: Whole) -> Found:
+    """Find a floor above the start, and a descent that never falls."""
+    if descend.floor > descend.start:
+        yield ("floor",), f"expected at most the start, {descend.start}, got {descend.floor}"
+    if descend.step == 0:
+        yield ("step",), "a step of 0 never falls; write fixed: instead of descend:"
+
+
+def ceiling_to_begin_at(escalate: Escalate, _: Whole) -> Found:
+    """Find a ladder that begins at a ceiling it has not."""
+    if escalate.begins == "ceiling" and escalate.ceiling is None:
+        yield ("begins",), "there is no ceiling to begin at; add ceiling"
+
+
+def some_for_less_than_all(weekly: Weekly, _: Whole) -> Found:
+    """Find a week that pays more when less is met."""
+    if weekly.some > weekly.all:
+        yield ("some",), f"expected at most what all pays, {weekly.all}, got {weekly.some}"
+
+
 def one_reward(phase: Phase, _: Whole) -> Found:
     """Find a phase with no reward, or with two."""
-    if (phase.escalate is None) == (phase.fixed is None):
-        yield (), "expected escalate or fixed, one of them"
+    rewards = [phase.escalate, phase.descend, phase.fixed, phase.weekly]
+    if sum(reward is not None for reward in rewards) != 1:
+        yield (), "expected escalate, descend, fixed or weekly, one of them"
+
+
+def week_alone(phase: Phase, _: Whole) -> Found:
+    """Find a rule of single visits in a phase that pays by the week."""
+    if phase.weekly is not None:
+        for name in ("bonus", "require"):
+            if getattr(phase, name):
+                yield (name,), f"a weekly reward is for weeks, and {name} is for visits; remove one of them"
+
+
+def requirement_alone(phase: Phase, _: Whole) -> Found:
+    """Find a rising requirement together with a rule that pays by each success."""
+    if phase.require and phase.bonus is not None:
+        yield ("bonus",), "a bonus counts successes that require leaves unpaid; remove one of them"
+    if phase.require and phase.recover is not None:
+        yield ("recover",), "a recovery counts successes that require leaves unpaid; remove one of them"
+    for name in ("escalate", "descend"):
+        ladder = getattr(phase, name)
+        if phase.require and ladder is not None and ladder.every == "week":
+            yield (name, "every"), "require counts successes, not weeks; remove one of them"
+
+
+def something_to_carry(program: Program, _: Whole) -> Found:
+    """Find a first phase that carries on, with nothing before it."""
+    for name, target in program.targets.items():
+        if target.schedule[0].carry:
+            yield ("targets", name, "schedule", 0, "carry"), "there is no phase before it to carry on from"
+
+
+def window_defined(limit: Limit, _: Whole) -> Found:
+    """Find a window that lacks what defines it, or has what another window needs."""
+    for name, per in (("begins", "grant year"), ("days", "rolling days")):
+        given = getattr(limit, name) is not None
+        if given and limit.per != per:
+            yield (name,), f"only {per} has {name}; remove it"
+        if not given and limit.per == per:
+            yield ("per",), f"{per} needs the key {name}; add it"
 
 
 def recovery_has_reset(phase: Phase, _: Whole) -> Found:
@@ -147,8 +207,8 @@ def recovery_has_reset(phase: Phase, _: Whole) -> Found:
 
 def recovery_has_levels(phase: Phase, _: Whole) -> Found:
     """Find a recovery of a reward that has one level only."""
-    if phase.recover is not None and phase.fixed is not None:
-        yield ("recover",), "a fixed reward has no level to recover; remove recover"
+    if phase.recover is not None and phase.escalate is None:
+        yield ("recover",), "only an escalating reward has a level to recover; remove recover"
 
 
 def hold_has_reset(phase: Phase, _: Whole) -> Found:
@@ -295,7 +355,7 @@ def results_within_plan(case: Case, whole: Whole) -> Found:
 
 def dated_case(case: Case, whole: Whole) -> Found:
     """Find a case without a start date under a limit that changes on dates."""
-    if case.start is None and any(len(limit.amount.changes) > 1 for limit in whole.program.limits):
+    if case.start is None and any(limit.needs_start for limit in whole.program.limits):
         yield (), "a limit depends on the date; add start, with a date"
 
 
@@ -323,13 +383,17 @@ def totals_of_awarded(case: Case, whole: Whole) -> Found:
 
 
 RULES: dict[type[Part], tuple[Callable[[Any, Whole], Found], ...]] = {
-    Program: (visit_weeks, some_visit, schedule_weeks, schedule_end, declared_once),
+    Program: (visit_weeks, some_visit, schedule_weeks, schedule_end, something_to_carry, declared_once),
+    Descend: (floor_below_start,),
+    Weekly: (some_for_less_than_all,),
     Reset: (outcomes_once,),
     Hold: (outcomes_once,),
     VisitBlock: (one_rhythm,),
-    Escalate: (ceiling_above_start, step_rises),
+    Escalate: (ceiling_above_start, step_rises, ceiling_to_begin_at),
     Phase: (
         one_reward,
+        week_alone,
+        requirement_alone,
         recovery_has_reset,
         recovery_has_levels,
         hold_has_reset,
@@ -337,7 +401,7 @@ RULES: dict[type[Part], tuple[Callable[[Any, Whole], Found], ...]] = {
         known_unit,
         exact_rewards,
     ),
-    Limit: (known_unit, exact_limit, limit_applies),
+    Limit: (known_unit, exact_limit, limit_applies, window_defined),
     Evidence: (stated_somewhere, sources_listed, evidence_of_something),
     Case: (
         expects_something,

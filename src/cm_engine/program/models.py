@@ -19,6 +19,7 @@ from cm_engine.program.values import (
     Amount,
     DatedAmount,
     Day,
+    MonthDay,
     SubPath,
     WeekRange,
     Word,
@@ -71,6 +72,9 @@ Currency = Annotated[
 ]
 
 
+Window = Literal["reward", "day", "week", "month", "calendar year", "grant year", "rolling days", "episode"]
+
+
 class Part(BaseModel):
     """A part of a program file: frozen, and refusing keys it does not know."""
 
@@ -103,6 +107,9 @@ class VisitBlock(Part):
     """Weeks that share a rhythm of visits."""
 
     weeks: Annotated[WeekRange, Field(description="program weeks, such as 1-12 or 24")]
+    every_weeks: Annotated[
+        Count, Field(description="only the first of every so many weeks has the visits")
+    ] = 1
     per_week: Annotated[
         int | None,
         Field(strict=True, ge=0, le=PER_WEEK_MAX, description="visits a week, spread evenly over its days"),
@@ -114,7 +121,7 @@ class VisitBlock(Part):
 
     @property
     def visits_a_week(self) -> int:
-        """Return the number of visits in each of the weeks."""
+        """Return the number of visits in each week that has some."""
         return len(self.days) if self.per_week is None else self.per_week
 
 
@@ -127,6 +134,32 @@ class Escalate(Part):
         Every, Field(description="successes to a step, or week: a week of successes to a step")
     ] = 1
     ceiling: Annotated[Amount | None, Field(description="the highest reward, without bonuses")] = None
+    begins: Annotated[
+        Literal["start", "ceiling"],
+        Field(description="where a phase begins; from the ceiling it falls to the start at the first reset"),
+    ] = "start"
+
+
+class Descend(Part):
+    """A reward that falls with each success, or with each so many: the same spend, earlier."""
+
+    start: Annotated[Amount, Field(description="the first reward")]
+    step: Annotated[
+        Amount, Field(description="what each step takes away", json_schema_extra={"not": {"const": 0}})
+    ]
+    every: Annotated[
+        Every, Field(description="successes to a step, or week: a week of successes to a step")
+    ] = 1
+    floor: Annotated[Amount, Field(description="the lowest reward")] = Decimal(0)
+
+
+class Weekly(Part):
+    """A reward for a week, decided at the last visit of the week."""
+
+    all: Annotated[Amount, Field(description="what a week pays in which every visit that was due was met")]
+    some: Annotated[Amount, Field(description="what a week pays in which at least one visit was met")] = (
+        Decimal(0)
+    )
 
 
 class Bonus(Part):
@@ -170,14 +203,29 @@ class Recover(Part):
 
 
 class Phase(Part):
-    """Weeks of a target's schedule that follow one rule; each phase is a ladder of its own."""
+    """Weeks of a target's schedule that follow one rule; a phase is a ladder of its own unless it carries on."""
 
     weeks: Annotated[WeekRange, Field(description="program weeks, such as 1-12 or 24")]
     unit: Annotated[
         Text | None, Field(description="what is awarded; if left out, the program's currency")
     ] = None
     escalate: Annotated[Escalate | None, Field(description="a rising reward")] = None
+    descend: Annotated[Descend | None, Field(description="a falling reward")] = None
     fixed: Annotated[Amount | None, Field(description="the same reward for each success")] = None
+    weekly: Annotated[Weekly | None, Field(description="a reward for each week")] = None
+    hours: Annotated[
+        Count, Field(description="amounts are for an hour, and each visit has so many hours")
+    ] = 1
+    require: Annotated[
+        tuple[Count, ...],
+        Field(
+            min_length=1,
+            description="consecutive successes needed for the first, second, ... reward of a run; the last repeats",
+        ),
+    ] = ()
+    carry: Annotated[
+        Switch, Field(description="position, run and saved level go on from the phase before")
+    ] = False
     bonus: Annotated[Bonus | None, Field(description="an extra for every k-th consecutive success")] = None
     reset: Annotated[Reset | None, Field(description="without it, nothing resets")] = None
     recover: Annotated[Recover | None, Field(description="without it, a lost level is climbed again")] = None
@@ -192,6 +240,13 @@ class Phase(Part):
             yield ("escalate", "step"), self.escalate.step
             if self.escalate.ceiling is not None:
                 yield ("escalate", "ceiling"), self.escalate.ceiling
+        if self.descend:
+            yield ("descend", "start"), self.descend.start
+            yield ("descend", "step"), self.descend.step
+            yield ("descend", "floor"), self.descend.floor
+        if self.weekly:
+            yield ("weekly", "all"), self.weekly.all
+            yield ("weekly", "some"), self.weekly.some
         if self.bonus:
             yield ("bonus", "amount"), self.bonus.amount
 
@@ -226,10 +281,27 @@ class Limit(Part):
 
     amount: Annotated[DatedAmount, Field(description="the most, or the most from each date on")]
     unit: Annotated[Text | None, Field(description="what is limited; if left out, the currency")] = None
-    per: Annotated[Literal["reward", "calendar year", "episode"], Field(description="the window")]
-    crossing: Annotated[
-        Literal["truncate"], Field(description="the reward that would cross the limit is cut to what is left")
+    per: Annotated[
+        Window, Field(description="the window; a week is a program week, a month one of the calendar")
     ]
+    begins: Annotated[
+        MonthDay | None, Field(description="of a grant year: the day it begins on, such as 10-01")
+    ] = None
+    days: Annotated[
+        Count | None, Field(description="of rolling days: how many, the day of the visit included")
+    ] = None
+    crossing: Annotated[
+        Literal["truncate", "withhold", "stop"],
+        Field(
+            description="the reward that would cross: cut to what is left, not paid, "
+            "or not paid and nothing after it in the window either"
+        ),
+    ]
+
+    @property
+    def needs_start(self) -> bool:
+        """Tell whether the limit means nothing in a timeline without dates."""
+        return len(self.amount.changes) > 1 or self.per in {"month", "grant year"}
 
 
 class Case(Part):
@@ -300,4 +372,7 @@ class Program(Part):
     @property
     def visit_count(self) -> int:
         """Return the number of visits that the plan expects."""
-        return sum(block.visits_a_week * (block.weeks.last - block.weeks.first + 1) for block in self.visits)
+        return sum(
+            block.visits_a_week * len(range(block.weeks.first, block.weeks.last + 1, block.every_weeks))
+            for block in self.visits
+        )

@@ -10,7 +10,17 @@ from cm_engine.program.models import Program
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 _ONE_RHYTHM = {"oneOf": [{"required": ["per_week"]}, {"required": ["days"]}]}
-_ONE_REWARD = {"oneOf": [{"required": ["escalate"]}, {"required": ["fixed"]}]}
+_ONE_REWARD = {"oneOf": [{"required": [kind]} for kind in ("escalate", "descend", "fixed", "weekly")]}
+_WINDOW = {
+    "allOf": [
+        {
+            "if": {"properties": {"per": {"const": per}}},
+            "then": {"required": [key]},
+            "else": {"not": {"required": [key]}},
+        }
+        for per, key in (("grant year", "begins"), ("rolling days", "days"))
+    ]
+}
 _NEEDS = {"dependentRequired": {"recover": ["reset", "escalate"], "hold": ["reset"]}}
 _EXPECTS = {"anyOf": [{"required": ["awards"]}, {"required": ["total"]}, {"required": ["totals"]}]}
 _STATED = {
@@ -21,6 +31,7 @@ _STATED = {
 RULES_OF_PARTS: dict[str, dict[str, Any]] = {
     "VisitBlock": _ONE_RHYTHM,
     "Phase": {**_ONE_REWARD, **_NEEDS},
+    "Limit": _WINDOW,
     "Case": _EXPECTS,
     "Evidence": _STATED,
 }

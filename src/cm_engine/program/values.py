@@ -27,7 +27,7 @@ OUTCOMES: dict[str, str] = {
 """The symbols of a use-pattern word and what each says of its visit."""
 
 _AMOUNT = re.compile(r"(0|[1-9][0-9]{0,17})(\.[0-9]{1,18})?")
-_WEEKS = re.compile(r"([1-9][0-9]{0,3})-([1-9][0-9]{0,3})")
+_WEEKS = re.compile(r"([1-9][0-9]{0,3})-([1-9][0-9]{0,3})?")
 
 _AMOUNT_SCHEMA: dict[str, Any] = {
     "anyOf": [
@@ -122,14 +122,19 @@ Amount = Annotated[
 
 
 class Weeks(NamedTuple):
-    """A run of program weeks, both ends included; week 1 begins on the start date."""
+    """A run of program weeks, both ends included; week 1 begins on the start date.
+
+    An open end is `WEEKS_MAX`: as good as never.
+    """
 
     first: int
     last: int
 
     def __str__(self) -> str:
         """Return the weeks as a file writes them."""
-        return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
+        if self.first == self.last:
+            return str(self.first)
+        return f"{self.first}-" if self.last == WEEKS_MAX else f"{self.first}-{self.last}"
 
 
 def dashed(value: Any) -> str:
@@ -141,18 +146,18 @@ def dashed(value: Any) -> str:
 
 
 def weeks(value: Any) -> Weeks:
-    """Return weeks written as one number or as first-last.
+    """Return weeks written as one number, as first-last, or as first- without an end.
 
     Example:
-        >>> weeks("1-12"), weeks(24)
-        (Weeks(first=1, last=12), Weeks(first=24, last=24))
+        >>> weeks("1-12"), weeks(24), str(weeks("13-"))
+        (Weeks(first=1, last=12), Weeks(first=24, last=24), '13-')
     """
     if isinstance(value, Weeks):
         return value
     found = _WEEKS.fullmatch(f"{value}-{value}" if isinstance(value, int) else str(value))
     if found is None or isinstance(value, bool):
         raise wrong(f"expected weeks such as 1-12 or 24, got {shown(value)}{dashed(value)}")
-    first, last = int(found[1]), int(found[2])
+    first, last = int(found[1]), int(found[2] or WEEKS_MAX)
     if first > last:
         raise wrong(f"expected the first week before the last, got {first}-{last}")
     if last > WEEKS_MAX:
@@ -168,7 +173,7 @@ WeekRange = Annotated[
         {
             "anyOf": [
                 {"type": "integer", "minimum": 1, "maximum": WEEKS_MAX},
-                {"type": "string", "pattern": "^[1-9][0-9]{0,3}-[1-9][0-9]{0,3}$"},
+                {"type": "string", "pattern": "^[1-9][0-9]{0,3}-([1-9][0-9]{0,3})?$"},
             ]
         }
     ),
@@ -192,6 +197,32 @@ Day = Annotated[
     PlainValidator(day),
     PlainSerializer(date.isoformat, return_type=str),
     WithJsonSchema({"type": "string", "format": "date"}),
+]
+
+
+def month_day(value: Any) -> tuple[int, int]:
+    """Return a day of every year, written month-day; not 29 February, which most years lack.
+
+    Example:
+        >>> month_day("10-01")
+        (10, 1)
+    """
+    if isinstance(value, tuple):
+        return value
+    if not isinstance(value, str) or not re.fullmatch(r"\d{2}-\d{2}", value):
+        raise wrong(f"expected a month and a day such as 10-01, got {shown(value)}")
+    try:
+        found = date.fromisoformat(f"2023-{value}")
+    except ValueError:
+        raise wrong(f"there is no day {value} in every year") from None
+    return found.month, found.day
+
+
+MonthDay = Annotated[
+    tuple[int, int],
+    PlainValidator(month_day),
+    PlainSerializer(lambda found: f"{found[0]:02}-{found[1]:02}", return_type=str),
+    WithJsonSchema({"type": "string", "pattern": r"^\d{2}-\d{2}$"}),
 ]
 
 

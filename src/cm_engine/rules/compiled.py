@@ -8,11 +8,22 @@ from datetime import date
 from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
+from typing import Literal
 
 from cm_engine.program.canonical import digest
-from cm_engine.program.models import WEEKDAYS, Limit, Phase, Program, Recover, VisitBlock
+from cm_engine.program.models import (
+    EVERY_MAX,
+    PER_WEEK_MAX,
+    WEEKDAYS,
+    Limit,
+    Phase,
+    Program,
+    Recover,
+    VisitBlock,
+    Window,
+)
 from cm_engine.program.units import Unit
-from cm_engine.program.values import OUTCOMES
+from cm_engine.program.values import AMOUNT_MAX, OUTCOMES, WEEKS_MAX
 
 
 class Effect(Enum):
@@ -36,16 +47,23 @@ class RecoveryRules:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PhaseRules:
-    """One phase of a schedule; a fixed reward is an escalation with a step of 0.
+    """One phase of a schedule; a fixed reward is a ladder with a step of 0.
+
+    Amounts are in minor units of `unit`, and for a whole visit.
 
     Attributes:
-        start, step, ceiling, bonus: amounts in minor units of `unit`; a ceiling of None is no ceiling.
+        behavior: chooses the words that a participant reads.
+        step: what a step adds; less than 0 on a ladder that descends.
+        every: rungs to a step; with `by_week` a rung is a week, and else a rewarded success.
+        first_rung: where the phase begins.
+        bonus_every: the bonus comes with each so many consecutive successes; 0 is never.
+        require: the successes needed for the first, second, ... reward of a run; empty is one for each.
+        weekly: what a week pays if all its visits were met, and if some were; None if visits are paid.
+        carries: the phase goes on where the one before it stood.
         in_a_row: positive, missed and refused all reset, so that a run has none of them.
-        has_place: a lapse has something to lose: a rung, or the count to a bonus.
+        has_place: a lapse has something to lose: a rung, or the count to a bonus or a reward.
         weeks: the program weeks, as the program writes them.
         limits: the limits on the unit, each with its index among those of the program.
-        every: rungs to a step; with `by_week` a rung is a week, and else a success.
-        bonus_every: the bonus comes with each so many consecutive successes; 0 is never.
     """
 
     behavior: str
@@ -54,15 +72,30 @@ class PhaseRules:
     step: int
     every: int
     by_week: bool
-    ceiling: int | None
+    floor: int
+    ceiling: int
+    first_rung: int
     bonus: int
     bonus_every: int
+    require: tuple[int, ...]
+    weekly: tuple[int, int] | None
+    carries: bool
     effects: Mapping[str, Effect]
     recovery: RecoveryRules | None
     in_a_row: bool
     has_place: bool
     weeks: str
     limits: tuple[tuple[int, "LimitRules"], ...]
+
+    @property
+    def patience(self) -> int:
+        """Return after how many successes at the latest a reward comes."""
+        return PER_WEEK_MAX if self.weekly else max(self.require, default=1)
+
+    @property
+    def counts_weeks(self) -> bool:
+        """Tell whether the visits of a week are counted together."""
+        return self.by_week or self.weekly is not None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,14 +124,16 @@ class LimitRules:
     """The most that a window may receive, in minor units of `unit`, from each day on.
 
     Attributes:
-        accumulates: awards add up in the window; of a single reward they do not.
-        yearly: the window is the calendar year of the visit.
+        begins: the month and day that a grant year begins on.
+        days: the length of a window of rolling days.
+        since, amounts: the first amount holds before the first day of `since`.
     """
 
     unit: Unit
-    per: str
-    accumulates: bool
-    yearly: bool
+    per: Window
+    begins: tuple[int, int]
+    days: int
+    crossing: Literal["truncate", "withhold", "stop"]
     since: tuple[date, ...]
     amounts: tuple[int, ...]
 
@@ -131,7 +166,7 @@ def compile_rules(program: Program) -> Rules:
         digest=digest(program),
         visits=tuple(_visits(program, limits)),
         limits=limits,
-        needs_start=any(limit.since for limit in limits),
+        needs_start=any(limit.needs_start for limit in program.limits),
     )
 
 
@@ -140,33 +175,53 @@ def _limit(limit: Limit, program: Program) -> LimitRules:
     return LimitRules(
         unit=unit,
         per=limit.per,
-        accumulates=limit.per != "reward",
-        yearly=limit.per == "calendar year",
+        begins=limit.begins or (1, 1),
+        days=limit.days or 0,
+        crossing=limit.crossing,
         since=tuple(day for day, _ in limit.amount.changes if day),
         amounts=tuple(unit.minor(amount) for _, amount in limit.amount.changes),
     )
 
 
 def _phase(phase: Phase, program: Program, limits: tuple[LimitRules, ...]) -> PhaseRules:
-    unit, escalate, bonus = program.unit(phase.unit), phase.escalate, phase.bonus
-    fixed = phase.fixed or Decimal(0)
+    unit, bonus, weekly = program.unit(phase.unit), phase.bonus, phase.weekly
+    start, step, floor, ceiling = (unit.minor(amount) * phase.hours for amount in _ladder(phase))
+    ladder = phase.escalate or phase.descend
+    every = ladder.every if ladder else 1
+    begins_high = phase.escalate is not None and phase.escalate.begins == "ceiling"
     return PhaseRules(
         behavior=program.target.behavior,
         unit=unit,
-        start=unit.minor(escalate.start if escalate else fixed),
-        step=unit.minor(escalate.step) if escalate else 0,
-        every=escalate.every if escalate and isinstance(escalate.every, int) else 1,
-        by_week=escalate is not None and escalate.every == "week",
-        ceiling=unit.minor(escalate.ceiling) if escalate and escalate.ceiling is not None else None,
-        bonus=unit.minor(bonus.amount) if bonus else 0,
+        start=start,
+        step=-step if phase.descend else step,
+        every=1 if every == "week" else every,
+        by_week=every == "week",
+        floor=floor,
+        ceiling=ceiling,
+        first_rung=-((start - ceiling) // step) * (1 if every == "week" else every) if begins_high else 0,
+        bonus=unit.minor(bonus.amount) * phase.hours if bonus else 0,
         bonus_every=bonus.every if bonus else 0,
+        require=phase.require,
+        weekly=(unit.minor(weekly.all), unit.minor(weekly.some)) if weekly else None,
+        carries=phase.carry,
         effects=_effects(phase),
         recovery=_recovery(phase.recover) if phase.recover else None,
         in_a_row=phase.resetting >= {"positive", "missed", "refused"},
-        has_place=escalate is not None or bonus is not None,
+        has_place=any(each for each in (ladder, bonus, phase.require)),
         weeks=str(phase.weeks),
         limits=tuple((index, limit) for index, limit in enumerate(limits) if limit.unit == unit),
     )
+
+
+def _ladder(phase: Phase) -> tuple[Decimal, Decimal, Decimal, Decimal]:
+    """Return start, step, floor and ceiling; no floor is 0, and no ceiling more than any reward."""
+    none, highest = Decimal(0), Decimal(AMOUNT_MAX) * EVERY_MAX * WEEKS_MAX
+    if phase.escalate:
+        ceiling = highest if phase.escalate.ceiling is None else phase.escalate.ceiling
+        return phase.escalate.start, phase.escalate.step, none, ceiling
+    if phase.descend:
+        return phase.descend.start, phase.descend.step, phase.descend.floor, highest
+    return phase.fixed or none, none, none, highest
 
 
 def _effects(phase: Phase) -> dict[str, Effect]:
@@ -217,7 +272,8 @@ def _weeks(program: Program) -> Iterator[tuple[int, tuple[tuple[int, ...], ...]]
     for block in program.visits:
         days = tuple(_days(block, first) for first in range(7))
         for week in range(block.weeks.first, block.weeks.last + 1):
-            yield week, days
+            is_due = (week - block.weeks.first) % block.every_weeks == 0
+            yield week, days if is_due else ((),) * 7
 
 
 def _days(block: VisitBlock, first: int) -> tuple[int, ...]:

@@ -1,11 +1,12 @@
 """How a ladder pays and moves: each rule of escalation, bonus, reset and recovery is one function."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from cm_engine.rules.compiled import Effect, PhaseRules, Visit
 from cm_engine.rules.reasons import (
     BonusEarned,
+    Counted,
     Earned,
     Held,
     NotRequired,
@@ -13,10 +14,9 @@ from cm_engine.rules.reasons import (
     Recoverable,
     Recovered,
     WasReset,
+    WeekPaid,
 )
 from cm_engine.rules.state import Ladder
-
-BROKEN_WEEK = -1
 
 
 class Response(NamedTuple):
@@ -30,12 +30,25 @@ class Response(NamedTuple):
 def rate(phase: PhaseRules, rung: int) -> int:
     """Return what a rung pays, without bonus, in minor units; keeps INV-2 and INV-7."""
     amount = phase.start + phase.step * (rung // phase.every)
-    return amount if phase.ceiling is None or amount < phase.ceiling else phase.ceiling
+    return max(phase.floor, min(phase.ceiling, amount))
 
 
 def bonus(phase: PhaseRules, run: int) -> int:
     """Return what the run-th consecutive success adds, in minor units."""
     return phase.bonus if phase.bonus_every and run % phase.bonus_every == 0 else 0
+
+
+def requirement(phase: PhaseRules, run: int) -> tuple[int, int]:
+    """Return how many successes of the run-th reward's requirement are done with this one, and how many it needs.
+
+    A success is rewarded when it is the last one needed: (1, 1) where each is.
+    """
+    for needed in phase.require:
+        if run <= needed:
+            return run, needed
+        run -= needed
+    last = phase.require[-1] if phase.require else 1
+    return (run - 1) % last + 1, last
 
 
 def next_rung(phase: PhaseRules, ladder: Ladder) -> int:
@@ -46,17 +59,12 @@ def next_rung(phase: PhaseRules, ladder: Ladder) -> int:
     return ladder.position
 
 
-def reward(phase: PhaseRules, ladder: Ladder) -> int:
-    """Return what the next success earns, bonus included, before limits."""
-    return rate(phase, next_rung(phase, ladder)) + bonus(phase, ladder.streak + 1)
-
-
 def on_entering(visit: Visit, ladder: Ladder) -> Ladder:
     """Return the ladder as it stands when a visit begins: a phase begins anew, and so does a week."""
-    if visit.opens_phase:
-        return Ladder()
-    if visit.opens_week and ladder.week:
-        return ladder._replace(week=0)
+    if visit.opens_phase and not visit.phase.carries:
+        return Ladder(visit.phase.first_rung)
+    if visit.opens_week and (ladder.week_met or ladder.week_unmet):
+        return ladder._replace(week_met=0, week_unmet=0)
     return ladder
 
 
@@ -66,23 +74,52 @@ def respond(visit: Visit, ladder: Ladder, outcome: str) -> Response:
     Raises:
         KeyError: the outcome is not a symbol of a use-pattern word.
     """
-    match visit.phase.effects[outcome]:
+    effect = visit.phase.effects[outcome]
+    response = _respond(visit, _count_week(visit.phase, ladder, effect), effect, outcome)
+    return _pay_week(visit, response) if visit.phase.weekly and visit.closes_week else response
+
+
+def _respond(visit: Visit, ladder: Ladder, effect: Effect, outcome: str) -> Response:
+    match effect:
+        case Effect.MET if visit.phase.weekly:
+            return Response(ladder._replace(streak=ladder.streak + 1), 0, (Counted(0, 0),))
         case Effect.MET:
             return _met(visit, ladder)
         case Effect.RESET:
             return _reset(visit, ladder, outcome)
         case Effect.HOLD:
-            held = Held(outcome, kept=visit.phase.has_place and visit.left_in_phase > 0)
-            return Response(_end_week(visit, _break_week(visit, ladder)), 0, (held,))
+            kept = visit.phase.has_place and visit.left_in_phase > 0
+            return Response(_end_week(visit, ladder), 0, (Held(outcome, kept),))
         case Effect.NOTHING:
             return Response(_end_week(visit, ladder), 0, (NotRequired(),))
 
 
+def _count_week(phase: PhaseRules, ladder: Ladder, effect: Effect) -> Ladder:
+    if not phase.counts_weeks or effect is Effect.NOTHING:
+        return ladder
+    if effect is Effect.MET:
+        return ladder._replace(week_met=ladder.week_met + 1)
+    return ladder._replace(week_unmet=ladder.week_unmet + 1)
+
+
+def _pay_week(visit: Visit, response: Response) -> Response:
+    """Add what the week pays that a visit has ended."""
+    ladder, earned, reasons = response
+    for_all, for_some = visit.phase.weekly or (0, 0)
+    met, due = ladder.week_met, ladder.week_met + ladder.week_unmet
+    amount = 0 if not met else for_all if met == due else for_some
+    paid = (WeekPaid(visit.phase.unit, met, due, amount),) if due else ()
+    return Response(ladder, earned + amount, reasons + paid)
+
+
 def _met(visit: Visit, ladder: Ladder) -> Response:
-    phase = visit.phase
-    rung, run = next_rung(phase, ladder), ladder.streak + 1
+    phase, run = visit.phase, ladder.streak + 1
+    done, needed = requirement(phase, run)
+    if done < needed:
+        return Response(ladder._replace(streak=run), 0, (Counted(done, needed),))
+    rung = next_rung(phase, ladder)
     base, extra = rate(phase, rung), bonus(phase, run)
-    change = base - rate(phase, ladder.paid) if ladder.streak else None
+    change = base - rate(phase, ladder.paid) if ladder.paid >= 0 and not phase.carries else None
     reasons: tuple[Reason, ...] = (Earned(phase.unit, run, base, change, phase.in_a_row),)
     if extra:
         reasons += (BonusEarned(phase.unit, phase.bonus_every, extra, phase.in_a_row),)
@@ -97,21 +134,15 @@ def _met(visit: Visit, ladder: Ladder) -> Response:
 
 
 def _climb(visit: Visit, ladder: Ladder, rung: int, run: int) -> Ladder:
-    if not visit.phase.by_week:
-        return Ladder(rung + 1, run, rung, ladder.saved)
-    week = ladder.week if ladder.week == BROKEN_WEEK else ladder.week + 1
-    return _end_week(visit, Ladder(rung, run, rung, ladder.saved, week))
+    position = rung if visit.phase.by_week else rung + 1
+    return _end_week(visit, ladder._replace(position=position, streak=run, paid=rung))
 
 
 def _end_week(visit: Visit, ladder: Ladder) -> Ladder:
-    """Move up by a rung if the week is over and all that was due in it was met."""
-    if visit.closes_week and ladder.week > 0:
+    """Move up by a rung if weeks are rungs, and this one is over and was met as far as it was due."""
+    if visit.phase.by_week and visit.closes_week and ladder.week_met and not ladder.week_unmet:
         return ladder._replace(position=ladder.position + 1)
     return ladder
-
-
-def _break_week(visit: Visit, ladder: Ladder) -> Ladder:
-    return ladder._replace(week=BROKEN_WEEK) if visit.phase.by_week else ladder
 
 
 def _recover(phase: PhaseRules, ladder: Ladder) -> Ladder:
@@ -129,7 +160,7 @@ def _recover(phase: PhaseRules, ladder: Ladder) -> Ladder:
 
 def _reset(visit: Visit, ladder: Ladder, outcome: str) -> Response:
     phase = visit.phase
-    after = _break_week(visit, Ladder(saved=_saved(phase, ladder)))
+    after = ladder._replace(position=0, streak=0, paid=-1, saved=_saved(phase, ladder))
     restart = rate(phase, next_rung(phase, after))
     is_lost = visit.left_in_phase > 0 and restart < rate(phase, next_rung(phase, ladder))
     return Response(after, 0, (WasReset(phase.unit, outcome, restart if is_lost else None),))
@@ -138,9 +169,7 @@ def _reset(visit: Visit, ladder: Ladder, outcome: str) -> Response:
 def _saved(phase: PhaseRules, ladder: Ladder) -> int:
     """Return the rung that a recovery from a reset here would return to."""
     recovery = phase.recovery
-    if recovery is None:
-        return 0
-    if not ladder.streak:
+    if recovery is None or not ladder.streak:
         return ladder.saved
     level = ladder.paid if recovery.last_earned else next_rung(phase, ladder)
     return max(ladder.saved, level) if recovery.highest else level
@@ -159,21 +188,17 @@ def way_back(visits: Sequence[Visit], ladder: Ladder) -> Recoverable | None:
         return None
     phase, recovery = visits[0].phase, visits[0].phase.recovery
     run = visits[: recovery.after + (not recovery.paid_nth)]
-    recovered, climbed = _all_met(run, ladder), _all_met(run, ladder._replace(saved=0))
+    recovered, climbed = list(all_met(run, ladder)), list(all_met(run, ladder._replace(saved=0)))
     amount = rate(phase, recovered[-1].ladder.paid)
-    if (
-        run[-1].phase is not phase
-        or len(run) < recovery.after
-        or amount <= rate(phase, climbed[-1].ladder.paid)
-    ):
+    if run[-1].phase is not phase or amount <= rate(phase, climbed[-1].ladder.paid):
         return None
     in_all = sum(response.earned for response in recovered)
     return Recoverable(phase.unit, recovery.after, amount, recovery.paid_nth, in_all)
 
 
-def _all_met(visits: Sequence[Visit], ladder: Ladder) -> list[Response]:
-    responses: list[Response] = []
+def all_met(visits: Iterable[Visit], ladder: Ladder) -> Iterator[Response]:
+    """Yield what each of some visits does to a ladder if it is met."""
     for visit in visits:
-        responses.append(respond(visit, on_entering(visit, ladder), "-"))
-        ladder = responses[-1].ladder
-    return responses
+        response = respond(visit, on_entering(visit, ladder), "-")
+        yield response
+        ladder = response.ladder

@@ -12,7 +12,7 @@ class Earned(NamedTuple):
     """The target was met.
 
     Attributes:
-        change: the rise since the last success of the run, None for its first.
+        change: the rise since the last success of the run, None for its first and in a phase that carries on.
         in_a_row: whatever is not met ends the run, unless it is excused or unclear.
         limited: a limit pays less than the amount.
     """
@@ -24,6 +24,24 @@ class Earned(NamedTuple):
     in_a_row: bool
     limited: bool = False
     code: Literal["earned"] = "earned"
+
+
+class Counted(NamedTuple):
+    """The target was met; `done` of the `needed` successes of the next reward, or 0 where a week is paid."""
+
+    done: int
+    needed: int
+    code: Literal["counted"] = "counted"
+
+
+class WeekPaid(NamedTuple):
+    """A week is over: `met` of the `due` visits were met."""
+
+    unit: Unit
+    met: int
+    due: int
+    amount: int
+    code: Literal["week"] = "week"
 
 
 class BonusEarned(NamedTuple):
@@ -53,6 +71,7 @@ class Limited(NamedTuple):
     per: str
     left: int
     lost: int
+    crossing: str
     code: Literal["limited"] = "limited"
 
 
@@ -95,17 +114,19 @@ class NotRequired(NamedTuple):
 
 
 class Next(NamedTuple):
-    """What the next visit pays if the target is met.
+    """What the next reward is, if the target is met.
 
     Attributes:
         limited: a limit makes it less than the schedule.
         opens: the weeks of the phase that the visit opens, or nothing.
+        after: how many visits in a row have to be met for it.
     """
 
     unit: Unit
     amount: int
     limited: bool
     opens: str
+    after: int
     code: Literal["next"] = "next"
 
 
@@ -117,6 +138,8 @@ class PlanEnded(NamedTuple):
 
 Reason = (
     Earned
+    | Counted
+    | WeekPaid
     | BonusEarned
     | Recovered
     | Limited

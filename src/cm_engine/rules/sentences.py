@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from cm_engine.rules.reasons import (
     BonusEarned,
+    Counted,
     Earned,
     Held,
     Limited,
@@ -15,6 +16,7 @@ from cm_engine.rules.reasons import (
     Recoverable,
     Recovered,
     WasReset,
+    WeekPaid,
 )
 
 
@@ -124,6 +126,18 @@ def _(reason: Earned, words: Words) -> str:
 
 
 @_said.register
+def _(reason: Counted, words: Words) -> str:
+    if not reason.needed:
+        return f"{words.met.capitalize()}."
+    return f"{words.met.capitalize()}, number {reason.done} of the {reason.needed} for the next reward."
+
+
+@_said.register
+def _(reason: WeekPaid, words: Words) -> str:
+    return f"{reason.met} of {reason.due} {words.mets} this week: {reason.unit.spoken(reason.amount)}."
+
+
+@_said.register
 def _(reason: BonusEarned, words: Words) -> str:
     row = " in a row" if reason.in_a_row else ""
     run = f"{counted(reason.every)} {words.mets}{row}" if reason.every > 1 else f"each {words.met}"
@@ -144,6 +158,8 @@ def _(reason: Recovered, words: Words) -> str:
 def _(reason: Limited, words: Words) -> str:
     unit = reason.unit
     limit = f"The limit of {unit.spoken(reason.limit)} per {reason.per}"
+    if reason.crossing != "truncate" and reason.left == 0:
+        return f"{limit} would be passed, so nothing can be paid."
     if reason.left == 0:
         return f"{limit} is reached, so nothing can be paid."
     return f"{limit} leaves {unit.spoken(reason.left)}, and that is paid."
@@ -184,7 +200,8 @@ def _(reason: Next, words: Words) -> str:
     if reason.limited and not reason.amount:
         return f"{begins}Nothing more can be paid under the limit for now."
     rest = ", all that a limit leaves" if reason.limited else ""
-    return f"{begins}{words.next_met}: {reason.unit.spoken(reason.amount)}{rest}."
+    when = words.next_met if reason.after == 1 else f"After {counted(reason.after)} {words.mets} more"
+    return f"{begins}{when}: {reason.unit.spoken(reason.amount)}{rest}."
 
 
 @_said.register

@@ -18,21 +18,31 @@ class Ladder(NamedTuple):
         streak: consecutive successes since the phase began or was reset.
         paid: the rung that the last success of the streak was paid at, -1 if there is none.
         saved: the rung that a recovery returns to.
-        week: successes of the current week, -1 once one visit of it was not met; 0 where no week counts.
+        week_met, week_unmet: visits of the current week that were met, and that were due and not met; both 0
+            where no week counts.
     """
 
     position: int = 0
     streak: int = 0
     paid: int = -1
     saved: int = 0
-    week: int = 0
+    week_met: int = 0
+    week_unmet: int = 0
 
 
 class Received(NamedTuple):
-    """What a limit's window has received so far, in minor units; `year` 0 is a window without a year."""
+    """What a limit's window has received so far, in minor units.
 
-    year: int = 0
+    Attributes:
+        window: which day, week, month or year it is; a new one begins empty.
+        recent: of rolling days, the days and amounts that still count.
+        stopped: a reward would have crossed the limit, and the window pays nothing more.
+    """
+
+    window: int = 0
     amount: int = 0
+    recent: tuple[tuple[int, int], ...] = ()
+    stopped: bool = False
 
 
 class State(NamedTuple):

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from cm_engine.errors import PlanExceededError, ResultsError, StateError, UndatedError
 from cm_engine.program.values import WEEKS_MAX, unknown_result
 from cm_engine.rules.compiled import Rules, Visit
-from cm_engine.rules.ladder import on_entering, respond, reward, way_back
-from cm_engine.rules.limits import Limits, add, cut
+from cm_engine.rules.ladder import all_met, on_entering, respond, way_back
+from cm_engine.rules.limits import Limits, When, add, cut
 from cm_engine.rules.reasons import Earned, Next, PlanEnded, Reason, Recoverable, Recovered, WasReset
 from cm_engine.rules.state import Award, Decision, Ladder, Observation, Received, State
 
@@ -80,14 +80,15 @@ def step(rules: Rules, state: State, observation: Observation) -> tuple[State, D
     on = _not_before(state, on, visit) if on else expected_day(visit, state)
     received, limits = state.received, visit.phase.limits
     if limits and paid.amount:
-        award, limited = cut(limits, received, paid.amount, on)
-        received = add(limits, received, award, on)
+        when = _when(visit, on)
+        award, limited = cut(limits, received, paid.amount, when)
+        received = add(limits, received, paid.amount, award, when)
         if limited:
             paid, reasons = Award(paid.unit, award), (*_worth(reasons), limited)
     after = State(state.visits + 1, ladder, received, state.start, on, state.program)
     following = _within_limits(rules, after, promised)
     if limits and promises:
-        reasons = tuple(_kept_promises(reasons, limits, received, on, following))
+        reasons = tuple(_kept_promises(reasons, limits, received, _when(visit, on), following))
     reasons += (following,)
     return after, Decision(visit.number, visit.week, on, outcome, (paid,), reasons, visit.phase.behavior)
 
@@ -110,8 +111,9 @@ def forecast(rules: Rules, state: State) -> Next | PlanEnded:
 def _within_limits(rules: Rules, state: State, promised: Next | PlanEnded) -> Next | PlanEnded:
     if not (rules.limits and isinstance(promised, Next)):
         return promised
-    visit = rules.visits[state.visits]
-    award, limited = cut(visit.phase.limits, state.received, promised.amount, expected_day(visit, state))
+    visit = rules.visits[state.visits + promised.after - 1]
+    when = _when(visit, expected_day(visit, state))
+    award, limited = cut(visit.phase.limits, state.received, promised.amount, when)
     return promised._replace(amount=award, limited=True) if limited else promised
 
 
@@ -119,14 +121,14 @@ def _kept_promises(
     reasons: tuple[Reason, ...],
     limits: Limits,
     received: tuple[Received, ...],
-    on: date | None,
+    when: When,
     following: Reason,
 ) -> Iterator[Reason]:
     """Yield the reasons without what the limits leave too little for."""
     is_short = isinstance(following, Next) and following.limited
     for reason in reasons:
         match reason:
-            case Recoverable() if cut(limits, received, reason.in_all, on)[1]:
+            case Recoverable() if cut(limits, received, reason.in_all, when)[1]:
                 continue
             case Recovered() if is_short:
                 continue
@@ -169,16 +171,21 @@ def transition(rules: Rules, index: int, ladder: Ladder, outcome: str) -> Transi
 
 
 def promise(rules: Rules, index: int, ladder: Ladder) -> Next | PlanEnded:
-    """Return what the visit of an index pays if the target is met, before limits."""
+    """Return what the visit of an index pays if the target is met, before limits.
+
+    Where it pays nothing yet, the first of the visits after it that pays if all are met.
+    """
     if index == len(rules.visits):
         return PlanEnded()
-    visit = rules.visits[index]
-    return Next(
-        visit.phase.unit,
-        reward(visit.phase, on_entering(visit, ladder)),
-        limited=False,
-        opens=visit.phase.weeks if visit.opens_phase and index else "",
-    )
+    first = rules.visits[index]
+    opens = first.phase.weeks if first.opens_phase and index else ""
+    responses = all_met(rules.visits[index : index + first.phase.patience], ladder)
+    after, earned = next(((n, each.earned) for n, each in enumerate(responses, 1) if each.earned), (1, 0))
+    return Next(rules.visits[index + after - 1].phase.unit, earned, limited=False, opens=opens, after=after)
+
+
+def _when(visit: Visit, on: date | None) -> When:
+    return When(on.toordinal() if on else visit.days[0], visit.week, on)
 
 
 def expected_day(visit: Visit, state: State) -> date | None:

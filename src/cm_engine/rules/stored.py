@@ -2,6 +2,7 @@
 
 import json
 from datetime import date
+from typing import Any
 
 from cm_engine.errors import StateError
 from cm_engine.rules.compiled import Rules
@@ -35,6 +36,9 @@ def load_state(rules: Rules, text: str) -> State:
     if layout != LAYOUT or program != rules.digest:
         raise StateError(program if layout == LAYOUT else f"layout {layout}", rules.digest)
     start, last = (date.fromisoformat(day) if day else None for day in days)
-    return State(
-        visits, Ladder(*ladder), tuple(Received(*window) for window in received), start, last, program
-    )
+    return State(visits, Ladder(*ladder), tuple(map(_received, received)), start, last, program)
+
+
+def _received(window: list[Any]) -> Received:
+    number, amount, recent, stopped = window
+    return Received(number, amount, tuple((day, part) for day, part in recent), stopped)
