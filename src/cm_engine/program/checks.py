@@ -6,7 +6,7 @@ a value which is not well-formed stops silently: that value has its own problem 
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from itertools import pairwise
+from itertools import pairwise, repeat
 from typing import Any, NamedTuple
 
 from cm_engine.errors import Problem
@@ -359,6 +359,22 @@ def dated_case(case: Case, whole: Whole) -> Found:
         yield (), "a limit depends on the date; add start, with a date"
 
 
+def exact_awards(case: Case, whole: Whole) -> Found:
+    """Find an expected award with more decimals than the unit of its visit."""
+    for index, (number, unit) in enumerate(
+        zip(case.awards or (), _unit_of_visits(whole.program), strict=False)
+    ):
+        yield from _too_fine([(("awards", index), number)], unit)
+
+
+def _unit_of_visits(program: Program) -> Iterator[Unit | None]:
+    phases = program.target.schedule
+    for block in program.visits:
+        for week in range(block.weeks.first, block.weeks.last + 1, block.every_weeks):
+            phase = next((p for p in phases if p.weeks.first <= week <= p.weeks.last), None)
+            yield from repeat(_unit(phase, program) if phase else None, block.visits_a_week)
+
+
 def total_of_one_unit(case: Case, whole: Whole) -> Found:
     """Find a total that mixes units, or is finer than its unit."""
     if case.total is None:
@@ -409,6 +425,7 @@ RULES: dict[type[Part], tuple[Callable[[Any, Whole], Found], ...]] = {
         results_within_plan,
         dated_case,
         sources_listed,
+        exact_awards,
         total_of_one_unit,
         totals_of_awarded,
     ),
