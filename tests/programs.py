@@ -234,12 +234,14 @@ def limit(draw: st.DrawFn, units: Sequence[str], start: date | None) -> Limit:
     after = st.integers(0, 60).map(timedelta)
     days = {start + each for each in draw(st.sets(after, max_size=2))} if start else set()
     windows = WINDOWS if start else [window for window in WINDOWS if window not in {"month", "grant year"}]
+    per = draw(st.sampled_from(windows))
+    crossings = ["truncate", "withhold", *([] if per in {"reward", "rolling days"} else ["stop"])]
     return {
         "unit": unit,
-        "per": draw(st.sampled_from(windows)),
+        "per": per,
         "begins": draw(st.sampled_from([(1, 1), (2, 28), (7, 1), (12, 31)])),
         "days": draw(st.integers(1, 30)),
-        "crossing": draw(st.sampled_from(["truncate", "withhold", "stop"])),
+        "crossing": draw(st.sampled_from(crossings)),
         "amounts": [(day, draw(amounts(unit, 0, 20_000))) for day in [None, *sorted(days)]],
     }
 

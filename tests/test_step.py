@@ -61,6 +61,12 @@ def test_an_unknown_outcome_is_refused_with_those_that_are_known() -> None:
         step(VA, initial_state(VA), Observation("x"))
 
 
+@pytest.mark.parametrize("outcome", ["", "--"])
+def test_an_observation_is_one_result(outcome: str) -> None:
+    with pytest.raises(ResultsError, match="expected one result, got"):
+        step(VA, initial_state(VA), Observation(outcome))
+
+
 def test_a_day_before_the_last_visit_is_refused_so_that_no_limit_opens_again() -> None:
     state, _ = step(VA, initial_state(VA, MONDAY), Observation("-"))
     with pytest.raises(ResultsError, match="visit 2 is on 2025-01-08, before visit 1 on 2026-01-05"):

@@ -165,8 +165,8 @@ def one_reward(phase: Phase, _: Whole) -> Found:
 def week_alone(phase: Phase, _: Whole) -> Found:
     """Find a rule of single visits in a phase that pays by the week."""
     if phase.weekly is not None:
-        for name in ("bonus", "require"):
-            if getattr(phase, name):
+        for name, absent in (("bonus", None), ("require", ()), ("hours", 1)):
+            if getattr(phase, name) != absent:
                 yield (name,), f"a weekly reward is for weeks, and {name} is for visits; remove one of them"
 
 
@@ -187,6 +187,12 @@ def something_to_carry(program: Program, _: Whole) -> Found:
     for name, target in program.targets.items():
         if target.schedule[0].carry:
             yield ("targets", name, "schedule", 0, "carry"), "there is no phase before it to carry on from"
+
+
+def window_to_stop(limit: Limit, _: Whole) -> Found:
+    """Find a stop in a window that has no end to stop until."""
+    if limit.crossing == "stop" and limit.per in {"reward", "rolling days"}:
+        yield ("crossing",), f"{limit.per} has no end to stop until; write withhold"
 
 
 def window_defined(limit: Limit, _: Whole) -> Found:
@@ -417,7 +423,7 @@ RULES: dict[type[Part], tuple[Callable[[Any, Whole], Found], ...]] = {
         known_unit,
         exact_rewards,
     ),
-    Limit: (known_unit, exact_limit, limit_applies, window_defined),
+    Limit: (known_unit, exact_limit, limit_applies, window_defined, window_to_stop),
     Evidence: (stated_somewhere, sources_listed, evidence_of_something),
     Case: (
         expects_something,

@@ -158,8 +158,8 @@ def transition(rules: Rules, index: int, ladder: Ladder, outcome: str) -> Transi
     if index >= len(rules.visits):
         raise PlanExceededError(index + 1, len(rules.visits))
     visit = rules.visits[index]
-    if unknown := unknown_result(outcome):
-        raise ResultsError(unknown)
+    if outcome not in visit.phase.effects:
+        raise ResultsError(unknown_result(outcome) or f"expected one result, got {outcome!r}")
     after, earned, reasons = respond(visit, on_entering(visit, ladder), outcome)
     if isinstance(reasons[0], WasReset) and (
         back := way_back(rules.visits[index + 1 : index + LOOK_AHEAD], after)
