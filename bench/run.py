@@ -30,6 +30,7 @@ from cm_engine import (
 from cm_engine.rules.step import transition
 
 ROUNDS = 15
+ANCHOR = "frozen dataclasses, by hand (anchor)"
 TRIAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "ctnote" / "endpoints.csv"
 RESULTS = Path(__file__).with_name("results.json")
 VOUCHER = compile_rules(catalogue.program("higgins-1994-voucher"))
@@ -166,23 +167,30 @@ def trial_seconds() -> Iterator[tuple[str, float]]:
     yield f"{len(found)} trial participants, California, {cents / 100:.2f} USD", time.perf_counter() - began
 
 
+def ratios(speeds: dict[str, list[float]]) -> Iterator[tuple[str, str, list[float]]]:
+    """Yield how fast each work is beside the anchor, round by round."""
+    for name in list(speeds)[1:]:
+        rounds = zip(speeds[name], speeds[ANCHOR], strict=True)
+        yield f"{name} / anchor", "ratio", [ours / theirs for ours, theirs in rounds]
+
+
 def rows() -> Iterator[tuple[str, str, list[float]]]:
     """Yield what was measured, its unit, and every round of it."""
     speeds = interleaved(
         {
-            "frozen dataclasses, by hand (anchor)": run_frozen,
+            ANCHOR: run_frozen,
             "step, voucher": lambda: run_step(VOUCHER),
-            "step, voucher, nothing remembered": run_step_unremembered,
             "step, California with its limit": lambda: run_step(CALIFORNIA),
             "step and sentences, voucher": run_sentences,
         }
     )
     for name, rounds in speeds.items():
         yield name, "decisions/s", rounds
-    anchor = speeds["frozen dataclasses, by hand (anchor)"]
-    for name in list(speeds)[1:]:
-        ratios = [ours / theirs for ours, theirs in zip(speeds[name], anchor, strict=True)]
-        yield f"{name} / anchor", "ratio", ratios
+    yield from ratios(speeds)
+    unremembered = interleaved(
+        {ANCHOR: run_frozen, "step, voucher, nothing remembered": run_step_unremembered}
+    )
+    yield from ratios(unremembered)
     for name, rounds in interleaved(by_history()).items():
         yield f"step, {name}", "decisions/s", rounds
     yield "import cm_engine / import pydantic, sqlalchemy", "ratio", import_ratios()

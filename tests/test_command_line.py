@@ -279,9 +279,36 @@ def test_catalogue_lists_the_programs_and_prints_the_file_of_one() -> None:
     assert cm_engine("catalogue", "va-prize").stdout == catalogue.source("va-prize")
 
 
-@pytest.mark.parametrize("command", ["run", "check", "explain", "schema", "catalogue"])
+def test_new_begins_a_file_that_passes_its_own_cases_and_overwrites_nothing(tmp_path: Path) -> None:
+    assert cm_engine("new", "Our Clinic 2.yaml", cwd=tmp_path).returncode == 0
+    begun = (tmp_path / "Our Clinic 2.yaml").read_text("utf-8")
+    assert "program: our-clinic-2 " in begun
+    assert "all 2 cases pass" in cm_engine("check", "Our Clinic 2.yaml", cwd=tmp_path).stdout
+    assert (
+        refused("new", "Our Clinic 2.yaml", cwd=tmp_path)
+        == "Our Clinic 2.yaml: cannot be written: File exists"
+    )
+    assert (tmp_path / "Our Clinic 2.yaml").read_text("utf-8") == begun
+
+
+def test_the_page_of_keys_is_what_the_models_say() -> None:
+    """If it is not: cm-engine keys examples/every-key.yaml > docs/keys.md."""
+    root = Path(__file__).resolve().parents[1]
+    page = cm_engine("keys", "examples/every-key.yaml", cwd=root).stdout
+    assert (root / "docs" / "keys.md").read_text("utf-8") == page
+
+
+def test_the_example_of_every_key_uses_every_key() -> None:
+    root = Path(__file__).resolve().parents[1]
+    page = (root / "docs" / "keys.md").read_text("utf-8")
+    without = [line for line in page.splitlines() if line.startswith("| `") and line.endswith("|  |")]
+    assert [line.split("`")[1] for line in without] == ["total"]
+
+
+@pytest.mark.parametrize("command", ["run", "check", "explain", "schema", "catalogue", "new", "keys"])
 def test_the_example_in_the_help_of_each_command_works(command: str, tmp_path: Path) -> None:
-    (tmp_path / "my-program.yaml").write_text(catalogue.source("va-prize"), "utf-8")
+    if command != "new":
+        (tmp_path / "my-program.yaml").write_text(catalogue.source("va-prize"), "utf-8")
     [example] = [line for line in cm_engine(command, "--help").stdout.splitlines() if "Example: " in line]
     words = example.partition("Example: cm-engine ")[2].partition(" > ")[0].split()
     assert cm_engine(*words, cwd=tmp_path).returncode == 0

@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from datetime import date
+from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
 
@@ -17,9 +19,10 @@ from cm_engine import __version__
 from cm_engine import catalogue as programs
 from cm_engine.cases import case_problems
 from cm_engine.cli.forms import timeline_json
+from cm_engine.cli.keys import keys_page
 from cm_engine.cli.results import Participant, read_results
 from cm_engine.cli.tables import cases_table, catalogue_table, cohort_table, explained, screen, timeline_table
-from cm_engine.errors import ProgramError, ResultsError
+from cm_engine.errors import CmEngineError, ProgramError, ResultsError
 from cm_engine.program import Program, json_schema, load_program
 from cm_engine.program.loading import read_text
 from cm_engine.program.values import day
@@ -132,15 +135,15 @@ def explain(
 
 @app.command(epilog="Example: cm-engine check my-program.yaml")
 def check(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="program files, or catalogue ids")],
+    names: Annotated[list[str], typer.Argument(metavar="FILE...", help="program files, or catalogue ids")],
 ) -> None:
     """Check program files and their cases.
 
     Exits with 1 on any problem.
     """
-    for name in files:
+    for name in names:
         _refuse_absent(name)
-    passed = [_check(name) for name in files]
+    passed = [_check(name) for name in names]
     if not all(passed):
         raise typer.Exit(1)
 
@@ -162,6 +165,32 @@ def _check(name: str) -> bool:
 def schema() -> None:
     """Print the JSON Schema for an editor."""
     typer.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+
+
+@app.command(epilog="Example: cm-engine new my-program.yaml")
+def new(file: Annotated[Path, typer.Argument(metavar="FILE", help="the file to write")]) -> None:
+    """Begin a program file, with comments."""
+    text = (files("cm_engine.cli") / "starter.yaml").read_text("utf-8")
+    try:
+        with file.open("x", encoding="utf-8") as begun:
+            begun.write(text.replace("PROGRAM ", f"{program_id(file)} "))
+    except OSError as error:
+        msg = f"{file}: cannot be written: {error.strerror}"
+        raise CmEngineError(msg) from error
+    typer.echo(f"{file} is begun; change what you need, then: cm-engine check {file}")
+
+
+def program_id(file: Path) -> str:
+    """Return the id that the name of a file suggests."""
+    return re.sub(r"[^a-z0-9]+", "-", file.stem.lower()).strip("-") or "my-program"
+
+
+@app.command(epilog="Example: cm-engine keys va-prize")
+def keys(
+    example: Annotated[str, typer.Argument(metavar="PROGRAM", help="the program to take examples from")],
+) -> None:
+    """Print a page with every key of a file."""
+    typer.echo(keys_page(find_text(example)), nl=False)
 
 
 @app.command(epilog="Example: cm-engine catalogue va-prize > my-program.yaml")
