@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 
-from cm_engine import AmbiguousNameError, ProgramNotFoundError, canonical, catalogue, digest, parse_program
+from cm_engine import (
+    AmbiguousNameError,
+    ProgramNotFoundError,
+    canonical,
+    catalogue,
+    digest,
+    parse_program,
+    shelf,
+)
 from cm_engine.cases import first_difference
 
 IDS = catalogue.program_ids()
@@ -113,6 +121,6 @@ def offer(folder: Path, package: str, program_id: str, monkeypatch: pytest.Monke
     text = catalogue.source("va-prize").replace("program: va-prize", f"program: {program_id}")
     (programs / f"{program_id}.yaml").write_text(text, "utf-8")
     monkeypatch.syspath_prepend(folder)
-    installed = (EntryPoint("catalogue", "cm_engine_schedules", catalogue.GROUP),)
-    added = (*installed, EntryPoint("theirs", package, catalogue.GROUP))
-    monkeypatch.setattr(catalogue, "entry_points", lambda group: added if group == catalogue.GROUP else ())
+    installed = (EntryPoint("catalogue", "cm_engine_schedules", shelf.GROUP),)
+    added = (*installed, EntryPoint("theirs", package, shelf.GROUP))
+    monkeypatch.setattr(shelf, "entry_points", lambda group: added if group == shelf.GROUP else ())

@@ -305,7 +305,7 @@ def test_the_example_of_every_key_uses_every_key() -> None:
     assert [line.split("`")[1] for line in without] == ["total"]
 
 
-@pytest.mark.parametrize("command", ["run", "check", "explain", "schema", "catalogue", "new", "keys"])
+@pytest.mark.parametrize("command", ["run", "check", "explain", "diff", "schema", "catalogue", "new", "keys"])
 def test_the_example_in_the_help_of_each_command_works(command: str, tmp_path: Path) -> None:
     if command != "new":
         (tmp_path / "my-program.yaml").write_text(catalogue.source("va-prize"), "utf-8")

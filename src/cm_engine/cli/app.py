@@ -24,6 +24,7 @@ from cm_engine.cli.results import Participant, read_results
 from cm_engine.cli.tables import cases_table, catalogue_table, cohort_table, explained, screen, timeline_table
 from cm_engine.errors import CmEngineError, ProgramError, ResultsError
 from cm_engine.program import Program, json_schema, load_program
+from cm_engine.program.extending import differences
 from cm_engine.program.loading import read_text
 from cm_engine.program.values import day
 from cm_engine.rules import Rules, Timeline, compile_rules, decide
@@ -60,6 +61,9 @@ StartOption = Annotated[
     str | None, typer.Option("--start", metavar="DATE", help="the first day of week 1, such as 2026-01-05")
 ]
 TruncateOption = Annotated[bool, typer.Option("--truncate", help="drop results beyond the plan")]
+DECIDING = {"currency", "units", "visits", "targets", "limits"}
+"""The keys of a program that decide what is paid; the others say where it comes from and what is expected of it."""
+
 JsonOption = Annotated[bool, typer.Option("--json", help="print JSON, for programs")]
 FileOption = Annotated[
     Path | None,
@@ -165,6 +169,29 @@ def _check(name: str) -> bool:
 def schema() -> None:
     """Print the JSON Schema for an editor."""
     typer.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+
+
+@app.command(epilog="Example: cm-engine diff romanowich-2015-fixed romanowich-2015-escalating")
+def diff(
+    former: Annotated[str, typer.Argument(metavar="PROGRAM", help="a catalogue id, or a program file")],
+    latter: Annotated[str, typer.Argument(metavar="OTHER", help="the one to compare it with")],
+) -> None:
+    """Print how two programs differ.
+
+    A line for each value that decides something: its path, what it is in the first, and what it is in the other.
+    """
+    first, other = (
+        find_program(name).model_dump(mode="json", exclude_defaults=True, include=DECIDING)
+        for name in (former, latter)
+    )
+    for path, old, new in differences(first, other):
+        typer.echo(f"{path}: {_or_nothing(old)} -> {_or_nothing(new)}")
+
+
+def _or_nothing(value: object) -> str:
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False)
+    return "nothing" if value is None else str(value)
 
 
 @app.command(epilog="Example: cm-engine new my-program.yaml")

@@ -28,7 +28,8 @@ from cm_engine.program.models import (
 from cm_engine.program.partial import IllFormed, IllFormedError
 from cm_engine.program.reading import Document, Path, dotted
 from cm_engine.program.units import CURRENCY_DECIMALS, THINGS, Unit
-from cm_engine.program.values import SubPath, Weeks, nearest, shown
+from cm_engine.program.values import SubPath, Weeks, shown
+from cm_engine.spelling import nearest
 
 Found = Iterator[tuple[SubPath, str]]
 

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from cm_engine.errors import Problem, ProgramError, ProgramNotFoundError
 from cm_engine.program.checks import check
+from cm_engine.program.extending import extended
 from cm_engine.program.models import Program
 from cm_engine.program.partial import partial_part
 from cm_engine.program.reading import Document, read_document
@@ -50,7 +51,7 @@ def read_program(text: str, name: str) -> tuple[Program, Document]:
     Raises:
         ProgramError: the text is wrong; the error holds every problem with line and column.
     """
-    document = read_document(text, name)
+    document = extended(read_document(text, name))
     if document.data is None:
         raise ProgramError(document.problems)
     try:

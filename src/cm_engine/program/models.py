@@ -23,10 +23,10 @@ from cm_engine.program.values import (
     SubPath,
     WeekRange,
     Word,
-    nearest,
     shown,
     wrong,
 )
+from cm_engine.spelling import nearest
 
 PER_WEEK_MAX = 70
 EVERY_MAX = 1000

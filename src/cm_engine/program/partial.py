@@ -6,7 +6,7 @@ from typing import Any, Never, get_args, get_origin
 from pydantic import TypeAdapter, ValidationError
 
 from cm_engine.program.models import Part
-from cm_engine.program.values import close_to
+from cm_engine.spelling import close_to
 
 
 class IllFormedError(Exception):

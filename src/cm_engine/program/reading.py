@@ -27,6 +27,7 @@ class Place(NamedTuple):
 
     line: int
     column: int
+    file: str
 
 
 class Nothing:
@@ -58,13 +59,13 @@ class Document:
         if found:
             return found
         if not path:
-            return Place(1, 1)
+            return Place(1, 1, self.name)
         return self.place(path[:-1], of_key=path[:-1] in self.keys)
 
     def problem(self, path: Path, message: str, *, of_key: bool = False) -> Problem:
         """Return a problem at the place of `path`."""
         place = self.place(path, of_key=of_key)
-        return Problem(self.name, place.line, place.column, dotted(path), message)
+        return Problem(place.file, place.line, place.column, dotted(path), message)
 
 
 def dotted(path: Path) -> str:
@@ -81,7 +82,7 @@ def read_document(text: str, name: str) -> Document:
     Example:
         >>> document = read_document("limits:\n- amount: 10.50\n", "a.yaml")
         >>> document.data, document.values[("limits", 0, "amount")]
-        ({'limits': [{'amount': Decimal('10.50')}]}, Place(line=2, column=11))
+        ({'limits': [{'amount': Decimal('10.50')}]}, Place(line=2, column=11, file='a.yaml'))
     """
     document = Document(name, problems=list(_word_processed(text, name)))
     if len(text) > TEXT_MAX:
@@ -155,7 +156,7 @@ def _syntax_words(error: MarkedYAMLError, mark: Any) -> str:
 
 
 def _value(node: Node, path: Path, document: Document) -> Any:
-    document.values[path] = Place(node.start_mark.line + 1, node.start_mark.column + 1)
+    document.values[path] = Place(node.start_mark.line + 1, node.start_mark.column + 1, document.name)
     if node.anchor is not None:
         document.problems.append(
             document.problem(path, "anchors and aliases are not used here; write it out")
@@ -176,7 +177,7 @@ def _mapping(node: MappingNode, path: Path, document: Document) -> dict[str, Any
         if key is None:
             continue
         inner = (*path, key)
-        place = Place(key_node.start_mark.line + 1, key_node.start_mark.column + 1)
+        place = Place(key_node.start_mark.line + 1, key_node.start_mark.column + 1, document.name)
         if key in data:
             message = f"{key!r} is given twice; it is already on line {document.keys[inner].line}"
             document.problems.append(Problem(document.name, place.line, place.column, dotted(inner), message))
@@ -189,7 +190,7 @@ def _mapping(node: MappingNode, path: Path, document: Document) -> dict[str, Any
 def _key(node: Node, path: Path, document: Document) -> str | None:
     if isinstance(node, ScalarNode) and node.anchor is None:
         return str(node.value)
-    place = Place(node.start_mark.line + 1, node.start_mark.column + 1)
+    place = Place(node.start_mark.line + 1, node.start_mark.column + 1, document.name)
     message = "a key must be a plain word"
     document.problems.append(Problem(document.name, place.line, place.column, dotted(path), message))
     return None

@@ -56,7 +56,7 @@ def json_schema() -> dict[str, Any]:
 
     Example:
         >>> json_schema()["required"]
-        ['program', 'version', 'title', 'visits', 'targets']
+        ['program', 'version']
     """
     schema = Program.model_json_schema(schema_generator=_WithoutNull)
     for name, rules in RULES_OF_PARTS.items():
@@ -65,4 +65,19 @@ def json_schema() -> dict[str, Any]:
         schema["properties"][name]["additionalProperties"] = False
     for name, field in (("VisitBlock", "days"), ("Reset", "on"), ("Hold", "on")):
         schema["$defs"][name]["properties"][field]["uniqueItems"] = True
-    return {"$schema": DIALECT, **schema}
+    return {"$schema": DIALECT, **schema, **_extending(schema)}
+
+
+def _extending(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return how the schema knows a program that extends another, and so need not have every key."""
+    own = {
+        "extends": {"type": "string", "description": "the program to build on: an id, or the path of a file"},
+        "overrides": {"type": "object", "description": "new values for single values of it, by their path"},
+    }
+    return {
+        "properties": {**schema["properties"], **own},
+        "required": ["program", "version"],
+        "dependentRequired": {"overrides": ["extends"]},
+        "if": {"required": ["extends"]},
+        "else": {"required": schema["required"]},
+    }

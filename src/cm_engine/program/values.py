@@ -5,7 +5,6 @@ import unicodedata
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
-from difflib import SequenceMatcher, get_close_matches
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import AfterValidator, PlainSerializer, PlainValidator, WithJsonSchema
@@ -67,28 +66,10 @@ def shown(value: Any) -> str:
             return str(value)
 
 
-def close_to(name: str, options: Iterable[str]) -> str | None:
-    """Return the option spelled most like `name`, of equals one with its first letter; None if none is close."""
-    close = get_close_matches(name, list(options), n=3, cutoff=0.6)
-    likeness = {option: SequenceMatcher(None, option, name).ratio() for option in close}
-    return max(close, key=lambda option: (likeness[option], option[:1] == name[:1]), default=None)
-
-
 def either(options: Iterable[str]) -> str:
     """Return options as a sentence lists them: a, b or c."""
     *most, last = options
     return f"{', '.join(most)} or {last}" if most else last
-
-
-def nearest(name: str, options: Iterable[str]) -> str:
-    """Return a hint at the option spelled most like `name`, or nothing if none is close.
-
-    Example:
-        >>> nearest("celing", ["start", "ceiling"])
-        "; did you mean 'ceiling'?"
-    """
-    close = close_to(name, options)
-    return f"; did you mean {close!r}?" if close else ""
 
 
 def amount(value: Any) -> Decimal:

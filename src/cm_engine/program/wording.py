@@ -10,7 +10,8 @@ from cm_engine.errors import Problem
 from cm_engine.program.models import Part, Program
 from cm_engine.program.partial import bare
 from cm_engine.program.reading import Document, Nothing, Path
-from cm_engine.program.values import OF_KEY, either, nearest, shown
+from cm_engine.program.values import OF_KEY, either, shown
+from cm_engine.spelling import nearest
 
 
 def structure_problems(document: Document, error: ValidationError) -> Iterator[Problem]:

@@ -1,0 +1,63 @@
+"""The texts of published program files by id, from every installed package that offers some."""
+
+from collections import defaultdict
+from importlib.metadata import entry_points
+from importlib.resources import files
+from typing import NamedTuple
+from warnings import warn
+
+from cm_engine.errors import AmbiguousNameError, ProgramNotFoundError
+from cm_engine.spelling import close_to
+
+GROUP = "cm_engine.schedules"
+FOLDER = "programs"
+SUFFIX = ".yaml"
+
+
+class Offer(NamedTuple):
+    """A program file that a package offers."""
+
+    package: str
+    file: str
+
+    @property
+    def name(self) -> str:
+        """Return what to call the file in problems."""
+        return f"{self.package}/{FOLDER}/{self.file}"
+
+    def text(self) -> str:
+        """Return what the file says."""
+        return (files(self.package) / FOLDER / self.file).read_text("utf-8")
+
+
+def offer(program_id: str) -> Offer:
+    """Return the one offer of an id.
+
+    Raises:
+        ProgramNotFoundError: nobody offers the id; the error names the nearest.
+        AmbiguousNameError: two installed packages offer it.
+    """
+    packages = offers().get(program_id)
+    if not packages:
+        raise ProgramNotFoundError(program_id, close_to(program_id, offers()))
+    if len(packages) > 1:
+        raise AmbiguousNameError(program_id, packages)
+    return Offer(packages[0], f"{program_id}{SUFFIX}")
+
+
+def offers() -> dict[str, list[str]]:
+    """Return the packages that offer each id: they declare the entry point, and have a file of that name."""
+    found = defaultdict(list)
+    for package in sorted({point.value for point in entry_points(group=GROUP)}):
+        for name in _file_names(package):
+            found[name.removesuffix(SUFFIX)].append(package)
+    return found
+
+
+def _file_names(package: str) -> list[str]:
+    """Return the program files of a package; one that is broken must not take the others with it."""
+    try:
+        return [entry.name for entry in (files(package) / FOLDER).iterdir() if entry.name.endswith(SUFFIX)]
+    except (ImportError, OSError) as error:
+        warn(f"the programs of {package} cannot be read: {error}", RuntimeWarning, stacklevel=2)
+        return []

@@ -1,0 +1,106 @@
+"""A program that builds on another says only what differs, and is as good as written out."""
+
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from cm_engine import (
+    ProgramError,
+    canonical,
+    catalogue,
+    decide,
+    digest,
+    json_schema,
+    load_program,
+    parse_program,
+)
+from cm_engine.program.reading import read_document
+
+COUNTY = """
+extends: california-recovery-incentives
+program: our-county
+version: "1"
+title: Our county
+overrides:
+  targets.stimulants.schedule.0.escalate.start: 12.00
+  limits.0.amount: 750.00
+sources:
+  county-plan: {cite: the plan of our county}
+evidence:
+  - {of: limits.0.amount, mark: stated, sources: [county-plan]}
+cases:
+  - {name: the first four, results: "----", awards: [12, 12, 13.50, 13.50]}
+"""
+
+
+def refused(text: str, name: str = "county.yaml") -> list[str]:
+    with pytest.raises(ProgramError) as caught:
+        parse_program(text, name=name)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_a_program_that_extends_another_differs_in_what_it_says_only() -> None:
+    base, county = catalogue.program("california-recovery-incentives"), parse_program(COUNTY)
+    assert county.visits == base.visits
+    assert [amount for _, amount in county.limits[0].amount.changes] == [750]
+    assert set(county.sources) == {*base.sources, "county-plan"}
+    assert [case.name for case in county.cases] == ["the first four"]
+    assert [str(d.awards["USD"]) for d in decide(county, "---").decisions] == ["12.00", "12.00", "13.50"]
+
+
+def test_evidence_of_what_is_overridden_is_not_inherited() -> None:
+    county = parse_program(COUNTY)
+    places = [item.of for item in county.evidence]
+    assert "targets.stimulants.schedule.0.escalate.start" not in places
+    assert "targets.stimulants.schedule.0.escalate.step" in places
+    assert places[-1] == "limits.0.amount"
+    assert "limits.0" not in places
+
+
+def test_its_digest_is_that_of_the_program_written_out() -> None:
+    county = parse_program(COUNTY)
+    assert digest(parse_program(canonical(county))) == digest(county)
+    assert digest(county) != digest(catalogue.program("california-recovery-incentives"))
+
+
+def test_a_wrong_override_is_refused_where_it_stands_and_a_wrong_base_value_where_that_stands() -> None:
+    assert refused(COUNTY.replace("start: 12.00", "strat: 12.00"))[0] == (
+        "county.yaml:7:3: error: overrides.targets.stimulants.schedule.0.escalate.strat: the base has no value at "
+        "'targets.stimulants.schedule.0.escalate.strat'; did you mean 'targets.stimulants.schedule.0.escalate.start'?"
+    )
+    [problem] = refused(COUNTY.replace("start: 12.00", "start: 99.00"))
+    assert problem.startswith("cm_engine_schedules/programs/california-recovery-incentives.yaml:80:")
+    assert problem.endswith("escalate.ceiling: expected at least the start, 99.00, got 26.50")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("extends: california", "no program 'california' in the catalogue"),
+        ("extends: [a]", "expected the id of a program, or the path of its file"),
+    ],
+)
+def test_a_base_that_cannot_be_found_is_refused_at_its_name(line: str, message: str) -> None:
+    problems = refused(COUNTY.replace("extends: california-recovery-incentives", line))
+    assert any(
+        problem.startswith("county.yaml:2:10: error: extends: ") and message in problem
+        for problem in problems
+    )
+
+
+def test_a_file_extends_a_file_beside_it_and_a_circle_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "state.yaml").write_text(COUNTY, "utf-8")
+    city = 'extends: state.yaml\nprogram: our-city\nversion: "2"\noverrides: {limits.0.amount: 500}\n'
+    (tmp_path / "city.yaml").write_text(city, "utf-8")
+    assert [amount for _, amount in load_program(tmp_path / "city.yaml").limits[0].amount.changes] == [500]
+    (tmp_path / "state.yaml").write_text(city.replace("state.yaml", "city.yaml"), "utf-8")
+    with pytest.raises(ProgramError, match=r"city\.yaml:1:10: error: extends: "):
+        load_program(tmp_path / "city.yaml")
+
+
+def test_json_schema_knows_a_program_that_extends_another() -> None:
+    validator = jsonschema.Draft202012Validator(json_schema())
+    county = 'extends: va-prize\nprogram: a\nversion: "1"\noverrides: {visits.0.per_week: 1}\n'
+    assert validator.is_valid(read_document(county, "a").data)
+    assert not validator.is_valid(read_document(county.replace("extends: va-prize\n", ""), "a").data)
