@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -298,6 +299,21 @@ def test_the_page_of_keys_is_what_the_models_say() -> None:
     assert (root / "docs" / "keys.md").read_text("utf-8") == page
 
 
+def test_the_pages_of_the_catalogue_are_what_its_programs_say(tmp_path: Path) -> None:
+    """If they are not: cm-engine pages docs/catalogue."""
+    kept = Path(__file__).resolve().parents[1] / "docs" / "catalogue"
+    assert cm_engine("pages", "made", cwd=tmp_path).returncode == 0
+    made = {file.name: file.read_text("utf-8") for file in (tmp_path / "made").iterdir()}
+    assert {file.name: file.read_text("utf-8") for file in kept.iterdir()} == made
+
+
+def test_every_picture_of_the_catalogue_is_well_formed_and_draws_every_visit() -> None:
+    for picture in (Path(__file__).resolve().parents[1] / "docs" / "catalogue").glob("*.svg"):
+        drawn = ElementTree.fromstring(picture.read_text("utf-8"))
+        bars = drawn.findall("{http://www.w3.org/2000/svg}rect[@fill='#b9d3ea']")
+        assert len(bars) == 1 + min(catalogue.program(picture.stem).visit_count, 60)
+
+
 def test_the_example_of_every_key_uses_every_key() -> None:
     root = Path(__file__).resolve().parents[1]
     page = (root / "docs" / "keys.md").read_text("utf-8")
@@ -305,7 +321,9 @@ def test_the_example_of_every_key_uses_every_key() -> None:
     assert [line.split("`")[1] for line in without] == ["total"]
 
 
-@pytest.mark.parametrize("command", ["run", "check", "explain", "diff", "schema", "catalogue", "new", "keys"])
+@pytest.mark.parametrize(
+    "command", ["run", "check", "explain", "diff", "schema", "catalogue", "new", "keys", "pages"]
+)
 def test_the_example_in_the_help_of_each_command_works(command: str, tmp_path: Path) -> None:
     if command != "new":
         (tmp_path / "my-program.yaml").write_text(catalogue.source("va-prize"), "utf-8")

@@ -20,6 +20,7 @@ from cm_engine import catalogue as programs
 from cm_engine.cases import case_problems
 from cm_engine.cli.forms import timeline_json
 from cm_engine.cli.keys import keys_page
+from cm_engine.cli.pages import curve, index_page, program_page
 from cm_engine.cli.results import Participant, read_results
 from cm_engine.cli.tables import cases_table, catalogue_table, cohort_table, explained, screen, timeline_table
 from cm_engine.errors import CmEngineError, ProgramError, ResultsError
@@ -210,6 +211,26 @@ def new(file: Annotated[Path, typer.Argument(metavar="FILE", help="the file to w
 def program_id(file: Path) -> str:
     """Return the id that the name of a file suggests."""
     return re.sub(r"[^a-z0-9]+", "-", file.stem.lower()).strip("-") or "my-program"
+
+
+@app.command(epilog="Example: cm-engine pages my-folder")
+def pages(folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="where to write them")]) -> None:
+    """Write a page for each published program.
+
+    Each has its rewards as a picture, its readings, the marks of its values, its cases and its sources.
+    """
+    published = [programs.program(each) for each in programs.program_ids()]
+    texts = {"README.md": index_page(published)}
+    for each in published:
+        texts |= {f"{each.program}.md": program_page(each), f"{each.program}.svg": curve(each)}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            (folder / name).write_text(text, "utf-8")
+    except OSError as error:
+        msg = f"{folder}: cannot be written: {error.strerror}"
+        raise CmEngineError(msg) from error
+    typer.echo(f"{len(published)} pages are in {folder}")
 
 
 @app.command(epilog="Example: cm-engine keys va-prize")

@@ -16,7 +16,8 @@ _HEADING = """# Every key of a program file
 
 Made from the models by `cm-engine keys EXAMPLE`; the examples are those of
 [examples/every-key.yaml](../examples/every-key.yaml), which uses each key once. What the rules do is in
-[rules.md](rules.md).
+[rules.md](rules.md); `extends` and `overrides`, for a program that builds on another, are in
+[designers.md](designers.md).
 """
 _KINDS: dict[Any, str] = {
     Amount: "an amount",

@@ -1,0 +1,158 @@
+"""A page for each published program: its curve of rewards as a picture, its rules, sources and cases."""
+
+from collections.abc import Iterator, Sequence
+from html import escape
+from itertools import groupby
+
+from cm_engine.program import Program
+from cm_engine.program.models import Case, Phase
+from cm_engine.program.units import Unit
+from cm_engine.rules import decide
+
+VISITS_SHOWN = 60
+WIDTH, PANEL, LEFT, RIGHT, TOP, GAP = 760, 190, 64, 16, 56, 64
+
+
+def index_page(programs: Sequence[Program]) -> str:
+    """Return the page that lists the others."""
+    rows = "\n".join(
+        f"| [{program.program}]({program.program}.md) | {program.title} | {_visits(program)} |"
+        for program in programs
+    )
+    return f"# The catalogue\n\nMade by `cm-engine pages docs/catalogue`.\n\n| id | title | plan |\n|---|---|---|\n{rows}\n"
+
+
+def program_page(program: Program) -> str:
+    """Return the page of a program in Markdown; its picture lies beside it."""
+    parts = [
+        f"# {program.title}",
+        f"`{program.program}`, version {program.version}: {_visits(program)}.",
+        program.summary or "",
+        f"![Rewards of {program.program}, visit by visit]({program.program}.svg)",
+        "## How it reads what its sources leave open\n\n"
+        + "\n".join(f"- {each}" for each in program.readings),
+        "## How well its values are known\n\n" + _evidence(program),
+        "## Worked cases\n\n| case | results | expected | known |\n|---|---|---|---|\n"
+        + "\n".join(_case(case) for case in program.cases),
+        "## Sources\n\n" + "\n".join(_sources(program)),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _visits(program: Program) -> str:
+    weeks = program.visits[-1].weeks
+    return (
+        "visits without an end"
+        if str(weeks).endswith("-")
+        else f"{program.visit_count} visits in {weeks.last} weeks"
+    )
+
+
+def _evidence(program: Program) -> str:
+    rows = [
+        f"| `{item.of}` | {item.mark} | {', '.join(item.sources)} | {item.note or ''} |"
+        for item in program.evidence
+    ]
+    return "\n".join(["| value | mark | sources | note |", "|---|---|---|---|", *rows])
+
+
+def _case(case: Case) -> str:
+    awards = " ".join(f"{amount.normalize():f}" for amount in case.awards or ())
+    sums = {"": case.total} if case.total is not None else dict(case.totals or {})
+    total = " and ".join(f"{amount:f} {unit}".strip() for unit, amount in sums.items() if amount is not None)
+    expected = "; ".join(filter(None, [awards, f"in all {total}" if total else ""]))
+    return f"| {case.name} | `{case.results}` | {expected} | {case.mark or ''} |"
+
+
+def _sources(program: Program) -> Iterator[str]:
+    for name, source in program.sources.items():
+        where = source.url or (f"https://doi.org/{source.doi}" if source.doi else "")
+        yield f"- {name}: {source.cite}{f', <{where}>' if where else ''}"
+
+
+def curve(program: Program) -> str:
+    """Return a picture of what each visit pays, as SVG: with every visit met, and with one lapse."""
+    length = min(program.visit_count, VISITS_SHOWN)
+    lapse = length * 2 // 5
+    met, lapsed = "-" * length, "-" * lapse + "+" + "-" * (length - lapse - 1)
+    units = [unit for unit, _ in groupby(_units(program))]
+    paid = {word: _paid(program, word) for word in (met, lapsed)}
+    height = TOP + len(units) * (PANEL + GAP)
+    panels = "".join(
+        _panel(TOP + index * (PANEL + GAP), unit, paid[met], paid[lapsed], lapse)
+        for index, unit in enumerate(units)
+    )
+    title = f"{program.program}: what each visit pays"
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
+        f'font-family="system-ui, sans-serif" font-size="13">\n<title>{escape(title)}</title>\n'
+        f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>\n{_legend(title, lapse)}{panels}</svg>\n'
+    )
+
+
+def _units(program: Program) -> list[Unit]:
+    return list(dict.fromkeys(_unit(program, phase) for phase in program.target.schedule))
+
+
+def _unit(program: Program, phase: Phase) -> Unit:
+    return program.unit(phase.unit)
+
+
+def _paid(program: Program, word: str) -> list[tuple[Unit, int]]:
+    start = next((case.start for case in program.cases if case.start), None)
+    return [tuple(decision.paid[0]) for decision in decide(program, word, start=start).decisions]  # type: ignore[misc]
+
+
+def _legend(title: str, lapse: int) -> str:
+    return (
+        f'<text x="{LEFT}" y="20" font-size="15" fill="#1a1a1a">{escape(title)}</text>\n'
+        f'<rect x="{LEFT}" y="30" width="14" height="12" fill="#b9d3ea"/>'
+        f'<text x="{LEFT + 20}" y="41" fill="#333333">every visit met</text>\n'
+        f'<circle cx="{LEFT + 150}" cy="36" r="4" fill="#8a3b12"/>'
+        f'<text x="{LEFT + 160}" y="41" fill="#333333">visit {lapse + 1} not met, all others met</text>\n'
+    )
+
+
+def _panel(
+    top: int, unit: Unit, met: Sequence[tuple[Unit, int]], lapsed: Sequence[tuple[Unit, int]], lapse: int
+) -> str:
+    highest = max([amount for paid in (met, lapsed) for each, amount in paid if each == unit], default=0) or 1
+    slot = (WIDTH - LEFT - RIGHT) / len(met)
+
+    def height(amount: int) -> float:
+        return PANEL * amount / highest
+
+    bars = "".join(
+        f'<rect x="{LEFT + index * slot + slot * 0.1:.1f}" y="{top + PANEL - height(amount):.1f}" '
+        f'width="{slot * 0.8:.1f}" height="{height(amount):.1f}" fill="#b9d3ea"/>'
+        for index, (each, amount) in enumerate(met)
+        if each == unit
+    )
+    dots = "".join(
+        f'<circle cx="{LEFT + (index + 0.5) * slot:.1f}" cy="{top + PANEL - height(amount):.1f}" '
+        f'r="{min(4.0, slot / 2.5):.1f}" fill="#8a3b12"/>'
+        for index, (each, amount) in enumerate(lapsed)
+        if each == unit and index >= lapse
+    )
+    return f"{_axes(top, unit, highest, len(met), slot)}{bars}\n{dots}\n"
+
+
+def _axes(top: int, unit: Unit, highest: int, visits: int, slot: float) -> str:
+    every = next(step for step in (1, 2, 5, 10) if visits / step <= 15 or step == 10)  # noqa: PLR2004 - labels
+    marks = "".join(
+        f'<text x="{LEFT + (number - 0.5) * slot:.1f}" y="{top + PANEL + 18}" text-anchor="middle" '
+        f'fill="#555555">{number}</text>'
+        for number in range(every, visits + 1, every)
+    )
+    lines = "".join(
+        f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{top + PANEL - PANEL * part:.1f}" '
+        f'y2="{top + PANEL - PANEL * part:.1f}" stroke="#d9d9d9"/>'
+        f'<text x="{LEFT - 8}" y="{top + PANEL - PANEL * part + 4:.1f}" text-anchor="end" fill="#555555">'
+        f"{unit.plain(int(highest * part)) if highest * part == int(highest * part) else ''}</text>"
+        for part in (0, 0.5, 1)
+    )
+    name = unit.name if unit.is_money else unit.plural or unit.name
+    return (
+        f'{lines}{marks}<text x="{WIDTH - RIGHT}" y="{top + PANEL + 36}" text-anchor="end" fill="#555555">'
+        f'visit</text><text x="{LEFT}" y="{top + PANEL + 36}" fill="#555555">{escape(name)}</text>\n'
+    )
