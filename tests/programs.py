@@ -165,7 +165,7 @@ def escalating(draw: st.DrawFn, plain: Phase) -> Phase:
     step = draw(amounts(plain["unit"], 1, 500))
     ceiling = plain["start"] + draw(amounts(plain["unit"], 1)) if draw(st.booleans()) else None
     every = draw(st.sampled_from(EVERY))
-    high = ceiling is not None and draw(st.booleans())
+    high = ceiling is not None and bool(plain["reset"]) and draw(st.booleans())
     rungs = ceil((ceiling - plain["start"]) / step) if ceiling is not None and high else 0
     first = rungs * (every if isinstance(every, int) else 1)
     return {
@@ -182,8 +182,14 @@ def escalating(draw: st.DrawFn, plain: Phase) -> Phase:
 @st.composite
 def descending(draw: st.DrawFn, plain: Phase) -> Phase:
     step = draw(amounts(plain["unit"], 1, 500))
-    floor = min(plain["start"], draw(amounts(plain["unit"])))
-    return {**plain, "step": -step, "every": draw(st.sampled_from(EVERY)), "floor": floor}
+    start = plain["start"] + draw(amounts(plain["unit"], 1))
+    return {
+        **plain,
+        "start": start,
+        "step": -step,
+        "every": draw(st.sampled_from(EVERY)),
+        "floor": plain["start"],
+    }
 
 
 @st.composite
@@ -204,13 +210,16 @@ KINDS = [fixed, escalating, escalating, escalating, descending, requiring, weekl
 @st.composite
 def carried(draw: st.DrawFn, before: Phase, after: Phase) -> Phase:
     """Draw a phase that goes on where the one before it stood, if it can."""
-    laddered = isinstance(before["every"], int) and isinstance(after["every"], int)
-    if not laddered or before["require"] or after["require"] or before["weekly"] or after["weekly"]:
+    plain = [each["step"] > 0 and not (each["first"] or each["require"]) for each in (before, after)]
+    if (
+        not all(plain)
+        or before["unit"] != after["unit"]
+        or before["every"] == "week"
+        or not draw(st.booleans())
+    ):
         return after
-    escalates = after["step"] > 0 and after["first"] == 0
-    if not escalates or not draw(st.booleans()):
-        return after
-    return {**after, "carry": True, "reset": before["reset"], "recover": before["recover"]}
+    same: Phase = {**after, "carry": True, "every": before["every"], "reset": before["reset"]}
+    return {**same, "recover": before["recover"]}
 
 
 @st.composite

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -229,6 +229,18 @@ def test_what_cannot_be_done_is_one_clear_line(words: tuple[str, ...], message: 
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "words", [("run",), ("check",), ("run", "va-prize", "--nope"), ("schema", "x"), ("explain", "va-prize")]
+)
+def test_a_wrong_use_of_a_command_is_one_clear_line(words: tuple[str, ...]) -> None:
+    assert refused(*words)
+
+
+def test_the_command_alone_prints_its_help() -> None:
+    done = cm_engine()
+    assert "catalogue  List published programs" in done.stdout + done.stderr
+
+
 def test_a_malformed_program_is_refused_at_its_place(tmp_path: Path) -> None:
     text = catalogue.source("va-prize").replace("ceiling: 8", "ceiling: 0")
     (tmp_path / "mine.yaml").write_text(text, "utf-8")
@@ -309,7 +321,7 @@ def test_the_pages_of_the_catalogue_are_what_its_programs_say(tmp_path: Path) ->
 
 def test_every_picture_of_the_catalogue_is_well_formed_and_draws_every_visit() -> None:
     for picture in (Path(__file__).resolve().parents[1] / "docs" / "catalogue").glob("*.svg"):
-        drawn = ElementTree.fromstring(picture.read_text("utf-8"))
+        drawn = ET.fromstring(picture.read_text("utf-8"))
         bars = drawn.findall("{http://www.w3.org/2000/svg}rect[@fill='#b9d3ea']")
         assert len(bars) == 1 + min(catalogue.program(picture.stem).visit_count, 60)
 

@@ -106,7 +106,7 @@ def test_a_limit_of_a_calendar_year_opens_again_with_the_new_year() -> None:
 def test_the_forecast_before_the_new_year_knows_that_the_limit_opens_again() -> None:
     program = parse_program(limited_to_three_draws_a_year())
     decisions = decide(program, "---", start=date(2025, 12, 22)).decisions
-    assert decisions[1].sentence.endswith("Nothing more can be paid under the limit for now.")
+    assert decisions[1].sentence.endswith("Next negative: nothing, as a limit does not leave enough.")
     assert decisions[2].sentence.endswith(
         "is reached, so nothing can be paid. Next negative: 3 draws, all that a limit leaves."
     )

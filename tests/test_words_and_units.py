@@ -74,11 +74,54 @@ def test_without_a_reset_nothing_is_said_to_be_in_a_row() -> None:
     )
 
 
+def test_a_falling_reward_is_said_to_go_down() -> None:
+    assert explained("descend: {start: 20, step: 5}", "--")[1] == (
+        "Second negative test: $15.00, down $5.00. Next negative: $10.00."
+    )
+
+
+def test_a_missed_visit_of_a_paid_week_is_not_said_to_go_unpaid() -> None:
+    weekly = "weekly: {all: 10, some: 5}"
+    assert (
+        explained(weekly, "-o")[1]
+        == "Missed visit. 1 of 2 negative tests this week: $5.00. After two more negative tests: $10.00."
+    )
+
+
+def test_what_a_reward_still_takes_is_counted() -> None:
+    take_home = "fixed: 1, unit: take-home dose, require: [3, 1], reset: {}"
+    assert explained(take_home, "-+")[0] == (
+        "Negative test, number 1 of the 3 for the next reward. After two more negative tests: 1 take-home dose."
+    )
+
+
+def test_nothing_is_promised_that_the_plan_has_no_visits_left_for() -> None:
+    assert explained("fixed: 20, require: [5]", "-" * 20)[19].endswith("The next visit pays nothing.")
+
+
+@pytest.mark.parametrize(
+    ("crossing", "sentence"),
+    [
+        ("truncate", "The limit of $15.00 per episode leaves $5.00, and that is paid."),
+        ("withhold", "The limit of $15.00 per episode does not leave enough, so nothing can be paid."),
+        ("stop", "The limit of $15.00 per episode has stopped payments, so nothing can be paid."),
+    ],
+)
+def test_a_limit_says_what_it_did(crossing: str, sentence: str) -> None:
+    limits = f"[{{amount: 15, per: episode, crossing: {crossing}}}]"
+    assert sentence in explained("fixed: 10", "--", limits)[1]
+
+
+def test_a_window_of_rolling_days_is_said_in_days() -> None:
+    limits = "[{amount: 15, per: rolling days, days: 30, crossing: truncate}]"
+    assert "The limit of $15.00 per 30 days leaves $5.00" in explained("fixed: 10", "--", limits)[1]
+
+
 def test_what_the_limits_leave_too_little_for_is_not_promised() -> None:
     rule = "{start: 10, step: 2}, reset: {}, recover: {after: 2, paid: next, level: last earned}"
     limit = "[{amount: 46, per: episode, crossing: truncate}]"
     limit_said = "The limit of $46.00 per episode"
-    over = "Nothing more can be paid under the limit for now."
+    over = "Next negative: nothing, as a limit does not leave enough."
     assert said(rule, "-----+", limit)[3:] == [
         f"Fourth negative test in a row, worth $16.00. {limit_said} leaves $10.00, and that is paid. {over}",
         f"Fifth negative test in a row, worth $18.00. {limit_said} is reached, so nothing can be paid. {over}",
@@ -87,10 +130,14 @@ def test_what_the_limits_leave_too_little_for_is_not_promised() -> None:
 
 
 def said(rule: str, word: str, limits: str = "[]") -> list[str]:
-    """Return the sentences of twelve weeks, twice a week, by one escalating phase."""
+    return explained(f"escalate: {rule}", word, limits)
+
+
+def explained(rule: str, word: str, limits: str = "[]") -> list[str]:
+    """Return the sentences of twelve weeks, twice a week, by one phase."""
     program = parse_program(
         'program: a, version: "1", title: A, currency: USD, visits: [{weeks: 1-12, per_week: 2}], '
-        f"targets: {{a: {{behavior: abstinence, schedule: [{{weeks: 1-12, escalate: {rule}}}]}}}}, limits: {limits}".join(
+        f"targets: {{a: {{behavior: abstinence, schedule: [{{weeks: 1-12, {rule}}}]}}}}, limits: {limits}".join(
             "{}"
         )
     )
@@ -122,7 +169,7 @@ def test_every_behavior_has_words_for_every_outcome() -> None:
 
 
 def test_every_kind_of_reason_has_a_code_of_its_own() -> None:
-    assert len(set(CODES)) == len(CODES) == 12
+    assert len(set(CODES)) == len(CODES) == 13
 
 
 @given(st.sampled_from(sorted(CURRENCY_DECIMALS)), st.integers(-(10**12), 10**12))

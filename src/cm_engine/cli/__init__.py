@@ -2,6 +2,7 @@
 
 import os
 import sys
+from typing import Any
 
 from cm_engine.errors import CmEngineError, MissingDependencyError
 
@@ -21,17 +22,18 @@ def main() -> None:
 
 def _run() -> int:
     try:
-        import click  # noqa: PLC0415 - these come with an extra
+        import typer  # noqa: PLC0415 - these come with an extra
 
         from cm_engine.cli.app import app  # noqa: PLC0415
     except ModuleNotFoundError as error:
         if error.name not in {"typer", "rich", "click"}:
             raise
         raise MissingDependencyError(error.name, "cli") from error
+    usage_error: Any = typer.BadParameter.__base__  # of click, or of typer's own copy of it
     try:
         return app(standalone_mode=False) or 0
-    except click.UsageError as error:
+    except usage_error as error:
         sys.stderr.write(f"{error.format_message()}\n")
-        return error.exit_code
-    except click.Abort:
+        return USAGE_ERROR
+    except typer.Abort:
         return 1

@@ -205,12 +205,14 @@ def new(file: Annotated[Path, typer.Argument(metavar="FILE", help="the file to w
     except OSError as error:
         msg = f"{file}: cannot be written: {error.strerror}"
         raise CmEngineError(msg) from error
-    typer.echo(f"{file} is begun; change what you need, then: cm-engine check {file}")
+    shown = file if len(file.parts) > 1 else f"./{file}"
+    typer.echo(f"{file} is begun; change what you need, then: cm-engine check {shown}")
 
 
 def program_id(file: Path) -> str:
     """Return the id that the name of a file suggests."""
-    return re.sub(r"[^a-z0-9]+", "-", file.stem.lower()).strip("-") or "my-program"
+    name = re.sub(r"[^a-z0-9]+", "-", file.stem.lower()).strip("-")[:60].strip("-")
+    return name if re.match(r"[a-z]+-", name) else f"program-{name}".strip("-")
 
 
 @app.command(epilog="Example: cm-engine pages my-folder")

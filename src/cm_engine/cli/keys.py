@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from cm_engine.program import Program
+from cm_engine.program.loading import read_program
 from cm_engine.program.models import Every, Part, Weekday
 from cm_engine.program.partial import bare
-from cm_engine.program.reading import read_document
 from cm_engine.program.values import Amount, DatedAmount, Day, MonthDay, WeekRange, Word
 
 _HEADING = """# Every key of a program file
@@ -35,7 +35,7 @@ _KINDS: dict[Any, str] = {
 
 def keys_page(example: str) -> str:
     """Return a page in Markdown with every key, from the text of a program that uses each of them."""
-    document = read_document(example, "the example")
+    _, document = read_program(example, "the example")
     return _HEADING + "".join(f"\n{section}" for section in _sections(Program, "A program", document.data))
 
 

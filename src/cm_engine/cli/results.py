@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from pydantic_core import PydanticCustomError
 
-from cm_engine.errors import Problem, ResultsError, ResultsFileError
+from cm_engine.errors import CmEngineError, Problem, ResultsError, ResultsFileError
 from cm_engine.program.values import day
 from cm_engine.rules import Rules, initial_state
 from cm_engine.rules.timeline import planned_part
@@ -109,6 +109,9 @@ def _header(path: Path, text: str) -> tuple[list[str], str]:
     if not set(NEEDED) <= set(names):
         message = f"expected the columns participant,results, got {text.strip() or 'nothing'}"
         raise ResultsFileError([Problem(str(path), 1, 1, "", message)])
+    if len(set(names)) < len(names):
+        message = f"expected each column once, got {text.strip()}"
+        raise ResultsFileError([Problem(str(path), 1, 1, "", message)])
     return names, delimiter
 
 
@@ -125,6 +128,8 @@ def _participant(
         initial_state(rules, begin)
     except PydanticCustomError as error:
         raise _WrongError("start", error.message()) from None
+    except CmEngineError as error:
+        raise _WrongError("start", str(error)) from None
     try:
         return Participant(participant, planned_part(rules, row.fields["results"], truncate=truncate), begin)
     except ResultsError as error:
@@ -132,6 +137,6 @@ def _participant(
 
 
 def _problem(path: Path, row: Row, wrong: _WrongError) -> Problem:
-    value = row.fields[wrong.column]
+    value = row.fields.get(wrong.column)
     column = row.text.rfind(value) + 1 if value else 1
     return Problem(str(path), row.line, column, wrong.column, str(wrong))

@@ -138,16 +138,20 @@ def step_rises(escalate: Escalate, _: Whole) -> Found:
 
 def floor_below_start(descend: Descend, _: Whole) -> Found:
     """Find a floor above the start, and a descent that never falls."""
-    if descend.floor > descend.start:
-        yield ("floor",), f"expected at most the start, {descend.start}, got {descend.floor}"
+    if descend.floor >= descend.start:
+        yield ("floor",), f"expected less than the start, {descend.start}, got {descend.floor}"
     if descend.step == 0:
         yield ("step",), "a step of 0 never falls; write fixed: instead of descend:"
 
 
-def ceiling_to_begin_at(escalate: Escalate, _: Whole) -> Found:
-    """Find a ladder that begins at a ceiling it has not."""
-    if escalate.begins == "ceiling" and escalate.ceiling is None:
-        yield ("begins",), "there is no ceiling to begin at; add ceiling"
+def ceiling_to_begin_at(phase: Phase, _: Whole) -> Found:
+    """Find a ladder that begins at a ceiling it has not, or that it never leaves."""
+    if phase.escalate is None or phase.escalate.begins == "start":
+        return
+    if phase.escalate.ceiling is None:
+        yield ("escalate", "begins"), "there is no ceiling to begin at; add ceiling"
+    if phase.reset is None:
+        yield ("escalate", "begins"), "without a reset the ceiling is never left; add reset, or write fixed:"
 
 
 def some_for_less_than_all(weekly: Weekly, _: Whole) -> Found:
@@ -184,10 +188,26 @@ def requirement_alone(phase: Phase, _: Whole) -> Found:
 
 
 def something_to_carry(program: Program, _: Whole) -> Found:
-    """Find a first phase that carries on, with nothing before it."""
+    """Find a phase that carries on with nothing before it, or with what means nothing on its own ladder."""
     for name, target in program.targets.items():
-        if target.schedule[0].carry:
+        phases = target.schedule
+        if phases[0].carry:
             yield ("targets", name, "schedule", 0, "carry"), "there is no phase before it to carry on from"
+        for index, (before, after) in enumerate(pairwise(phases), start=1):
+            if after.carry and _ladder_kind(before) != _ladder_kind(after):
+                here = ("targets", name, "schedule", index, "carry")
+                yield (
+                    here,
+                    "only an escalating phase carries on, from one with the same unit, every and reset",
+                )
+
+
+def _ladder_kind(phase: Phase) -> object:
+    """Return what two phases must agree in for a rung of one to mean the same on the other."""
+    ladder = phase.escalate
+    if ladder is None or ladder.begins == "ceiling" or phase.require:
+        return phase
+    return phase.unit, ladder.every, phase.resetting
 
 
 def window_to_stop(limit: Limit, _: Whole) -> Found:
@@ -412,9 +432,10 @@ RULES: dict[type[Part], tuple[Callable[[Any, Whole], Found], ...]] = {
     Reset: (outcomes_once,),
     Hold: (outcomes_once,),
     VisitBlock: (one_rhythm,),
-    Escalate: (ceiling_above_start, step_rises, ceiling_to_begin_at),
+    Escalate: (ceiling_above_start, step_rises),
     Phase: (
         one_reward,
+        ceiling_to_begin_at,
         week_alone,
         requirement_alone,
         recovery_has_reset,

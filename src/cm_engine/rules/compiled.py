@@ -106,7 +106,7 @@ class Visit:
         number: counted from 1 over the whole plan.
         week: the program week, from 1.
         days: how many days after the start date, by the weekday of that date; Monday is 0.
-        left_in_phase: the visits of the phase still to come after this one.
+        left_in_phase: the visits still to come after this one, of the phase and of those that carry it on.
     """
 
     number: int
@@ -124,6 +124,7 @@ class LimitRules:
     """The most that a window may receive, in minor units of `unit`, from each day on.
 
     Attributes:
+        name: what a participant reads of the window.
         begins: the month and day that a grant year begins on.
         days: the length of a window of rolling days.
         since, amounts: the first amount holds before the first day of `since`.
@@ -131,6 +132,7 @@ class LimitRules:
 
     unit: Unit
     per: Window
+    name: str
     begins: tuple[int, int]
     days: int
     crossing: Literal["truncate", "withhold", "stop"]
@@ -175,6 +177,7 @@ def _limit(limit: Limit, program: Program) -> LimitRules:
     return LimitRules(
         unit=unit,
         per=limit.per,
+        name=f"{limit.days} days" if limit.days else limit.per,
         begins=limit.begins or (1, 1),
         days=limit.days or 0,
         crossing=limit.crossing,
@@ -249,11 +252,12 @@ def _visits(program: Program, limits: tuple[LimitRules, ...]) -> Iterator[Visit]
         for week in range(phase.weeks.first, phase.weeks.last + 1)
     }
     slots = [(week, index, days) for week, days in _weeks(program) for index in range(len(days[0]))]
-    left = Counter(id(ruling[week]) for week, _, _ in slots)
+    stretch = _stretches(program, ruling)
+    left = Counter(stretch[week] for week, _, _ in slots)
     opened: set[int] = set()
     for number, (week, index, days) in enumerate(slots, start=1):
         phase = ruling[week]
-        left[id(phase)] -= 1
+        left[stretch[week]] -= 1
         yield Visit(
             number=number,
             week=week,
@@ -262,9 +266,19 @@ def _visits(program: Program, limits: tuple[LimitRules, ...]) -> Iterator[Visit]
             opens_phase=id(phase) not in opened,
             opens_week=index == 0,
             closes_week=index == len(days[0]) - 1,
-            left_in_phase=left[id(phase)],
+            left_in_phase=left[stretch[week]],
         )
         opened.add(id(phase))
+
+
+def _stretches(program: Program, ruling: Mapping[int, PhaseRules]) -> dict[int, int]:
+    """Return for each week the week in which its ladder began: that of the last phase that does not carry on."""
+    begun: dict[int, int] = {}
+    for phase in program.target.schedule:
+        first = phase.weeks.first
+        begins = begun[first - 1] if phase.carry else first
+        begun.update(dict.fromkeys(range(first, phase.weeks.last + 1), begins))
+    return {week: begun[week] for week in ruling}
 
 
 def _weeks(program: Program) -> Iterator[tuple[int, tuple[tuple[int, ...], ...]]]:

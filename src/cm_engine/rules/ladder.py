@@ -9,6 +9,7 @@ from cm_engine.rules.reasons import (
     Counted,
     Earned,
     Held,
+    Noted,
     NotRequired,
     Reason,
     Recoverable,
@@ -83,6 +84,8 @@ def _respond(visit: Visit, ladder: Ladder, effect: Effect, outcome: str) -> Resp
     match effect:
         case Effect.MET if visit.phase.weekly:
             return Response(ladder._replace(streak=ladder.streak + 1), 0, (Counted(0, 0),))
+        case Effect.RESET | Effect.HOLD if visit.phase.weekly:
+            return Response(ladder, 0, (Noted(outcome),))
         case Effect.MET:
             return _met(visit, ladder)
         case Effect.RESET:
@@ -124,12 +127,12 @@ def _met(visit: Visit, ladder: Ladder) -> Response:
     if extra:
         reasons += (BonusEarned(phase.unit, phase.bonus_every, extra, phase.in_a_row),)
     if base > rate(phase, ladder.position):
-        reasons += (Recovered(phase.unit, run, base),)
+        reasons += (Recovered(phase.unit, run, base, phase.in_a_row),)
     climbed = _climb(visit, ladder, rung, run)
     recovered = _recover(phase, climbed)
     regained = rate(phase, recovered.position)
     if visit.left_in_phase and regained > rate(phase, climbed.position):
-        reasons += (Recovered(phase.unit, run, regained),)
+        reasons += (Recovered(phase.unit, run, regained, phase.in_a_row),)
     return Response(recovered, base + extra, reasons)
 
 
@@ -184,16 +187,19 @@ def way_back(visits: Sequence[Visit], ladder: Ladder) -> Recoverable | None:
         visits: the visits to come.
         ladder: where the ladder stands, after a reset.
     """
-    if not visits or visits[0].opens_phase or visits[0].phase.recovery is None or not ladder.saved:
+    if not visits or visits[0].phase.recovery is None or not ladder.saved:
         return None
-    phase, recovery = visits[0].phase, visits[0].phase.recovery
+    recovery = visits[0].phase.recovery
     run = visits[: recovery.after + (not recovery.paid_nth)]
+    if any(visit.opens_phase and not visit.phase.carries for visit in run):
+        return None
+    phase = run[-1].phase
     recovered, climbed = list(all_met(run, ladder)), list(all_met(run, ladder._replace(saved=0)))
     amount = rate(phase, recovered[-1].ladder.paid)
-    if run[-1].phase is not phase or amount <= rate(phase, climbed[-1].ladder.paid):
+    if amount <= rate(phase, climbed[-1].ladder.paid):
         return None
     in_all = sum(response.earned for response in recovered)
-    return Recoverable(phase.unit, recovery.after, amount, recovery.paid_nth, in_all)
+    return Recoverable(phase.unit, recovery.after, amount, recovery.paid_nth, in_all, phase.in_a_row)
 
 
 def all_met(visits: Iterable[Visit], ladder: Ladder) -> Iterator[Response]:

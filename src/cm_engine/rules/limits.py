@@ -31,7 +31,7 @@ def cut(
     if tightest is None:
         return award, None
     amount = tightest.amount_on(when.on)
-    return award, Limited(tightest.unit, amount, tightest.per, award, earned - award, tightest.crossing)
+    return award, Limited(tightest.unit, amount, tightest.name, award, earned - award, tightest.crossing)
 
 
 def add(

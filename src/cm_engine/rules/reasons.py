@@ -60,6 +60,7 @@ class Recovered(NamedTuple):
     unit: Unit
     after: int
     amount: int
+    in_a_row: bool
     code: Literal["recovered"] = "recovered"
 
 
@@ -96,6 +97,7 @@ class Recoverable(NamedTuple):
     amount: int
     paid_nth: bool
     in_all: int
+    in_a_row: bool
     code: Literal["recoverable"] = "recoverable"
 
 
@@ -105,6 +107,13 @@ class Held(NamedTuple):
     outcome: str
     kept: bool
     code: Literal["held"] = "held"
+
+
+class Noted(NamedTuple):
+    """The outcome counts for its week, which is paid as a whole."""
+
+    outcome: str
+    code: Literal["noted"] = "noted"
 
 
 class NotRequired(NamedTuple):
@@ -146,6 +155,7 @@ Reason = (
     | WasReset
     | Recoverable
     | Held
+    | Noted
     | NotRequired
     | Next
     | PlanEnded

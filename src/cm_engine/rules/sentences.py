@@ -10,6 +10,7 @@ from cm_engine.rules.reasons import (
     Held,
     Limited,
     Next,
+    Noted,
     NotRequired,
     PlanEnded,
     Reason,
@@ -122,7 +123,10 @@ def _(reason: Earned, words: Words) -> str:
     what = words.met.capitalize() if reason.run == 1 else f"{ordinal(reason.run)} {words.met}{row}"
     if reason.limited:
         return f"{what}, worth {paid}."
-    return f"{what}: {paid}, up {reason.unit.spoken(reason.change)}." if reason.change else f"{what}: {paid}."
+    if not reason.change:
+        return f"{what}: {paid}."
+    way = "up" if reason.change > 0 else "down"
+    return f"{what}: {paid}, {way} {reason.unit.spoken(abs(reason.change))}."
 
 
 @_said.register
@@ -146,20 +150,22 @@ def _(reason: BonusEarned, words: Words) -> str:
 
 @_said.register
 def _(reason: Recovered, words: Words) -> str:
-    who = (
-        f"{counted(reason.after).capitalize()} {words.mets} in a row bring"
-        if reason.after > 1
-        else f"This {words.met} brings"
-    )
+    row = " in a row" if reason.in_a_row else ""
+    many = f"{counted(reason.after).capitalize()} {words.mets}{row} bring"
+    who = many if reason.after > 1 else f"This {words.met} brings"
     return f"{who} your reward back up to {reason.unit.spoken(reason.amount)}."
 
 
 @_said.register
 def _(reason: Limited, words: Words) -> str:
     unit = reason.unit
+    if reason.per == "reward" and reason.left:
+        return f"The most that a reward pays is {unit.spoken(reason.left)}, and that is paid."
     limit = f"The limit of {unit.spoken(reason.limit)} per {reason.per}"
-    if reason.crossing != "truncate" and reason.left == 0:
-        return f"{limit} would be passed, so nothing can be paid."
+    if reason.crossing == "stop" and reason.left == 0:
+        return f"{limit} has stopped payments, so nothing can be paid."
+    if reason.crossing == "withhold" and reason.left == 0:
+        return f"{limit} does not leave enough, so nothing can be paid."
     if reason.left == 0:
         return f"{limit} is reached, so nothing can be paid."
     return f"{limit} leaves {unit.spoken(reason.left)}, and that is paid."
@@ -178,7 +184,8 @@ def _(reason: WasReset, words: Words) -> str:
 @_said.register
 def _(reason: Recoverable, words: Words) -> str:
     when = "With" if reason.paid_nth else "After"
-    run = f"{counted(reason.after)} {words.mets} in a row" if reason.after > 1 else f"one {words.met}"
+    row = " in a row" if reason.in_a_row else ""
+    run = f"{counted(reason.after)} {words.mets}{row}" if reason.after > 1 else f"one {words.met}"
     return f"{when} {run} the reward goes back up to {reason.unit.spoken(reason.amount)}."
 
 
@@ -189,18 +196,26 @@ def _(reason: Held, words: Words) -> str:
 
 
 @_said.register
+def _(reason: Noted, words: Words) -> str:
+    return f"{words.outcomes[reason.outcome]}."
+
+
+@_said.register
 def _(reason: NotRequired, words: Words) -> str:
     return f"{words.due}."
 
 
 @_said.register
 def _(reason: Next, words: Words) -> str:
-    weeks = f"Weeks {reason.opens} begin" if "-" in reason.opens else f"Week {reason.opens} begins"
+    first, _, last = reason.opens.partition("-")
+    weeks = f"Weeks {reason.opens} begin" if last else f"Week {first} begins"
     begins = f"{weeks} with the next visit. " if reason.opens else ""
     if reason.limited and not reason.amount:
-        return f"{begins}Nothing more can be paid under the limit for now."
+        return f"{begins}{words.next_met}: nothing, as a limit does not leave enough."
+    if not reason.amount:
+        return f"{begins}The next visit pays nothing."
     rest = ", all that a limit leaves" if reason.limited else ""
-    when = words.next_met if reason.after == 1 else f"After {counted(reason.after)} {words.mets} more"
+    when = words.next_met if reason.after == 1 else f"After {counted(reason.after)} more {words.mets}"
     return f"{begins}{when}: {reason.unit.spoken(reason.amount)}{rest}."
 
 
