@@ -2,12 +2,13 @@
 
 ```text
 * CmEngineError
-  x ProgramError              a program file is wrong; carries every Problem found
+  x ProblemsError             a file is wrong; carries every Problem found
+    + ProgramError            a program file is wrong
   x ProgramNotFoundError      no such program, also a LookupError
   x AmbiguousNameError        two packages offer one name
   x ResultsError              a word of results, or a file of them, cannot be read; also a ValueError
     + PlanExceededError       more results than the plan has visits
-    + ResultsFileError        lines of a file of results are wrong; carries every Problem found
+    + ResultsFileError        lines of a file of results are wrong; also a ProblemsError
   x StateError                a state belongs to another program; also a ValueError
   x UndatedError              an amount depends on the date and no start date was given; also a ValueError
   x MissingDependencyError    names the extra to install
@@ -43,8 +44,8 @@ class Problem:
         return f"{self.file}:{self.line}:{self.column}: error: {what}"
 
 
-class ProgramError(CmEngineError):
-    """Report every problem of one program file, in the order of the file.
+class ProblemsError(CmEngineError):
+    """Report every problem of one file, in the order of the file.
 
     Attributes:
         problems: what is wrong and where; never empty.
@@ -53,6 +54,10 @@ class ProgramError(CmEngineError):
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(sorted(problems))
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class ProgramError(ProblemsError):
+    """Report every problem of a program file."""
 
 
 class ProgramNotFoundError(CmEngineError, LookupError):
@@ -103,16 +108,8 @@ class PlanExceededError(ResultsError):
         )
 
 
-class ResultsFileError(ResultsError):
-    """Report every wrong line of a file of results, in the order of the file.
-
-    Attributes:
-        problems: what is wrong and where; never empty.
-    """
-
-    def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(sorted(problems))
-        super().__init__("\n".join(str(problem) for problem in self.problems))
+class ResultsFileError(ProblemsError, ResultsError):
+    """Report every wrong line of a file of results."""
 
 
 class StateError(CmEngineError, ValueError):

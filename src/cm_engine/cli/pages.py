@@ -7,7 +7,7 @@ from itertools import groupby
 from cm_engine.program import Program
 from cm_engine.program.models import Case, Phase
 from cm_engine.program.units import Unit
-from cm_engine.rules import decide
+from cm_engine.rules import Award, decide
 
 VISITS_SHOWN = 60
 WIDTH, PANEL, LEFT, RIGHT, TOP, GAP = 760, 190, 64, 16, 56, 64
@@ -57,7 +57,7 @@ def _evidence(program: Program) -> str:
 
 
 def _case(case: Case) -> str:
-    awards = " ".join(f"{amount.normalize():f}" for amount in case.awards or ())
+    awards = " ".join(f"{amount:f}" for amount in case.awards or ())
     sums = {"": case.total} if case.total is not None else dict(case.totals or {})
     total = " and ".join(f"{amount:f} {unit}".strip() for unit, amount in sums.items() if amount is not None)
     expected = "; ".join(filter(None, [awards, f"in all {total}" if total else ""]))
@@ -98,9 +98,9 @@ def _unit(program: Program, phase: Phase) -> Unit:
     return program.unit(phase.unit)
 
 
-def _paid(program: Program, word: str) -> list[tuple[Unit, int]]:
+def _paid(program: Program, word: str) -> list[Award]:
     start = next((case.start for case in program.cases if case.start), None)
-    return [tuple(decision.paid[0]) for decision in decide(program, word, start=start).decisions]  # type: ignore[misc]
+    return [decision.paid[0] for decision in decide(program, word, start=start).decisions]
 
 
 def _legend(title: str, lapse: int) -> str:
@@ -113,9 +113,7 @@ def _legend(title: str, lapse: int) -> str:
     )
 
 
-def _panel(
-    top: int, unit: Unit, met: Sequence[tuple[Unit, int]], lapsed: Sequence[tuple[Unit, int]], lapse: int
-) -> str:
+def _panel(top: int, unit: Unit, met: Sequence[Award], lapsed: Sequence[Award], lapse: int) -> str:
     highest = max([amount for paid in (met, lapsed) for each, amount in paid if each == unit], default=0) or 1
     slot = (WIDTH - LEFT - RIGHT) / len(met)
 
