@@ -46,25 +46,31 @@ def add(
 
 
 def _allowed(limit: LimitRules, so_far: Received, earned: int, when: When) -> int:
-    if so_far.stopped and so_far.window == _window(limit, when):
+    used = _used(limit, so_far, when)
+    if used is None:
         return 0
-    room = max(0, limit.amount_on(when.on) - _used(limit, so_far, when))
-    return room if limit.crossing == "truncate" else earned if earned <= room else 0
+    room = limit.amount_on(when.on) - used
+    if earned <= room:
+        return earned
+    return room if room > 0 and limit.crossing == "truncate" else 0
 
 
 def _added(limit: LimitRules, so_far: Received, earned: int, award: int, when: When) -> Received:
-    window = _window(limit, when)
     if limit.per == "rolling days":
         return Received(recent=(*_recent(limit, so_far, when), (when.day, award)))
+    window = _window(limit, when)
+    before = so_far if so_far.window == window else Received(window)
     stopped = limit.crossing == "stop" and _allowed(limit, so_far, earned, when) < earned
-    return Received(window, _used(limit, so_far, when) + award, stopped=stopped)
+    return Received(window, before.amount + award, (), before.stopped or stopped)
 
 
-def _used(limit: LimitRules, so_far: Received, when: When) -> int:
-    """Return what already counts against a limit."""
+def _used(limit: LimitRules, so_far: Received, when: When) -> int | None:
+    """Return what already counts against a limit; None if the window has stopped paying."""
     if limit.per == "rolling days":
         return sum(amount for _, amount in _recent(limit, so_far, when))
-    return so_far.amount if so_far.window == _window(limit, when) else 0
+    if so_far.window != _window(limit, when):
+        return 0
+    return None if so_far.stopped else so_far.amount
 
 
 def _recent(limit: LimitRules, so_far: Received, when: When) -> tuple[tuple[int, int], ...]:
@@ -74,12 +80,12 @@ def _recent(limit: LimitRules, so_far: Received, when: When) -> tuple[tuple[int,
 def _window(limit: LimitRules, when: When) -> int:
     """Return the number of the window that a visit falls into; without dates all years are one."""
     match limit.per:
+        case "calendar year":
+            return when.on.year if when.on else 0
         case "day":
             return when.day
         case "week":
             return when.week
-        case "calendar year":
-            return when.on.year if when.on else 0
         case "month":
             return 12 * when.on.year + when.on.month if when.on else 0
         case "grant year":
