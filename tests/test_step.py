@@ -73,6 +73,18 @@ def test_a_day_before_the_last_visit_is_refused_so_that_no_limit_opens_again() -
         step(VA, state, Observation("-", date(2025, 1, 8)))
 
 
+def test_a_day_between_the_start_and_the_last_visit_is_refused() -> None:
+    state, _ = step(VA, initial_state(VA, MONDAY), Observation("-", date(2026, 1, 9)))
+    with pytest.raises(ResultsError, match="visit 2 is on 2026-01-08, before visit 1 on 2026-01-09"):
+        step(VA, state, Observation("-", date(2026, 1, 8)))
+
+
+def test_a_limit_that_is_met_exactly_takes_nothing_and_is_not_named() -> None:
+    decisions = decide(parse_program(limited_to_three_draws_a_year()), "---").decisions
+    assert [reason.code for reason in decisions[1].reasons] == ["earned", "next"]
+    assert [reason.code for reason in decisions[2].reasons] == ["earned", "limited", "next"]
+
+
 def test_a_day_before_the_start_is_refused() -> None:
     with pytest.raises(ResultsError, match="visit 1 is on 2026-01-04, before the start on 2026-01-05"):
         step(VA, initial_state(VA, MONDAY), Observation("-", date(2026, 1, 4)))
