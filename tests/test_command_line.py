@@ -281,6 +281,14 @@ def test_explain_says_in_words_what_each_visit_paid() -> None:
     assert "In all: $20.00" in done.stdout
 
 
+def test_only_a_test_is_called_positive() -> None:
+    assert "week 1: positive" in cm_engine("explain", "va-prize", "--results", "+").stdout
+    task = cm_engine("explain", "hptn-065", "--results", "+").stdout
+    assert "week 13: not met" in task
+    assert "positive" not in task
+    assert "+ not met" in cm_engine("run", "hptn-065", "--results", "+").stdout
+
+
 def test_schema_prints_the_json_schema() -> None:
     schema = json.loads(cm_engine("schema").stdout)
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"

@@ -14,7 +14,7 @@ from cm_engine.errors import Problem
 from cm_engine.program import Program
 from cm_engine.program.units import Unit
 from cm_engine.program.values import OUTCOMES
-from cm_engine.rules import Rules, Timeline
+from cm_engine.rules import Decision, Rules, Timeline
 from cm_engine.rules.timeline import running_sums
 
 COPIED = frozenset({"Id", "Participant", "Results"})
@@ -45,7 +45,7 @@ def timeline_table(rules: Rules, timeline: Timeline) -> Group:
             str(decision.visit),
             str(decision.week),
             f"{decision.on:%a %d %b %Y}" if decision.on else "",
-            f"{decision.outcome} {OUTCOMES[decision.outcome]}",
+            f"{decision.outcome} {_result(decision)}",
             " and ".join(unit.spoken(amount) for unit, amount in decision.paid),
             spoken(sums),
         )
@@ -69,6 +69,13 @@ def cohort_table(rules: Rules, decided: Sequence[tuple[Participant, Timeline]]) 
     return Group(Text(heading(rules)), table, Text(total))
 
 
+def _result(decision: Decision) -> str:
+    """Return what a result is called: only a test is positive."""
+    if decision.outcome == "+" and decision.behavior != "abstinence":
+        return "not met"
+    return OUTCOMES[decision.outcome]
+
+
 def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
@@ -78,7 +85,7 @@ def explained(rules: Rules, timeline: Timeline) -> Iterator[str]:
     yield heading(rules)
     for decision, sums in zip(timeline.decisions, running_sums(timeline.decisions), strict=True):
         day = f", {decision.on:%a %d %b %Y}" if decision.on else ""
-        yield f"\nVisit {decision.visit}, week {decision.week}{day}: {OUTCOMES[decision.outcome]}; {spoken(sums)} so far"
+        yield f"\nVisit {decision.visit}, week {decision.week}{day}: {_result(decision)}; {spoken(sums)} so far"
         yield f"  {decision.sentence}"
     yield f"\nIn all: {spoken(timeline.sums)}"
 
