@@ -50,6 +50,10 @@ def timelines(draw: st.DrawFn, *, limits: bool = True) -> tuple[Schedule, str]:
     return schedule, draw(words(schedule))
 
 
+def seen(word: str) -> list[Observation]:
+    return [Observation(symbol) for symbol in word]
+
+
 def rules_of(schedule: Schedule) -> Rules:
     return compile_rules(program_of(schedule))
 
@@ -70,7 +74,7 @@ def test_inv_2_no_ladder_pays_above_its_ceiling(timeline: tuple[Schedule, str]) 
     schedule, word = timeline
     rules = rules_of(schedule)
     for _, decision, _ in steps(schedule, word):
-        ceiling = rules.visits[decision.visit - 1].phase.ceiling
+        ceiling = rules.targets[0].visits[decision.visit - 1].phase.ceiling
         for reason in decision.reasons:
             if isinstance(reason, Earned) and ceiling is not None:
                 assert reason.amount <= ceiling
@@ -93,10 +97,10 @@ def test_inv_4_a_timeline_split_anywhere_and_resumed_from_its_stored_state_gives
 ) -> None:
     schedule, word = timeline
     rules = rules_of(schedule)
-    whole = fold(rules, initial_state(rules, schedule["start"]), word)
+    whole = fold(rules, initial_state(rules, schedule["start"]), seen(word))
     cut = data.draw(st.integers(0, len(word)))
-    first = fold(rules, initial_state(rules, schedule["start"]), word[:cut])
-    rest = fold(rules, load_state(rules, dump_state(first.state)), word[cut:])
+    first = fold(rules, initial_state(rules, schedule["start"]), seen(word[:cut]))
+    rest = fold(rules, load_state(rules, dump_state(first.state)), seen(word[cut:]))
     assert first.decisions + rest.decisions == whole.decisions
     assert rest.state == whole.state
 
@@ -105,20 +109,20 @@ def test_inv_4_a_timeline_split_anywhere_and_resumed_from_its_stored_state_gives
 def test_inv_5_an_outcome_that_holds_moves_no_rung_no_run_and_no_sum(timeline: tuple[Schedule, str]) -> None:
     for before, decision, after in steps(*timeline):
         if decision.reasons[0].code in {"held", "not required"} and not opens_phase(timeline[0], decision):
-            kept = before.ladder._replace(week_met=0, week_unmet=0)
-            moved = after.ladder._replace(week_met=0, week_unmet=0)
+            kept = before.tracks[0].ladder._replace(week_met=0, week_unmet=0)
+            moved = after.tracks[0].ladder._replace(week_met=0, week_unmet=0)
             assert moved == kept or week_ended_well(timeline[0], decision, before)
             assert after.received == before.received or decision.reasons[1].code == "week"
 
 
 def opens_phase(schedule: Schedule, decision: Decision) -> bool:
-    return rules_of(schedule).visits[decision.visit - 1].opens_phase
+    return rules_of(schedule).targets[0].visits[decision.visit - 1].opens_phase
 
 
 def week_ended_well(schedule: Schedule, decision: Decision, before: State) -> bool:
     """A visit not required may be the last of a week that was met as far as it was due."""
-    visit = rules_of(schedule).visits[decision.visit - 1]
-    return decision.outcome == "_" and visit.closes_week and before.ladder.week_met > 0
+    visit = rules_of(schedule).targets[0].visits[decision.visit - 1]
+    return decision.outcome == "_" and visit.closes_week and before.tracks[0].ladder.week_met > 0
 
 
 @given(timelines())
@@ -128,10 +132,10 @@ def test_inv_6_the_next_success_pays_what_was_promised(timeline: tuple[Schedule,
     for _, decision, after in steps(schedule, word):
         promised = decision.reasons[-1]
         if isinstance(promised, PlanEnded):
-            assert decision.visit == len(rules.visits)
+            assert decision.visit == len(rules.targets[0].visits)
             continue
         assert isinstance(promised, Next)
-        *unpaid, following = fold(rules, after, "-" * promised.after).decisions
+        *unpaid, following = fold(rules, after, seen("-" * promised.after)).decisions
         assert following.paid == ((promised.unit, promised.amount),)
         assert all(each.paid[0].amount == 0 for each in unpaid)
 
@@ -139,7 +143,7 @@ def test_inv_6_the_next_success_pays_what_was_promised(timeline: tuple[Schedule,
 @given(timelines(limits=False))
 def test_inv_7_a_longer_run_never_earns_less_at_the_next_visit(timeline: tuple[Schedule, str]) -> None:
     schedule, word = timeline
-    visits = rules_of(schedule).visits
+    visits = rules_of(schedule).targets[0].visits
     earned = [
         (visits[decision.visit - 1].phase, reason)
         for _, decision, _ in steps(schedule, word)
@@ -182,16 +186,16 @@ def test_inv_11_what_is_promised_after_a_lapse_comes_true(timeline: tuple[Schedu
         for reason in decision.reasons:
             match reason:
                 case Recoverable():
-                    rest = fold(rules, after, "-" * (reason.after + (not reason.paid_nth)))
+                    rest = fold(rules, after, seen("-" * (reason.after + (not reason.paid_nth))))
                     assert earned_by(rest.decisions[-1]) == reason.amount
                     assert is_paid_in_full(rest.decisions[-1]) or any(limit.since for limit in rules.limits)
                 case WasReset() if reason.restart is not None:
                     promised = decision.reasons[-1]
                     assert isinstance(promised, Next)
-                    rest = fold(rules, after, "-" * promised.after)
+                    rest = fold(rules, after, seen("-" * promised.after))
                     assert earned_by(rest.decisions[-1]) == reason.restart
                 case Recovered() if earned_by(decision) != reason.amount:
-                    assert earned_by(fold(rules, after, "-").decisions[0]) == reason.amount
+                    assert earned_by(fold(rules, after, seen("-")).decisions[0]) == reason.amount
 
 
 def is_paid_in_full(decision: Decision) -> bool:

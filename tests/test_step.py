@@ -69,13 +69,17 @@ def test_an_observation_is_one_result(outcome: str) -> None:
 
 def test_a_day_before_the_last_visit_is_refused_so_that_no_limit_opens_again() -> None:
     state, _ = step(VA, initial_state(VA, MONDAY), Observation("-"))
-    with pytest.raises(ResultsError, match="visit 2 is on 2025-01-08, before visit 1 on 2026-01-05"):
+    with pytest.raises(
+        ResultsError, match="visit 2 is on 2025-01-08, before what was decided last, on 2026-01-05"
+    ):
         step(VA, state, Observation("-", date(2025, 1, 8)))
 
 
 def test_a_day_between_the_start_and_the_last_visit_is_refused() -> None:
     state, _ = step(VA, initial_state(VA, MONDAY), Observation("-", date(2026, 1, 9)))
-    with pytest.raises(ResultsError, match="visit 2 is on 2026-01-08, before visit 1 on 2026-01-09"):
+    with pytest.raises(
+        ResultsError, match="visit 2 is on 2026-01-08, before what was decided last, on 2026-01-09"
+    ):
         step(VA, state, Observation("-", date(2026, 1, 8)))
 
 

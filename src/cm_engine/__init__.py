@@ -19,6 +19,7 @@ from cm_engine.program import Program, canonical, digest, json_schema, load_prog
 from cm_engine.rules import (
     Award,
     Decision,
+    Evidence,
     Observation,
     Rules,
     State,
@@ -39,6 +40,7 @@ __all__ = [
     "Award",
     "CmEngineError",
     "Decision",
+    "Evidence",
     "MissingDependencyError",
     "Observation",
     "PlanExceededError",

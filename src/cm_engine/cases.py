@@ -3,13 +3,18 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
-from cm_engine.errors import Problem
+from cm_engine.errors import CmEngineError, Problem
 from cm_engine.program.loading import read_program
-from cm_engine.program.models import Case, Program
+from cm_engine.program.models import Program
 from cm_engine.program.units import Unit
-from cm_engine.rules import Timeline, decide
+from cm_engine.program.worked import Case, Seen
+from cm_engine.rules import Evidence, Observation, Timeline, decide
+from cm_engine.rules.timeline import Results
 
 Difference = tuple[tuple[str | int, ...], str]
+
+NO_VISIT = "_"
+"""What stands for an event in the outcomes that a case expects."""
 
 
 def first_difference(program: Program, case: Case) -> Difference | None:
@@ -21,8 +26,52 @@ def first_difference(program: Program, case: Case) -> Difference | None:
         >>> first_difference(program, Case(name="two", results="--", total=Decimal(4)))
         (('total',), 'in all the case expects 4, the program pays 3')
     """
-    timeline = decide(program, case.results, start=case.start, truncate=case.truncate)
+    try:
+        timeline = run_case(program, case)
+    except CmEngineError as error:
+        return _place(case), f"it cannot be decided: {error}"
     return next(_differences(program, case, timeline), None)
+
+
+def run_case(program: Program, case: Case) -> Timeline:
+    """Return what a program decides on a case.
+
+    Raises:
+        ResultsError: what the case observes does not fit the program.
+        UndatedError: a rule of the program depends on the date, and the case has no start.
+    """
+    return decide(program, _results(case), start=case.start, truncate=case.truncate, before=case.before)
+
+
+def observation(seen: Seen) -> Observation:
+    """Return an observation as a case writes it."""
+    evidence = Evidence(
+        panel=tuple(seen.panel.items()),
+        prescribed=seen.prescribed,
+        presumptive=seen.presumptive,
+        value=seen.value,
+        conditions=seen.conditions,
+        excuse=seen.excuse or "",
+        choice=seen.choice or "",
+        group=seen.group,
+    )
+    return Observation(
+        seen.result or "",
+        on=seen.on,
+        target=seen.target or "",
+        evidence=None if evidence == Evidence() else evidence,
+        event=seen.event or "",
+    )
+
+
+def _results(case: Case) -> Results:
+    if case.observations:
+        return [observation(seen) for seen in case.observations]
+    return case.timelines or case.results or ""
+
+
+def _place(case: Case) -> tuple[str]:
+    return ("observations" if case.observations else "timelines" if case.timelines else "results",)
 
 
 def case_problems(text: str, name: str) -> tuple[Program, list[Problem | None]]:
@@ -42,23 +91,32 @@ def case_problems(text: str, name: str) -> tuple[Program, list[Problem | None]]:
 
 
 def _differences(program: Program, case: Case, timeline: Timeline) -> Iterator[Difference]:
-    for index, (expected, decision) in enumerate(zip(case.awards or (), timeline.decisions, strict=False)):
-        [award] = decision.paid
-        if expected != award.unit.decimal(award.amount):
-            visit = f"visit {decision.visit} ({decision.outcome})"
-            yield ("awards", index), f"{visit}: {_apart(expected, award.unit, award.amount)}"
-    for place, unit, expected in _expected_sums(program, case):
-        minor = {total.name: amount for total, amount in timeline.sums.items()}.get(unit, 0)
-        if program.unit(unit).minor(expected) != minor:
-            yield place, f"in all {_apart(expected, program.unit(unit), minor)}"
+    yield from _read_otherwise(case, timeline)
+    for index, (awarded, decision) in enumerate(zip(case.awards or (), timeline.decisions, strict=False)):
+        unit, amount = decision.paid[0] if decision.paid else (program.unit(None), 0)
+        if awarded != unit.decimal(amount):
+            visit = f"visit {decision.visit} ({decision.outcome})" if decision.visit else f"event {index + 1}"
+            yield ("awards", index), f"{visit}: {_apart(awarded, unit, amount)}"
+    for place, name, total in _expected_sums(case, timeline):
+        minor = {unit.name: amount for unit, amount in timeline.sums.items()}.get(name, 0)
+        if total != program.unit(name).decimal(minor):
+            yield place, f"in all {_apart(total, program.unit(name), minor)}"
+
+
+def _read_otherwise(case: Case, timeline: Timeline) -> Iterator[Difference]:
+    for number, (expected, decision) in enumerate(zip(case.reads or "", timeline.decisions, strict=False), 1):
+        found = decision.outcome or NO_VISIT
+        if expected != found:
+            yield ("reads",), f"observation {number} is read as {found}, the case expects {expected}"
 
 
 def _apart(expected: Decimal, unit: Unit, minor: int) -> str:
-    return f"the case expects {unit.plain(unit.minor(expected))}, the program pays {unit.plain(minor)}"
+    wanted = unit.plain(unit.minor(expected)) if unit.fits(expected) else str(expected)
+    return f"the case expects {wanted}, the program pays {unit.plain(minor)}"
 
 
-def _expected_sums(program: Program, case: Case) -> Iterator[tuple[tuple[str | int, ...], str, Decimal]]:
+def _expected_sums(case: Case, timeline: Timeline) -> Iterator[tuple[tuple[str | int, ...], str, Decimal]]:
     if case.total is not None:
-        yield ("total",), program.unit(program.target.schedule[0].unit).name, case.total
+        yield ("total",), next(iter(timeline.sums)).name, case.total
     for unit, expected in (case.totals or {}).items():
         yield ("totals", unit), unit, expected

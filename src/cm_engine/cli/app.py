@@ -62,7 +62,19 @@ StartOption = Annotated[
     str | None, typer.Option("--start", metavar="DATE", help="the first day of week 1, such as 2026-01-05")
 ]
 TruncateOption = Annotated[bool, typer.Option("--truncate", help="drop results beyond the plan")]
-DECIDING = {"currency", "units", "visits", "targets", "limits"}
+DECIDING = {
+    "currency",
+    "units",
+    "visits",
+    "closures",
+    "targets",
+    "milestones",
+    "deposit",
+    "bowls",
+    "hat",
+    "limits",
+    "payout",
+}
 """The keys of a program that decide what is paid; the others say where it comes from and what is expected of it."""
 
 JsonOption = Annotated[bool, typer.Option("--json", help="print JSON, for programs")]

@@ -2,15 +2,19 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from datetime import date
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from cm_engine.program.units import Unit
 from cm_engine.rules import Decision, Rules, Timeline
 from cm_engine.rules.reasons import Reason
-from cm_engine.rules.sentences import sentence
+from cm_engine.rules.sentences import digits, sentence
 from cm_engine.rules.timeline import running_sums
+from cm_engine.rules.words import Words
 
-AMOUNTS = frozenset({"amount", "change", "limit", "left", "lost", "restart"})
+AMOUNTS = frozenset({"amount", "change", "limit", "left", "lost", "restart", "minimum"})
 """The fields of reasons that are in minor units."""
 
 
@@ -34,7 +38,8 @@ def amounts(pairs: Iterable[tuple[Unit, int]]) -> dict[str, str]:
 
 
 def _decision(decision: Decision, totals: Mapping[Unit, int]) -> dict[str, Any]:
-    form: dict[str, Any] = {"visit": decision.visit, "week": decision.week}
+    form: dict[str, Any] = {"target": decision.target} if decision.target else {}
+    form |= {"visit": decision.visit, "week": decision.week}
     if decision.on:
         form["date"] = decision.on.isoformat()
     return {
@@ -42,17 +47,28 @@ def _decision(decision: Decision, totals: Mapping[Unit, int]) -> dict[str, Any]:
         "result": decision.outcome,
         "awards": amounts(decision.paid),
         "totals": amounts(totals.items()),
-        "reasons": [reason_form(reason, decision.behavior) for reason in decision.reasons],
+        "reasons": [reason_form(reason, decision.words) for reason in decision.reasons],
     }
 
 
-def reason_form(reason: Reason, behavior: str) -> dict[str, Any]:
+def _plain(value: object) -> object:
+    """Return a value as JSON has it: numbers that are no money as digits, days as text."""
+    return (
+        digits(value)
+        if isinstance(value, Decimal | Fraction)
+        else str(value)
+        if isinstance(value, date)
+        else value
+    )
+
+
+def reason_form(reason: Reason, words: Words) -> dict[str, Any]:
     """Return a reason as data, with its sentence."""
     fields = reason._asdict()
     unit: Unit | None = fields.pop("unit", None)
-    form: dict[str, Any] = {"code": fields.pop("code"), "text": sentence(reason, behavior)}
+    form: dict[str, Any] = {"code": fields.pop("code"), "text": sentence(reason, words)}
     if unit is not None:
         form["unit"] = unit.name
     for name, value in fields.items():
-        form[name] = unit.plain(value) if unit and name in AMOUNTS and value is not None else value
+        form[name] = unit.plain(value) if unit and name in AMOUNTS and value is not None else _plain(value)
     return form

@@ -131,7 +131,9 @@ def _participant(
     except CmEngineError as error:
         raise _WrongError("start", str(error)) from None
     try:
-        return Participant(participant, planned_part(rules, row.fields["results"], truncate=truncate), begin)
+        return Participant(
+            participant, planned_part(rules.target(""), row.fields["results"], truncate=truncate), begin
+        )
     except ResultsError as error:
         raise _WrongError("results", f"participant {participant}: {error}") from None
 

@@ -14,6 +14,7 @@ from cm_engine.errors import Problem
 from cm_engine.program import Program
 from cm_engine.program.units import Unit
 from cm_engine.program.values import OUTCOMES
+from cm_engine.program.worked import Case
 from cm_engine.rules import Decision, Rules, Timeline
 from cm_engine.rules.timeline import running_sums
 
@@ -63,20 +64,19 @@ def cohort_table(rules: Rules, decided: Sequence[tuple[Participant, Timeline]]) 
         everything |= {unit: everything.get(unit, 0) + amount for unit, amount in sums.items()}
         met = participant.results.count("-")
         table.add_row(participant.participant, str(len(timeline.decisions)), str(met), spoken(sums))
-    total = (
-        f"In all: {_counted(len(decided), 'participant')}, {_counted(visits, 'visit')}, {spoken(everything)}"
-    )
+    total = f"In all: {counted_noun(len(decided), 'participant')}, {counted_noun(visits, 'visit')}, {spoken(everything)}"
     return Group(Text(heading(rules)), table, Text(total))
 
 
 def _result(decision: Decision) -> str:
     """Return what a result is called: only a test is positive."""
-    if decision.outcome == "+" and decision.behavior != "abstinence":
+    if decision.outcome == "+" and not decision.words.is_test:
         return "not met"
     return OUTCOMES[decision.outcome]
 
 
-def _counted(number: int, noun: str) -> str:
+def counted_noun(number: int, noun: str) -> str:
+    """Return a number with its noun: 1 visit, 2 visits."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
@@ -94,13 +94,20 @@ def cases_table(program: Program, problems: Sequence[Problem | None]) -> Group:
     """Return one line a case of a program file."""
     table = _table("Case", "Results", "")
     for case, problem in zip(program.cases, problems, strict=True):
-        table.add_row(case.name, case.results, "differs" if problem else "passes")
+        table.add_row(case.name, case_word(case), "differs" if problem else "passes")
     name = f"{program.program}, version {program.version}"
     failed = sum(problem is not None for problem in problems)
     if not problems:
         return Group(Text(f"{name}: no cases, so nothing was compared"))
     verdict = f"{failed} of {len(problems)} cases differ" if failed else f"all {len(problems)} cases pass"
     return Group(Text(f"{name}: {verdict}"), table)
+
+
+def case_word(case: Case) -> str:
+    """Return what a case observes, short."""
+    if case.observations:
+        return counted_noun(len(case.observations), "observation")
+    return " ".join(f"{name}: {word}" for name, word in case.timelines.items()) or case.results or ""
 
 
 def catalogue_table(programs: Sequence[Program]) -> Table:

@@ -2,18 +2,29 @@
 
 import hashlib
 import json
+from typing import Any
 
-from cm_engine.program.models import Program
+from cm_engine.program.models import IN_ORDER, Program
 
 
 def canonical(program: Program) -> str:
     """Return the program as canonical JSON: sorted keys, no white space, amounts as text, defaults left out.
 
-    Formatting, comments, the order of keys and trailing zeros do not show in it. The loader reads it back to
-    the same program.
+    Formatting, comments, the order of keys and trailing zeros do not show in it; the order of targets, milestones,
+    options and slips does, because it decides. The loader reads it back to the same program.
     """
-    data = program.model_dump(mode="json", exclude_defaults=True)
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    data = _in_order(program.model_dump(mode="json", exclude_defaults=True), "")
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+
+
+def _in_order(value: Any, key: str) -> Any:
+    """Return a value with its keys sorted, except where their order has a meaning."""
+    if isinstance(value, list):
+        return [_in_order(item, "") for item in value]
+    if not isinstance(value, dict):
+        return value
+    keys = value if key in IN_ORDER else sorted(value)
+    return {inner: _in_order(value[inner], inner) for inner in keys}
 
 
 def digest(program: Program) -> str:

@@ -39,7 +39,7 @@ def parse_program(text: str, *, name: str = "<text>") -> Program:
         Traceback (most recent call last):
         cm_engine.errors.ProgramError: a.yaml:1:1: error: the key 'targets' is missing
         a.yaml:1:1: error: the key 'title' is missing
-        a.yaml:1:1: error: the key 'visits' is missing
+        a.yaml:1:1: error: the key 'visits' is missing, here or in each target
         a.yaml:2:10: error: version: expected text, got 1; put it in quotation marks: "1"
     """
     return read_program(text, name)[0]

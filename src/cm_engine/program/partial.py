@@ -1,11 +1,12 @@
 """What can be known of a file that is wrong: its well-formed values, and poison where the others stood."""
 
 from functools import cache
+from numbers import Rational
 from typing import Any, Never, get_args, get_origin
 
 from pydantic import TypeAdapter, ValidationError
 
-from cm_engine.program.models import Part
+from cm_engine.program.parts import Part
 from cm_engine.spelling import close_to
 
 
@@ -30,6 +31,8 @@ _LOOKS = (
 )
 for _look in _LOOKS.split():
     setattr(IllFormed, f"__{_look}__", _refuse)
+
+Rational.register(IllFormed)  # so that a fraction of it looks at it, and stops
 
 ILL_FORMED: Any = IllFormed()
 

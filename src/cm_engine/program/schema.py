@@ -5,12 +5,19 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
+from cm_engine.program.evidence import BOUNDS, CRITERIA
+from cm_engine.program.ladders import REWARDS
 from cm_engine.program.models import Program
+from cm_engine.program.rewards import CONDITIONS_OF_MILESTONES
+from cm_engine.program.words import TURNS
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
-_ONE_RHYTHM = {"oneOf": [{"required": ["per_week"]}, {"required": ["days"]}]}
-_ONE_REWARD = {"oneOf": [{"required": [kind]} for kind in ("escalate", "descend", "fixed", "weekly")]}
+
+def _one_of(*keys: str) -> dict[str, Any]:
+    return {"oneOf": [{"required": [key]} for key in keys]}
+
+
 _WINDOW = {
     "allOf": [
         {
@@ -22,17 +29,29 @@ _WINDOW = {
     ]
 }
 _NEEDS = {"dependentRequired": {"recover": ["reset", "escalate"], "hold": ["reset"]}}
-_EXPECTS = {"anyOf": [{"required": ["awards"]}, {"required": ["total"]}, {"required": ["totals"]}]}
+_EXPECTS = {"anyOf": [{"required": [key]} for key in ("awards", "total", "totals", "reads")]}
 _STATED = {
     "if": {"properties": {"mark": {"const": "stated"}}},
     "then": {"required": ["sources"], "properties": {"sources": {"minItems": 1}}},
 }
 
 RULES_OF_PARTS: dict[str, dict[str, Any]] = {
-    "VisitBlock": _ONE_RHYTHM,
-    "Phase": {**_ONE_REWARD, **_NEEDS},
-    "Limit": _WINDOW,
-    "Case": _EXPECTS,
+    "VisitBlock": _one_of("per_week", "days", "program_days"),
+    "Phase": {**_one_of(*REWARDS), **_NEEDS},
+    "Threshold": _one_of(*BOUNDS),
+    "Criterion": {**_one_of(*CRITERIA), "not": {"required": ["threshold", "always"]}},
+    "Percentile": _one_of("rank", "w"),
+    "Bowl": _one_of("slips", "odds"),
+    "When": {
+        "oneOf": [
+            *_one_of(*(key for key in CONDITIONS_OF_MILESTONES if key not in {"count", "event"}))["oneOf"],
+            {"anyOf": [{"required": ["count"]}, {"required": ["event"]}]},
+        ],
+        "dependentRequired": {"criterion": ["event"]},
+    },
+    "Turn": _one_of(*TURNS),
+    "Limit": {**_WINDOW, "not": {"required": ["payer", "fund"]}},
+    "Case": {**_EXPECTS, **_one_of("results", "timelines", "observations")},
     "Evidence": _STATED,
 }
 
@@ -61,7 +80,7 @@ def json_schema() -> dict[str, Any]:
     schema = Program.model_json_schema(schema_generator=_WithoutNull)
     for name, rules in RULES_OF_PARTS.items():
         schema["$defs"][name].update(rules)
-    for name in ("targets", "sources"):
+    for name in ("targets", "sources", "milestones"):
         schema["properties"][name]["additionalProperties"] = False
     for name, field in (("VisitBlock", "days"), ("Reset", "on"), ("Hold", "on")):
         schema["$defs"][name]["properties"][field]["uniqueItems"] = True

@@ -28,6 +28,7 @@ THINGS: dict[str, str] = {
     "ticket": "tickets",
     "take-home dose": "take-home doses",
     "point": "points",
+    "name slip": "name slips",
 }
 
 

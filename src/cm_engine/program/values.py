@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
+from fractions import Fraction
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import AfterValidator, PlainSerializer, PlainValidator, WithJsonSchema
@@ -99,6 +100,96 @@ Amount = Annotated[
     PlainValidator(amount),
     PlainSerializer(_as_number, return_type=str),
     WithJsonSchema(_AMOUNT_SCHEMA),
+]
+
+
+def signed_amount(value: Any) -> Decimal:
+    """Return an amount that may be less than 0: what a participant pays in.
+
+    Example:
+        >>> signed_amount("-150.00")
+        Decimal('-150.00')
+    """
+    text = str(value)
+    if isinstance(value, int | str | Decimal) and text.startswith("-") and not isinstance(value, bool):
+        return -amount(text[1:])
+    return amount(value)
+
+
+SignedAmount = Annotated[
+    Decimal,
+    PlainValidator(signed_amount),
+    PlainSerializer(_as_number, return_type=str),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "minimum": -AMOUNT_MAX, "maximum": AMOUNT_MAX},
+                {"type": "string", "pattern": f"^-?({_AMOUNT.pattern})$"},
+            ]
+        }
+    ),
+]
+
+
+def share(value: Any) -> Decimal:
+    """Return a share: more than 0, and at most 1.
+
+    Example:
+        >>> share("0.25")
+        Decimal('0.25')
+    """
+    found = amount(value)
+    if not 0 < found <= 1:
+        raise wrong(f"expected a share more than 0 and at most 1, such as 0.25, got {shown(value)}")
+    return found
+
+
+Share = Annotated[
+    Decimal,
+    PlainValidator(share),
+    PlainSerializer(_as_number, return_type=str),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
+                {"type": "string", "pattern": r"^(0\.[0-9]{0,17}[1-9][0-9]{0,17}|1(\.0{1,18})?)$"},
+            ]
+        }
+    ),
+]
+
+
+def chance(value: Any) -> Fraction:
+    """Return a chance: a fraction more than 0 and at most 1, such as 1/5, or a share.
+
+    Example:
+        >>> chance("1/5"), chance("0.125")
+        (Fraction(1, 5), Fraction(1, 8))
+    """
+    if isinstance(value, Fraction):
+        return value
+    found = _FRACTION.fullmatch(value) if isinstance(value, str) else None
+    if found and 0 < int(found[1]) <= int(found[2]):
+        return Fraction(int(found[1]), int(found[2]))
+    if found or (isinstance(value, str) and "/" in value):
+        raise wrong(f"expected a chance more than 0 and at most 1, such as 1/5, got {shown(value)}")
+    return Fraction(share(value))
+
+
+_FRACTION = re.compile(r"([1-9][0-9]{0,5})/([1-9][0-9]{0,5})")
+
+Chance = Annotated[
+    Fraction,
+    PlainValidator(chance),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
+                {"type": "string", "pattern": r"^([1-9][0-9]{0,5}/[1-9][0-9]{0,5}|0\.[0-9]{1,18}|1)$"},
+            ]
+        }
+    ),
 ]
 
 
@@ -301,3 +392,19 @@ def named(symbol: str) -> str:
 Word = Annotated[
     str, AfterValidator(check_word), WithJsonSchema({"type": "string", "pattern": r"^[-+oe*r_]+$"})
 ]
+
+
+def symbol(value: Any) -> str:
+    """Return one symbol of a word of results.
+
+    Example:
+        >>> symbol("-")
+        '-'
+    """
+    if not isinstance(value, str) or value not in OUTCOMES:
+        expected = ", ".join(f"{known} {name}" for known, name in OUTCOMES.items())
+        raise wrong(f"expected one of {expected}, got {shown(value)}")
+    return value
+
+
+Symbol = Annotated[str, PlainValidator(symbol), WithJsonSchema({"type": "string", "enum": list(OUTCOMES)})]

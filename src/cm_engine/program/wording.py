@@ -7,8 +7,9 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from cm_engine.errors import Problem
-from cm_engine.program.models import Part, Program
+from cm_engine.program.models import Program
 from cm_engine.program.partial import bare
+from cm_engine.program.parts import Part
 from cm_engine.program.reading import Document, Nothing, Path
 from cm_engine.program.values import OF_KEY, either, shown
 from cm_engine.spelling import nearest
@@ -89,6 +90,8 @@ _WORDS = {
 
 
 def _message(details: ErrorDetails) -> str:
+    if details["type"] == "string_type" and isinstance(details["input"], dict):
+        return "a colon and a blank make a key of this text; put the whole text in quotation marks"
     value, ctx = details["input"], details.get("ctx", {})
     options = str(ctx.get("expected", "")).replace("'", "").replace(" or ", ", ").split(", ")
     words: dict[str, Any] = {

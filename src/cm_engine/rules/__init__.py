@@ -1,14 +1,16 @@
 """The meaning of a program: `step`, and what it is made of. Pure: no clock, disk, network or chance."""
 
 from cm_engine.rules.compiled import Rules, compile_rules
-from cm_engine.rules.state import Award, Decision, Observation, State
-from cm_engine.rules.step import forecast, initial_state, step
+from cm_engine.rules.days import initial_state
+from cm_engine.rules.state import Award, Decision, Evidence, Observation, State
+from cm_engine.rules.step import forecast, step
 from cm_engine.rules.stored import dump_state, load_state
 from cm_engine.rules.timeline import Timeline, decide
 
 __all__ = [
     "Award",
     "Decision",
+    "Evidence",
     "Observation",
     "Rules",
     "State",

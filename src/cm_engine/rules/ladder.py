@@ -3,11 +3,14 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from cm_engine.rules.compiled import Effect, PhaseRules, Visit
+from cm_engine.program.units import Unit
+from cm_engine.rules.phases import Effect, PhaseRules
+from cm_engine.rules.plan import Visit
 from cm_engine.rules.reasons import (
     BonusEarned,
     Counted,
     Earned,
+    Forgone,
     Held,
     Noted,
     NotRequired,
@@ -21,11 +24,16 @@ from cm_engine.rules.state import Ladder
 
 
 class Response(NamedTuple):
-    """What an outcome does to a ladder: where it stands then, what is earned before limits, and why."""
+    """What an outcome does to a ladder: where it stands then, what is earned before limits, and why.
+
+    Attributes:
+        unit: what is earned in, where it is not the unit of the phase.
+    """
 
     ladder: Ladder
     earned: int
     reasons: tuple[Reason, ...]
+    unit: Unit | None = None
 
 
 def rate(phase: PhaseRules, rung: int) -> int:
@@ -69,14 +77,22 @@ def on_entering(visit: Visit, ladder: Ladder) -> Ladder:
     return ladder
 
 
-def respond(visit: Visit, ladder: Ladder, outcome: str) -> Response:
+def respond(visit: Visit, ladder: Ladder, outcome: str, variant: int = 0) -> Response:
     """Return what an outcome does to a ladder at a visit; keeps INV-1 and INV-5.
+
+    Args:
+        visit: the visit.
+        ladder: where the ladder stands.
+        outcome: a symbol of a use-pattern word.
+        variant: which reward a success pays, where the phase has several.
 
     Raises:
         KeyError: the outcome is not a symbol of a use-pattern word.
     """
     effect = visit.phase.effects[outcome]
     response = _respond(visit, _count_week(visit.phase, ladder, effect), effect, outcome)
+    if effect is Effect.MET and visit.phase.variants:
+        response = _vary(visit.phase, response, variant)
     return _pay_week(visit, response) if visit.phase.weekly and visit.closes_week else response
 
 
@@ -92,9 +108,20 @@ def _respond(visit: Visit, ladder: Ladder, effect: Effect, outcome: str) -> Resp
             return _reset(visit, ladder, outcome)
         case Effect.HOLD:
             kept = visit.phase.has_place and visit.left_in_phase > 0
-            return Response(_end_week(visit, ladder), 0, (Held(outcome, kept),))
+            lost = _forgone(visit.phase, ladder) if outcome in "+or" else ()
+            return Response(_end_week(visit, ladder), 0, (Held(outcome, kept), *lost))
         case Effect.NOTHING:
             return Response(_end_week(visit, ladder), 0, (NotRequired(),))
+
+
+def _vary(phase: PhaseRules, response: Response, variant: int) -> Response:
+    """Pay a success by the option chosen, or by how many members of the group met it."""
+    unit, amount = phase.variants[variant]
+    first, *others = response.reasons
+    if not isinstance(first, Earned):
+        return response
+    earned = first._replace(unit=unit, amount=amount, change=None)
+    return response._replace(unit=unit, earned=response.earned + amount, reasons=(earned, *others))
 
 
 def _count_week(phase: PhaseRules, ladder: Ladder, effect: Effect) -> Ladder:
@@ -107,12 +134,12 @@ def _count_week(phase: PhaseRules, ladder: Ladder, effect: Effect) -> Ladder:
 
 def _pay_week(visit: Visit, response: Response) -> Response:
     """Add what the week pays that a visit has ended."""
-    ladder, earned, reasons = response
+    ladder = response.ladder
     for_all, for_some = visit.phase.weekly or (0, 0)
     met, due = ladder.week_met, ladder.week_met + ladder.week_unmet
     amount = 0 if not met else for_all if met == due else for_some
     paid = (WeekPaid(visit.phase.unit, met, due, amount),) if due else ()
-    return Response(ladder, earned + amount, reasons + paid)
+    return Response(ladder, response.earned + amount, response.reasons + paid)
 
 
 def _met(visit: Visit, ladder: Ladder) -> Response:
@@ -166,7 +193,17 @@ def _reset(visit: Visit, ladder: Ladder, outcome: str) -> Response:
     after = ladder._replace(position=0, streak=0, paid=-1, saved=_saved(phase, ladder))
     restart = rate(phase, next_rung(phase, after))
     is_lost = visit.left_in_phase > 0 and restart < rate(phase, next_rung(phase, ladder))
-    return Response(after, 0, (WasReset(phase.unit, outcome, restart if is_lost else None),))
+    was_reset = WasReset(phase.unit, outcome, restart if is_lost else None)
+    return Response(after, 0, (was_reset, *_forgone(phase, ladder)))
+
+
+def _forgone(phase: PhaseRules, ladder: Ladder) -> Iterator[Forgone]:
+    """Yield what a lapse takes off, where a participant reads of what is kept."""
+    unit, amount = (
+        phase.variants[0] if phase.variants else (phase.unit, rate(phase, next_rung(phase, ladder)))
+    )
+    if phase.words.kept and amount:
+        yield Forgone(unit, amount)
 
 
 def _saved(phase: PhaseRules, ladder: Ladder) -> int:

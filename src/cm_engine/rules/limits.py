@@ -1,14 +1,63 @@
 """How limits cut an award: all apply at once, and the tightest names itself."""
 
+from bisect import bisect_right
+from dataclasses import dataclass
 from datetime import date
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from cm_engine.rules.compiled import LimitRules
+from cm_engine.program.models import Program
+from cm_engine.program.rewards import Limit, Window
+from cm_engine.program.units import Unit
 from cm_engine.rules.reasons import Limited
 from cm_engine.rules.state import Received
 
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LimitRules:
+    """The most that a window may receive, in minor units of `unit`, from each day on.
+
+    Attributes:
+        name: what a participant reads of the window.
+        begins: the month and day that a grant year begins on.
+        days: the length of a window of rolling days.
+        scope: whose receipts count: ("payer", name), ("fund", name), or nothing for this enrollment.
+        since, amounts: the first amount holds before the first day of `since`.
+    """
+
+    unit: Unit
+    per: Window
+    name: str
+    begins: tuple[int, int]
+    days: int
+    scope: tuple[str, ...]
+    crossing: Literal["truncate", "withhold", "stop"]
+    since: tuple[date, ...]
+    amounts: tuple[int, ...]
+
+    def amount_on(self, on: date | None) -> int:
+        """Return the limit in force on a day; without a day, the one that held first."""
+        return self.amounts[bisect_right(self.since, on) if self.since and on else 0]
+
+
 Limits = tuple[tuple[int, LimitRules], ...]
 """The limits on one unit, each with its place in what the state has received."""
+
+
+def compile_limit(limit: Limit, program: Program) -> LimitRules:
+    """Return a limit in minor units."""
+    unit = program.unit(limit.unit)
+    scope = ("payer", limit.payer) if limit.payer else ("fund", limit.fund) if limit.fund else ()
+    return LimitRules(
+        unit=unit,
+        per=limit.per,
+        name=f"{limit.days} days" if limit.days else limit.per,
+        begins=limit.begins or (1, 1),
+        days=limit.days or 0,
+        scope=scope,
+        crossing=limit.crossing,
+        since=tuple(day for day, _ in limit.amount.changes if day),
+        amounts=tuple(unit.minor(amount) for _, amount in limit.amount.changes),
+    )
 
 
 class When(NamedTuple):
@@ -58,17 +107,17 @@ def _allowed(limit: LimitRules, so_far: Received, earned: int, when: When) -> in
 def _added(limit: LimitRules, so_far: Received, earned: int, award: int, when: When) -> Received:
     if limit.per == "rolling days":
         return Received(recent=(*_recent(limit, so_far, when), (when.day, award)))
-    window = _window(limit, when)
-    before = so_far if so_far.window == window else Received(window)
+    number = window(limit.per, when, limit.begins)
+    before = so_far if so_far.window == number else Received(number)
     stopped = limit.crossing == "stop" and _allowed(limit, so_far, earned, when) < earned
-    return Received(window, before.amount + award, (), before.stopped or stopped)
+    return Received(number, before.amount + award, (), before.stopped or stopped)
 
 
 def _used(limit: LimitRules, so_far: Received, when: When) -> int | None:
     """Return what already counts against a limit; None if the window has stopped paying."""
     if limit.per == "rolling days":
         return sum(amount for _, amount in _recent(limit, so_far, when))
-    if so_far.window != _window(limit, when):
+    if so_far.window != window(limit.per, when, limit.begins):
         return 0
     return None if so_far.stopped else so_far.amount
 
@@ -77,9 +126,15 @@ def _recent(limit: LimitRules, so_far: Received, when: When) -> tuple[tuple[int,
     return tuple(part for part in so_far.recent if part[0] > when.day - limit.days)
 
 
-def _window(limit: LimitRules, when: When) -> int:
-    """Return the number of the window that a visit falls into; without dates all years are one."""
-    match limit.per:
+def window(per: Window, when: When, begins: tuple[int, int] = (1, 1)) -> int:
+    """Return the number of the window that a visit falls into; without dates all years are one.
+
+    Args:
+        per: what kind of window.
+        when: the day of the visit.
+        begins: of a grant year, the month and day that it begins on.
+    """
+    match per:
         case "calendar year":
             return when.on.year if when.on else 0
         case "day":
@@ -89,5 +144,5 @@ def _window(limit: LimitRules, when: When) -> int:
         case "month":
             return 12 * when.on.year + when.on.month if when.on else 0
         case "grant year":
-            return when.on.year - ((when.on.month, when.on.day) < limit.begins) if when.on else 0
+            return when.on.year - ((when.on.month, when.on.day) < begins) if when.on else 0
     return 0

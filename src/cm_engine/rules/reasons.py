@@ -3,6 +3,9 @@
 Each carries its `code`, so that two reasons are equal only if they are of one kind. Amounts are in minor units of the reason's unit. A `run` counts consecutive successes, holds not breaking it.
 """
 
+from datetime import date
+from decimal import Decimal
+from fractions import Fraction
 from typing import Literal, NamedTuple, get_args
 
 from cm_engine.program.units import Unit
@@ -122,6 +125,155 @@ class NotRequired(NamedTuple):
     code: Literal["not required"] = "not required"
 
 
+class Forgone(NamedTuple):
+    """Where a participant reads of what is kept: what a success would have kept, and this outcome takes off."""
+
+    unit: Unit
+    amount: int
+    code: Literal["forgone"] = "forgone"
+
+
+class ReadAs(NamedTuple):
+    """What was seen, `seen`, counts as `outcome` by the program."""
+
+    seen: str
+    outcome: str
+    code: Literal["read as"] = "read as"
+
+
+class NotExcused(NamedTuple):
+    """The program does not accept the reason of an absence."""
+
+    excuse: str
+    code: Literal["not excused"] = "not excused"
+
+
+class BeyondQuota(NamedTuple):
+    """There were `at_most` of them in the window already, and this one counts as `outcome`."""
+
+    of: str
+    at_most: int
+    per: str
+    outcome: str
+    code: Literal["beyond quota"] = "beyond quota"
+
+
+class Explained(NamedTuple):
+    """A prescription explains a positive of these analytes."""
+
+    analytes: tuple[str, ...]
+    code: Literal["explained"] = "explained"
+
+
+class NextBar(NamedTuple):
+    """What a moving goal asks for at the next visit."""
+
+    how: str
+    bar: Fraction
+    measure: str
+    code: Literal["next bar"] = "next bar"
+
+
+class Judged(NamedTuple):
+    """A measured value met its criterion or not.
+
+    Attributes:
+        measure: what the value is in.
+        how: at most, below, at least or above; nothing if there was no earlier value to compare with.
+        bar: what the value was held against.
+    """
+
+    value: Decimal
+    how: str
+    bar: Fraction | None
+    met: bool
+    measure: str = ""
+    code: Literal["judged"] = "judged"
+
+
+class Waiting(NamedTuple):
+    """The visit stays open: for another specimen, for a confirmation, or for another day."""
+
+    what: Literal["retest", "confirmation", "reschedule"]
+    code: Literal["waiting"] = "waiting"
+
+
+class GroupMet(NamedTuple):
+    """`met` of the `of` members of the group met the target, and `need` of them had to."""
+
+    met: int
+    of: int
+    need: int
+    code: Literal["group"] = "group"
+
+
+class NotProvided(NamedTuple):
+    """The target pays only where another one, `target`, is met at the same visit, and it was not."""
+
+    target: str
+    code: Literal["not provided"] = "not provided"
+
+
+class MilestoneReached(NamedTuple):
+    """A milestone was reached; `says` is what the participant reads of it."""
+
+    unit: Unit
+    name: str
+    says: str
+    amount: int
+    limited: bool = False
+    code: Literal["milestone"] = "milestone"
+
+
+class Happened(NamedTuple):
+    """An event was reported, and no milestone was reached with it; `spent` if they have all been paid."""
+
+    event: str
+    spent: bool
+    code: Literal["event"] = "event"
+
+
+class Staked(NamedTuple):
+    """The participant paid a deposit in."""
+
+    unit: Unit
+    amount: int
+    code: Literal["staked"] = "staked"
+
+
+class StakeLost(NamedTuple):
+    """A lapse took `amount` of the deposit, and `left` is left of it."""
+
+    unit: Unit
+    amount: int
+    left: int
+    code: Literal["stake lost"] = "stake lost"
+
+
+class Refunded(NamedTuple):
+    """What was left of the deposit was returned."""
+
+    unit: Unit
+    amount: int
+    code: Literal["refunded"] = "refunded"
+
+
+class PaidOut(NamedTuple):
+    """The award is handed over later: on request, or on a day.
+
+    Attributes:
+        on: the day it is handed over; None on request.
+        minimum: the least that is handed over on request, in minor units of `unit`.
+        expires: the day after which what was not collected is lost.
+    """
+
+    unit: Unit
+    on: date | None
+    minimum: int
+    expires: date | None
+    code: Literal["paid out"] = "paid out"
+
+
 class Next(NamedTuple):
     """What the next reward is, if the target is met.
 
@@ -157,6 +309,22 @@ Reason = (
     | Held
     | Noted
     | NotRequired
+    | Forgone
+    | ReadAs
+    | NotExcused
+    | BeyondQuota
+    | Explained
+    | Judged
+    | NextBar
+    | Waiting
+    | GroupMet
+    | NotProvided
+    | MilestoneReached
+    | Happened
+    | Staked
+    | StakeLost
+    | Refunded
+    | PaidOut
     | Next
     | PlanEnded
 )

@@ -1,68 +1,43 @@
 """Reasons in plain words that a participant can read."""
 
+from datetime import date
+from decimal import Decimal
+from fractions import Fraction
 from functools import singledispatch
-from typing import NamedTuple
 
 from cm_engine.rules.reasons import (
+    BeyondQuota,
     BonusEarned,
     Counted,
     Earned,
+    Explained,
+    Forgone,
+    GroupMet,
+    Happened,
     Held,
+    Judged,
     Limited,
+    MilestoneReached,
     Next,
+    NextBar,
     Noted,
+    NotExcused,
+    NotProvided,
     NotRequired,
+    PaidOut,
     PlanEnded,
+    ReadAs,
     Reason,
     Recoverable,
     Recovered,
+    Refunded,
+    Staked,
+    StakeLost,
+    Waiting,
     WasReset,
     WeekPaid,
 )
-
-
-class Words(NamedTuple):
-    """How a behavior is spoken of."""
-
-    met: str
-    mets: str
-    next_met: str
-    due: str
-    outcomes: dict[str, str]
-
-
-_ABSENT = {"o": "Missed visit", "e": "Excused visit"}
-
-WORDS = {
-    "abstinence": Words(
-        "negative test",
-        "negative tests",
-        "Next negative",
-        "No test was due",
-        {"+": "Positive test", "*": "Test without a clear result", "r": "Refused test", **_ABSENT},
-    ),
-    "attendance": Words(
-        "visit attended",
-        "visits attended",
-        "Next visit attended",
-        "No visit was due",
-        {"+": "Visit not attended", "*": "Attendance not clear", "r": "Refused visit", **_ABSENT},
-    ),
-    "medication": Words(
-        "dose taken",
-        "doses taken",
-        "Next dose taken",
-        "No dose was due",
-        {"+": "Dose not taken", "*": "Dose not confirmed", "r": "Refused dose", **_ABSENT},
-    ),
-    "task": Words(
-        "task completed",
-        "tasks completed",
-        "Next task completed",
-        "No task was due",
-        {"+": "Task not completed", "*": "Task not confirmed", "r": "Refused task", **_ABSENT},
-    ),
-}
+from cm_engine.rules.words import Words
 
 _ORDINALS = dict(
     enumerate(
@@ -87,15 +62,16 @@ _COUNTS = dict(
 )
 
 
-def sentence(reason: Reason, behavior: str) -> str:
+def sentence(reason: Reason, words: Words) -> str:
     """Return a reason in words.
 
     Example:
         >>> from cm_engine.program.units import unit_named
-        >>> sentence(Earned(unit_named("USD"), run=2, amount=1150, change=150), "abstinence")
+        >>> from cm_engine.rules.words import WORDS
+        >>> sentence(Earned(unit_named("USD"), run=2, amount=1150, change=150), WORDS["abstinence"])
         'Second negative test in a row: $11.50, up $1.50.'
     """
-    return _said(reason, WORDS[behavior])
+    return _said(reason, words)
 
 
 def ordinal(number: int) -> str:
@@ -123,6 +99,8 @@ def _(reason: Earned, words: Words) -> str:
     what = words.met.capitalize() if reason.run == 1 else f"{ordinal(reason.run)} {words.met}{row}"
     if reason.limited:
         return f"{what}, worth {paid}."
+    if words.kept:
+        return f"{what}: you keep {paid}."
     if not reason.change:
         return f"{what}: {paid}."
     way = "up" if reason.change > 0 else "down"
@@ -161,7 +139,8 @@ def _(reason: Limited, words: Words) -> str:
     unit = reason.unit
     if reason.per == "reward" and reason.left:
         return f"The most that a reward pays is {unit.spoken(reason.left)}, and that is paid."
-    limit = f"The limit of {unit.spoken(reason.limit)} per {reason.per}"
+    window = "over the whole program" if reason.per == "episode" else f"per {reason.per}"
+    limit = f"The limit of {unit.spoken(reason.limit)} {window}"
     if reason.crossing == "stop" and reason.left == 0:
         return f"{limit} has stopped payments, so nothing can be paid."
     if reason.crossing == "withhold" and reason.left == 0:
@@ -178,6 +157,8 @@ def _(reason: WasReset, words: Words) -> str:
         if reason.restart is None
         else f", and the reward starts again at {reason.unit.spoken(reason.restart)}"
     )
+    if words.kept:
+        return f"{words.outcomes[reason.outcome]}{again}."
     return f"{words.outcomes[reason.outcome]}: no reward this time{again}."
 
 
@@ -192,7 +173,10 @@ def _(reason: Recoverable, words: Words) -> str:
 @_said.register
 def _(reason: Held, words: Words) -> str:
     kept = ", and your place is kept" if reason.kept else ""
-    return f"{words.outcomes[reason.outcome]}: no reward{kept}."
+    what = words.outcomes[reason.outcome]
+    if words.kept:
+        return f"{what}: nothing is taken off{kept}." if reason.outcome in "e*" else f"{what}{kept}."
+    return f"{what}: no reward{kept}."
 
 
 @_said.register
@@ -206,6 +190,140 @@ def _(reason: NotRequired, words: Words) -> str:
 
 
 @_said.register
+def _(reason: Forgone, words: Words) -> str:
+    return f"{reason.unit.spoken(reason.amount)} is taken off; all the rest stays yours to keep."
+
+
+_SEEN = {
+    "dilute": "A dilute specimen",
+    "substituted": "A substituted specimen",
+    "adulterated": "A specimen with something added",
+    "late": "What comes late",
+    "rescheduled": "What is put off beforehand",
+    "makeup": "What is made good on another day",
+}
+
+
+@_said.register
+def _(reason: ReadAs, words: Words) -> str:
+    if reason.seen == "closed":
+        return "Nothing was expected on this day."
+    counts = "does not count" if reason.outcome == "not required" else f"counts as {reason.outcome}"
+    return f"{_SEEN.get(reason.seen, reason.seen)} {counts}."
+
+
+@_said.register
+def _(reason: NotExcused, words: Words) -> str:
+    return f'"{reason.excuse}" is none of the excuses that are accepted.'
+
+
+@_said.register
+def _(reason: BeyondQuota, words: Words) -> str:
+    window = "over the whole program" if reason.per == "episode" else f"per {reason.per}"
+    return f"More than {reason.at_most} {reason.of} {window}: this one counts as {reason.outcome}."
+
+
+@_said.register
+def _(reason: Explained, words: Words) -> str:
+    return f"A prescription explains {' and '.join(reason.analytes)}."
+
+
+@_said.register
+def _(reason: Judged, words: Words) -> str:
+    measure = f" {reason.measure}" if reason.measure else ""
+    if reason.bar is None:
+        return f"Measured {digits(reason.value)}{measure}, with nothing to compare it with yet."
+    return f"Measured {digits(reason.value)}{measure}; {reason.how} {digits(reason.bar)} was asked for."
+
+
+@_said.register
+def _(reason: NextBar, words: Words) -> str:
+    measure = f" {reason.measure}" if reason.measure else ""
+    return f"Next time {reason.how} {digits(reason.bar)}{measure} will do."
+
+
+def digits(number: Fraction | Decimal) -> str:
+    """Return a number in digits, with at most six decimals.
+
+    Example:
+        >>> digits(Fraction(5, 2))
+        '2.5'
+    """
+    numerator, denominator = number.as_integer_ratio()
+    text = f"{Decimal(numerator) / Decimal(denominator):.6f}"
+    return text.rstrip("0").rstrip(".")
+
+
+@_said.register
+def _(reason: Waiting, words: Words) -> str:
+    return _WAITS[reason.what]
+
+
+_WAITS = {
+    "retest": "This does not decide yet: it is asked for once more.",
+    "confirmation": "The result waits for its confirmation; until then nothing is decided.",
+    "reschedule": "It is put off; until then nothing is decided.",
+}
+
+
+@_said.register
+def _(reason: GroupMet, words: Words) -> str:
+    asked = f", and {reason.need} had to" if reason.need > 1 else ""
+    return f"{reason.met} of {reason.of} in the group made it{asked}."
+
+
+@_said.register
+def _(reason: NotProvided, words: Words) -> str:
+    return "This pays only together with the other goal of the visit, which was not met."
+
+
+@_said.register
+def _(reason: MilestoneReached, words: Words) -> str:
+    says = reason.says.rstrip(".")
+    if not reason.amount:
+        return f"{says}."
+    paid = reason.unit.spoken(reason.amount)
+    return f"{says}, worth {paid}." if reason.limited else f"{says}: {paid}."
+
+
+@_said.register
+def _(reason: Happened, words: Words) -> str:
+    paid = " It is paid once, and was." if reason.spent else ""
+    return f"Noted: {reason.event}.{paid}"
+
+
+@_said.register
+def _(reason: Staked, words: Words) -> str:
+    return f"You paid in {reason.unit.spoken(reason.amount)} of your own."
+
+
+@_said.register
+def _(reason: StakeLost, words: Words) -> str:
+    amount, left = reason.unit.spoken(reason.amount), reason.unit.spoken(reason.left)
+    if not reason.left:
+        return f"{amount} of your deposit is lost, and nothing is left of it."
+    return f"{amount} of your deposit is lost, and {left} is left of it."
+
+
+@_said.register
+def _(reason: Refunded, words: Words) -> str:
+    return f"Your deposit comes back: {reason.unit.spoken(reason.amount)}."
+
+
+@_said.register
+def _(reason: PaidOut, words: Words) -> str:
+    until = f", until {_spoken_day(reason.expires)}" if reason.expires else ""
+    if reason.on:
+        return f"It is handed over on {_spoken_day(reason.on)}{until}."
+    least = f", from {reason.unit.spoken(reason.minimum)} on" if reason.minimum else ""
+    return f"It is saved, and handed over when you ask for it{least}{until}."
+
+
+def _spoken_day(day: date) -> str:
+    return f"{day:%A} {day.day} {day:%B %Y}"
+
+
+@_said.register
 def _(reason: Next, words: Words) -> str:
     first, _, last = reason.opens.partition("-")
     weeks = f"Weeks {reason.opens} begin" if last else f"Week {first} begins"
@@ -216,9 +334,10 @@ def _(reason: Next, words: Words) -> str:
         return f"{begins}The next visit pays nothing."
     rest = ", all that a limit leaves" if reason.limited else ""
     when = words.next_met if reason.after == 1 else f"After {counted(reason.after)} more {words.mets}"
-    return f"{begins}{when}: {reason.unit.spoken(reason.amount)}{rest}."
+    keep = "you keep " if words.kept else ""
+    return f"{begins}{when}: {keep}{reason.unit.spoken(reason.amount)}{rest}."
 
 
 @_said.register
 def _(reason: PlanEnded, words: Words) -> str:
-    return "That was the last visit of the plan."
+    return "That was the last one planned."

@@ -6,8 +6,11 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from cm_engine.program.units import Unit
+from cm_engine.rules.criteria import Memory
+from cm_engine.rules.milestones import Progress
 from cm_engine.rules.reasons import Reason
 from cm_engine.rules.sentences import sentence
+from cm_engine.rules.words import Words
 
 
 class Ladder(NamedTuple):
@@ -45,36 +48,88 @@ class Received(NamedTuple):
     stopped: bool = False
 
 
+class Track(NamedTuple):
+    """Where one target stands.
+
+    Attributes:
+        visits: how many of its visits are decided.
+        outcome: what the last of them was read as.
+        memory: the values that its criteria look back on.
+        attempts: specimens that the open visit has had, and that asked for another.
+    """
+
+    visits: int
+    ladder: Ladder
+    outcome: str
+    memory: Memory
+    attempts: int
+
+
 class State(NamedTuple):
     """All that the next decision depends on.
 
     Attributes:
-        visits: how many visits are decided.
-        received: one entry for each limit of the program.
+        tracks: one entry for each target of the program.
+        received: one entry for each limit.
+        counted: one entry for each quota.
+        progress: one entry for each milestone.
+        stake: what is left of the participant's deposit, in minor units; None before it was paid in.
         start: the first day of week 1, or None for a timeline without dates.
         last: the day of the last visit decided, or the start.
         program: the digest of the program; the state means nothing to another one.
     """
 
-    visits: int
-    ladder: Ladder
+    tracks: tuple[Track, ...]
     received: tuple[Received, ...]
+    counted: tuple[Received, ...]
+    progress: tuple[Progress, ...]
+    stake: int | None
     start: date | None
     last: date | None
     program: str
 
 
+class Evidence(NamedTuple):
+    """What was seen at a visit, where an outcome has still to be read from it.
+
+    Attributes:
+        panel: the result of each analyte of a specimen, - or +, as pairs.
+        prescribed: the analytes whose positive a prescription explains.
+        presumptive: the result is not confirmed yet.
+        value: what was measured.
+        conditions: dilute, substituted, adulterated, late, rescheduled, makeup.
+        excuse: the reason of an excused absence.
+        choice: the reward that the participant chose.
+        group: how many members of the group met the target, this one included.
+    """
+
+    panel: tuple[tuple[str, str], ...] = ()
+    prescribed: tuple[str, ...] = ()
+    presumptive: bool = False
+    value: Decimal | None = None
+    conditions: tuple[str, ...] = ()
+    excuse: str = ""
+    choice: str = ""
+    group: int | None = None
+
+
 class Observation(NamedTuple):
-    """The evidence at one visit.
+    """What was observed of one target at its next visit, or an event.
 
     Attributes:
         outcome: one symbol of a use-pattern word: - met, + positive, o missed, e excused, * invalid,
-            r refused, _ not required.
+            r refused, _ not required; empty where it is read from the evidence, or for an event.
         on: the day it counts for, in the clinic's zone; None is the planned day.
+        target: its name; empty for the only target of a program.
+        evidence: what else was seen.
+        event: instead of a result, something reported from outside.
     """
 
-    outcome: str
+    outcome: str = ""
     on: date | None = None
+    target: str = ""
+    evidence: Evidence | None = None
+    event: str = ""
 
 
 class Award(NamedTuple):
@@ -88,12 +143,16 @@ class Decision(NamedTuple):
     """What one observation led to, and why.
 
     Attributes:
-        visit, week: counted from 1.
+        target: the name of the target; empty for an event.
+        visit, week: counted from 1; 0 for an event.
         on: the day it counts for, None in a timeline without dates.
-        paid: what is awarded; a visit that pays nothing has an award of 0.
+        outcome: what the observation was read as; empty for an event.
+        paid: what is awarded, one entry a unit; a visit that pays nothing has an award of 0.
         reasons: in the order in which they came about.
-        behavior: chooses the words of the sentence.
+        words: how a participant reads of it.
     """
+
+    target: str
 
     visit: int
     week: int
@@ -101,7 +160,7 @@ class Decision(NamedTuple):
     outcome: str
     paid: tuple[Award, ...]
     reasons: tuple[Reason, ...]
-    behavior: str
+    words: Words
 
     @property
     def awards(self) -> Mapping[str, Decimal]:
@@ -111,4 +170,4 @@ class Decision(NamedTuple):
     @property
     def sentence(self) -> str:
         """Return the reasons as a participant would read them."""
-        return " ".join(sentence(reason, self.behavior) for reason in self.reasons)
+        return " ".join(sentence(reason, self.words) for reason in self.reasons)

@@ -1,17 +1,38 @@
 """The one meaning of a program: a state and an observation give a decision and the next state."""
 
-from collections.abc import Iterator
-from datetime import date, timedelta
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from cm_engine.errors import PlanExceededError, ResultsError, StateError, UndatedError
-from cm_engine.program.values import WEEKS_MAX, unknown_result
-from cm_engine.rules.compiled import Rules, Visit
+from cm_engine.errors import ResultsError, StateError
+from cm_engine.program.units import Unit
+from cm_engine.program.values import unknown_result
+from cm_engine.rules.compiled import Rules, TargetRules
+from cm_engine.rules.criteria import NO_VALUES, Measured
+from cm_engine.rules.days import not_before
+from cm_engine.rules.extras import Extras, of_event, of_visit
 from cm_engine.rules.ladder import all_met, on_entering, respond, way_back
-from cm_engine.rules.limits import Limits, When, add, cut
-from cm_engine.rules.reasons import Earned, Next, PlanEnded, Reason, Recoverable, Recovered, WasReset
-from cm_engine.rules.state import Award, Decision, Ladder, Observation, Received, State
+from cm_engine.rules.limits import When, add, cut
+from cm_engine.rules.milestones import is_spent
+from cm_engine.rules.occasion import Occasion, occasion_of, planned, visit_of
+from cm_engine.rules.payout import paid_out
+from cm_engine.rules.reading import Reading, read
+from cm_engine.rules.reasons import (
+    Earned,
+    Happened,
+    Limited,
+    MilestoneReached,
+    Next,
+    NotRequired,
+    PlanEnded,
+    Reason,
+    Recoverable,
+    Recovered,
+    WasReset,
+)
+from cm_engine.rules.state import Award, Decision, Ladder, Observation, Received, State, Track
+from cm_engine.rules.words import WORDS
+from cm_engine.spelling import nearest
 
 TRANSITIONS_REMEMBERED = 100_000
 LOOK_AHEAD = 100
@@ -21,41 +42,28 @@ class Transition(NamedTuple):
     """What an outcome does at a visit before limits, and what is promised for the next visit.
 
     Attributes:
+        track: where the target stands then, without measured values.
         promises: some reason says what later visits pay.
     """
 
-    visit: Visit
-    ladder: Ladder
+    track: Track
     paid: Award
     reasons: tuple[Reason, ...]
     promises: bool
     promised: Next | PlanEnded
 
 
-def initial_state(rules: Rules, start: date | None = None) -> State:
-    """Return the state before the first visit.
+class Earnings(NamedTuple):
+    """What a visit or an event has earned before limits, and what the windows of the limits had received."""
 
-    Args:
-        rules: the program.
-        start: the first day of program week 1; None for a timeline without dates, which counts as one year.
-
-    Raises:
-        UndatedError: an amount of the program depends on the date, and there is no `start`.
-        TypeError: `start` is not a date, or it is one with a time.
-    """
-    if start is not None:
-        _refuse_time(start)
-    elif rules.needs_start:
-        raise UndatedError("a limit of the program")
-    if start is not None and date.max - start < timedelta(days=7 * WEEKS_MAX):
-        msg = f"a start on {start} leaves no days for the plan"
-        raise ResultsError(msg)
-    received = tuple(Received() for _ in rules.limits)
-    return State(0, Ladder(), received, start, start, rules.digest)
+    received: tuple[Received, ...]
+    base: tuple[Award, ...]
+    reasons: tuple[Reason, ...]
+    extras: Extras
 
 
 def step(rules: Rules, state: State, observation: Observation) -> tuple[State, Decision]:
-    """Decide the next visit of a timeline.
+    """Decide the next visit of a target, or an event.
 
     Pure: the same arguments give the same answer, on any machine, at any time, and the cost does not depend on
     how many visits went before. Keeps INV-4, INV-8 and INV-10.
@@ -63,11 +71,12 @@ def step(rules: Rules, state: State, observation: Observation) -> tuple[State, D
     Raises:
         PlanExceededError: every visit of the plan is decided already.
         StateError: the state belongs to another program.
-        ResultsError: the outcome is not a symbol of a use-pattern word, or its day is before the last visit.
+        ResultsError: there is no such target or event, no outcome can be read, what was seen does not fit the
+            program, or its day is before the last visit.
         TypeError: the day of the observation is not a date, or it is one with a time.
 
     Example:
-        >>> from cm_engine import catalogue
+        >>> from cm_engine import catalogue, compile_rules, initial_state
         >>> rules = compile_rules(catalogue.program("california-recovery-incentives"))
         >>> state, decision = step(rules, initial_state(rules), Observation("-"))
         >>> decision.sentence
@@ -75,60 +84,190 @@ def step(rules: Rules, state: State, observation: Observation) -> tuple[State, D
     """
     if state.program != rules.digest:
         raise StateError(state.program, rules.digest)
-    outcome, on = observation
-    visit, ladder, paid, reasons, promises, promised = transition(rules, state.visits, state.ladder, outcome)
-    on = _not_before(state, on, visit) if on else expected_day(visit, state)
-    received, limits = state.received, visit.phase.limits
-    if limits and paid.amount:
-        when = _when(visit, on)
-        award, limited = cut(limits, received, paid.amount, when)
-        received = add(limits, received, paid.amount, award, when)
-        if limited:
-            paid, reasons = Award(paid.unit, award), (*_worth(reasons), limited)
-    after = State(state.visits + 1, ladder, received, state.start, on, state.program)
-    following = _within_limits(rules, after, promised)
-    if limits and promises:
-        reasons = tuple(_kept_promises(reasons, limits, received, _when(visit, on), following))
-    reasons += (following,)
-    return after, Decision(visit.number, visit.week, on, outcome, (paid,), reasons, visit.phase.behavior)
+    if observation.event:
+        return _happened(rules, state, observation)
+    look = occasion_of(rules, state, observation)
+    target, track, reading = look.target, look.track, None
+    if observation.evidence is not None or not target.given_as_read:
+        reading = read(look, observation)
+        if reading.waits:
+            return _waiting(look, reading)
+    outcome, variant = (reading.outcome, reading.variant) if reading else (observation.outcome, 0)
+    change = transition(target, track.visits, track.ladder, outcome, variant)
+    after, paid, reasons = _settled(look, change, reading)
+    following = _following(rules, after, target, change.promised)
+    if change.promises and rules.limits:
+        reasons = tuple(_kept_promises(look, after, reasons, following))
+    return after, _decision(look, outcome, paid, (*reasons, following))
 
 
-def forecast(rules: Rules, state: State) -> Next | PlanEnded:
-    """Return what the next visit pays if the target is met on its planned day; keeps INV-6.
+def _decision(look: Occasion, outcome: str, paid: tuple[Award, ...], reasons: tuple[Reason, ...]) -> Decision:
+    visit = look.visit
+    words = visit.phase.words
+    return Decision(look.target.name, visit.number, visit.week, look.on, outcome, paid, reasons, words)
+
+
+def _settled(
+    look: Occasion, change: Transition, reading: Reading | None = None
+) -> tuple[State, tuple[Award, ...], tuple[Reason, ...]]:
+    """Return what a visit comes to: the state after it, what is paid within the limits, and why."""
+    state, memory, counted = look.state, look.track.memory, look.state.counted
+    seen: tuple[Reason, ...] = ()
+    why = change.reasons
+    if reading:
+        memory, counted, seen = reading.memory, reading.counted, reading.reasons
+        why = tuple(reason for reason in why if not (seen and isinstance(reason, NotRequired)))
+    tracks = look.tracks_with(change.track if memory is NO_VALUES else change.track._replace(memory=memory))
+    if look.rules.pays_as_earned:
+        after = State(tracks, (), counted, (), None, state.start, look.on, state.program)
+        return after, (change.paid,), (*seen, *why)
+    extras = of_visit(look, change.track.outcome)
+    earned = Earnings(state.received, (change.paid,), why, extras)
+    received, paid, reasons = _within_limits(look.rules, earned, look.when)
+    after = State(
+        tracks, received, counted, extras.progress, extras.stake, state.start, look.on, state.program
+    )
+    return after, paid, (*seen, *reasons)
+
+
+def _within_limits(
+    rules: Rules, earned: Earnings, when: When
+) -> tuple[tuple[Received, ...], tuple[Award, ...], tuple[Reason, ...]]:
+    """Return what the limits leave of a reward and of what comes beside it, one award a unit."""
+    received, base, reasons, extras = earned
+    reasons += extras.reasons
+    paid: list[Award] = []
+    for unit, amount in _sums(base, extras.earned) if extras.earned else base:
+        award, limits = amount, rules.limits_on.get(unit.name, ())
+        if limits and amount:
+            award, limited = cut(limits, received, amount, when)
+            received = add(limits, received, amount, award, when)
+            reasons = (*_worth(reasons, unit), limited) if limited else reasons
+        paid.append(Award(unit, award))
+    later = paid_out(rules.payout, paid, when.on) if rules.pays_later else None
+    if extras.own and rules.deposit:
+        paid = _sums(paid, [(rules.deposit.unit, extras.own)])
+    return received, tuple(paid), (*reasons, later) if later else reasons
+
+
+def _sums(awards: Iterable[tuple[Unit, int]], more: Iterable[tuple[Unit, int]]) -> list[Award]:
+    """Return awards by unit, in the order in which the units come."""
+    sums: dict[Unit, int] = {}
+    for unit, amount in (*awards, *more):
+        sums[unit] = sums.get(unit, 0) + amount
+    return [Award(unit, amount) for unit, amount in sums.items()]
+
+
+def _worth(reasons: tuple[Reason, ...], unit: Unit) -> tuple[Reason, ...]:
+    """Return reasons that say what a visit is worth, where a limit pays less."""
+    return tuple(
+        reason._replace(limited=True)
+        if isinstance(reason, Earned | MilestoneReached) and reason.unit == unit
+        else reason
+        for reason in reasons
+    )
+
+
+def _waiting(look: Occasion, reading: Reading) -> tuple[State, Decision]:
+    """Leave a visit open: nothing is paid, and nothing of the target moves."""
+    track = look.track._replace(attempts=look.track.attempts + 1, memory=reading.memory)
+    after = look.state._replace(tracks=look.tracks_with(track), counted=reading.counted, last=look.on)
+    reasons = (*reading.reasons, forecast(look.rules, after, look.target.name))
+    return after, _decision(look, reading.outcome, (Award(look.visit.phase.unit, 0),), reasons)
+
+
+def _happened(rules: Rules, state: State, observation: Observation) -> tuple[State, Decision]:
+    """Decide an event that was reported from outside."""
+    event = observation.event
+    _refuse_event(rules, state, event)
+    on = not_before(state, observation.on) if observation.on else state.last
+    when = When(on.toordinal() if on else 0, 0, on)
+    value = observation.evidence.value if observation.evidence else None
+    extras = of_event(rules, state, event, None if value is None else Measured(value, when.day))
+    received, paid, reasons = _within_limits(rules, Earnings(state.received, (), (), extras), when)
+    after = state._replace(received=received, progress=extras.progress, stake=extras.stake, last=on)
+    return after, Decision(
+        "", 0, 0, on, "", paid, reasons or (Happened(event, _is_spent(rules, after, event)),), WORDS["task"]
+    )
+
+
+def _is_spent(rules: Rules, state: State, event: str) -> bool:
+    """Tell whether all that an event can reach has been paid already."""
+    milestones = zip(rules.milestones, state.progress, strict=True)
+    return all(is_spent(each, progress) for each, progress in milestones if each.event == event)
+
+
+def _refuse_event(rules: Rules, state: State, event: str) -> None:
+    if event not in rules.events:
+        known = f"expected one of {', '.join(rules.events)}" if rules.events else "the program knows none"
+        msg = f"there is no event {event!r}{nearest(event, rules.events)}; {known}"
+        raise ResultsError(msg)
+    if event == "deposit" and state.stake is not None:
+        msg = "the deposit was paid in already; it is paid once"
+        raise ResultsError(msg)
+
+
+def forecast(rules: Rules, state: State, target: str = "") -> Next | PlanEnded:
+    """Return what the next visit of a target pays if it is met on its planned day; keeps INV-6.
 
     Every decision has this as its last reason; call it for what comes before the first.
 
+    Args:
+        rules: the program.
+        state: where the participant stands.
+        target: its name; empty for the only target of a program.
+
+    Raises:
+        ResultsError: there is no such target.
+
     Example:
-        >>> from cm_engine import catalogue
+        >>> from cm_engine import catalogue, compile_rules, initial_state
         >>> rules = compile_rules(catalogue.program("california-recovery-incentives"))
         >>> promised = forecast(rules, initial_state(rules))
         >>> promised.unit.spoken(promised.amount)
         '$10.00'
     """
-    return _within_limits(rules, state, promise(rules, state.visits, state.ladder))
+    chosen = rules.target(target)
+    track = state.tracks[chosen.index]
+    return _following(rules, state, chosen, promise(chosen, track.visits, track.ladder))
 
 
-def _within_limits(rules: Rules, state: State, promised: Next | PlanEnded) -> Next | PlanEnded:
-    if not (rules.limits and isinstance(promised, Next)):
+def _following(
+    rules: Rules, state: State, target: TargetRules, promised: Next | PlanEnded
+) -> Next | PlanEnded:
+    """Return what is promised, within the limits and with the milestones that the next visits reach."""
+    if not isinstance(promised, Next) or not (rules.has_extras or rules.limits):
         return promised
-    visit = rules.visits[state.visits + promised.after - 1]
-    when = _when(visit, expected_day(visit, state))
-    award, limited = cut(visit.phase.limits, state.received, promised.amount, when)
+    if rules.has_extras:
+        return _foreseen(rules, state, target, promised)
+    look = planned(rules, state, target, promised.after)
+    limits = rules.limits_on.get(promised.unit.name, ())
+    award, limited = cut(limits, state.received, promised.amount, look.when)
     return promised._replace(amount=award, limited=True) if limited else promised
 
 
+def _foreseen(rules: Rules, state: State, target: TargetRules, promised: Next) -> Next:
+    """Return what the next visits pay with milestones, if all are met: by deciding them."""
+    for after in range(1, promised.after + 1):
+        look = planned(rules, state, target)
+        change = transition(target, look.track.visits, look.track.ladder, "-")
+        state, paid, reasons = _settled(look, change)
+        amount = next((amount for unit, amount in paid if unit == promised.unit), 0)
+        if amount or after == promised.after:
+            limited = any(isinstance(reason, Limited) and reason.unit == promised.unit for reason in reasons)
+            return promised._replace(amount=amount, limited=limited, after=after)
+    return promised
+
+
 def _kept_promises(
-    reasons: tuple[Reason, ...],
-    limits: Limits,
-    received: tuple[Received, ...],
-    when: When,
-    following: Reason,
+    look: Occasion, after: State, reasons: tuple[Reason, ...], following: Reason
 ) -> Iterator[Reason]:
     """Yield the reasons without what the limits leave too little for."""
+    limits = look.rules.limits_on.get(look.visit.phase.unit.name, ())
     is_short = isinstance(following, Next) and following.limited
     for reason in reasons:
         match reason:
-            case Recoverable() if cut(limits, received, reason.in_all, when)[1]:
+            case Recoverable() if cut(limits, after.received, reason.in_all, look.when)[1]:
                 continue
             case Recovered() if is_short:
                 continue
@@ -138,15 +277,8 @@ def _kept_promises(
                 yield reason
 
 
-def _worth(reasons: tuple[Reason, ...]) -> tuple[Reason, ...]:
-    """Return reasons that say what a visit is worth, where a limit pays less."""
-    return tuple(
-        reason._replace(limited=True) if isinstance(reason, Earned) else reason for reason in reasons
-    )
-
-
 @lru_cache(maxsize=TRANSITIONS_REMEMBERED)
-def transition(rules: Rules, index: int, ladder: Ladder, outcome: str) -> Transition:
+def transition(target: TargetRules, index: int, ladder: Ladder, outcome: str, variant: int = 0) -> Transition:
     """Return what an outcome does at the visit of an index, before limits.
 
     Remembered, because a program has few states and a clinic meets the same ones all day.
@@ -155,63 +287,30 @@ def transition(rules: Rules, index: int, ladder: Ladder, outcome: str) -> Transi
         PlanExceededError: the plan has no such visit.
         ResultsError: the outcome is not a symbol of a use-pattern word.
     """
-    if index >= len(rules.visits):
-        raise PlanExceededError(index + 1, len(rules.visits))
-    visit = rules.visits[index]
+    visit = visit_of(target, index)
     if outcome not in visit.phase.effects:
         raise ResultsError(unknown_result(outcome) or f"expected one result, got {outcome!r}")
-    after, earned, reasons = respond(visit, on_entering(visit, ladder), outcome)
+    response = respond(visit, on_entering(visit, ladder), outcome, variant)
+    after, reasons = response.ladder, response.reasons
     if isinstance(reasons[0], WasReset) and (
-        back := way_back(rules.visits[index + 1 : index + LOOK_AHEAD], after)
+        back := way_back(target.visits[index + 1 : index + LOOK_AHEAD], after)
     ):
         reasons += (back,)
-    paid = Award(visit.phase.unit, earned)
+    paid = Award(response.unit or visit.phase.unit, response.earned)
     promises = any(isinstance(reason, WasReset | Recoverable | Recovered) for reason in reasons)
-    return Transition(visit, after, paid, reasons, promises, promise(rules, index + 1, after))
+    track = Track(index + 1, after, outcome, NO_VALUES, 0)
+    return Transition(track, paid, reasons, promises, promise(target, index + 1, after))
 
 
-def promise(rules: Rules, index: int, ladder: Ladder) -> Next | PlanEnded:
+def promise(target: TargetRules, index: int, ladder: Ladder) -> Next | PlanEnded:
     """Return what the visit of an index pays if the target is met, before limits.
 
     Where it pays nothing yet, the first of the visits after it that pays if all are met.
     """
-    if index == len(rules.visits):
+    if index == len(target.visits):
         return PlanEnded()
-    first = rules.visits[index]
+    first = target.visits[index]
     opens = first.phase.weeks if first.opens_phase and index else ""
-    responses = all_met(rules.visits[index : index + first.phase.patience], ladder)
+    responses = all_met(target.visits[index : index + first.phase.patience], ladder)
     after, earned = next(((n, each.earned) for n, each in enumerate(responses, 1) if each.earned), (1, 0))
-    return Next(rules.visits[index + after - 1].phase.unit, earned, limited=False, opens=opens, after=after)
-
-
-def _when(visit: Visit, on: date | None) -> When:
-    return When(on.toordinal() if on else visit.days[0], visit.week, on)
-
-
-def expected_day(visit: Visit, state: State) -> date | None:
-    """Return the day that the plan expects a visit on, or that of a later visit which came before it.
-
-    None in a timeline without dates.
-    """
-    if state.start is None or state.last is None:
-        return state.last
-    return max(state.last, state.start + timedelta(days=visit.days[state.start.weekday()]))
-
-
-def _not_before(state: State, on: date, visit: Visit) -> date:
-    """Return the day of an observation, after looking that no earlier visit comes after it."""
-    _refuse_time(on)
-    if state.start is None:
-        msg = f"visit {visit.number} is on {on}, in a timeline without dates; begin it with a start"
-        raise ResultsError(msg)
-    if state.last and on < state.last:
-        before = f"visit {visit.number - 1}" if state.visits else "the start"
-        msg = f"visit {visit.number} is on {on}, before {before} on {state.last}; decide visits in order of their days"
-        raise ResultsError(msg)
-    return on
-
-
-def _refuse_time(day: object) -> None:
-    if type(day) is not date:
-        msg = f"expected a date without a time, got {day!r}"
-        raise TypeError(msg)
+    return Next(target.visits[index + after - 1].phase.unit, earned, limited=False, opens=opens, after=after)

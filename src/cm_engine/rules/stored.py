@@ -2,13 +2,16 @@
 
 import json
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from cm_engine.errors import StateError
 from cm_engine.rules.compiled import Rules
-from cm_engine.rules.state import Ladder, Received, State
+from cm_engine.rules.criteria import NO_VALUES, Measured, Memory
+from cm_engine.rules.milestones import Progress
+from cm_engine.rules.state import Ladder, Received, State, Track
 
-LAYOUT = 1
+LAYOUT = 2
 
 
 def dump_state(state: State) -> str:
@@ -21,22 +24,58 @@ def dump_state(state: State) -> str:
         >>> load_state(rules, dump_state(state)) == state
         True
     """
-    days = [day.isoformat() if day else None for day in (state.start, state.last)]
-    return json.dumps([LAYOUT, state.program, state.visits, state.ladder, state.received, *days])
+    fields = state._asdict() | {"layout": LAYOUT}
+    return json.dumps(fields, default=str, separators=(",", ":"))
 
 
 def load_state(rules: Rules, text: str) -> State:
     """Return the state that `dump_state` wrote.
 
     Raises:
-        StateError: the state belongs to another program, or to another layout of states. Decide the results
-            again from the first one: the state is only what they lead to.
+        StateError: the text is no state, or it belongs to another program or to another layout of states.
+            Decide the results again from the first one: the state is only what they lead to.
     """
-    layout, program, visits, ladder, received, *days = json.loads(text)
+    try:
+        fields = json.loads(text)
+        layout, program = fields.pop("layout"), fields["program"]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StateError("none", rules.digest) from error
     if layout != LAYOUT or program != rules.digest:
         raise StateError(program if layout == LAYOUT else f"layout {layout}", rules.digest)
-    start, last = (date.fromisoformat(day) if day else None for day in days)
-    return State(visits, Ladder(*ladder), tuple(map(_received, received)), start, last, program)
+    return State(
+        tracks=tuple(map(_track, fields["tracks"])),
+        received=tuple(map(_received, fields["received"])),
+        counted=tuple(map(_received, fields["counted"])),
+        progress=tuple(map(_progress, fields["progress"])),
+        stake=fields["stake"],
+        start=_day(fields["start"]),
+        last=_day(fields["last"]),
+        program=program,
+    )
+
+
+def _day(text: str | None) -> date | None:
+    return date.fromisoformat(text) if text else None
+
+
+def _track(fields: list[Any]) -> Track:
+    visits, ladder, outcome, memory, attempts = fields
+    return Track(visits, Ladder(*ladder), outcome, _memory(memory), attempts)
+
+
+def _memory(fields: list[Any]) -> Memory:
+    baseline, recent, bar = fields
+    values = tuple(Measured(Decimal(value), day) for value, day in recent)
+    return Memory(_decimal(baseline), values, _decimal(bar)) if baseline else NO_VALUES
+
+
+def _decimal(text: str | None) -> Decimal | None:
+    return Decimal(text) if text is not None else None
+
+
+def _progress(fields: list[Any]) -> Progress:
+    times, count, decided, weeks, memory = fields
+    return Progress(times, count, decided, tuple(map(tuple, weeks)), _memory(memory))
 
 
 def _received(window: list[Any]) -> Received:

@@ -1,18 +1,23 @@
-"""A word of results decided from its first visit to its last."""
+"""A whole timeline decided from its first visit to its last, from words of results or from observations."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal
+from itertools import chain
 from typing import NamedTuple
 
 from cm_engine.errors import PlanExceededError, ResultsError
 from cm_engine.program.models import Program
 from cm_engine.program.units import Unit
 from cm_engine.program.values import unknown_result
-from cm_engine.rules.compiled import Rules, compile_rules
+from cm_engine.rules.compiled import Rules, TargetRules, compile_rules
+from cm_engine.rules.days import Before, initial_state
 from cm_engine.rules.state import Decision, Observation, State
-from cm_engine.rules.step import initial_state, step
+from cm_engine.rules.step import step
+
+Results = str | Mapping[str, str] | Iterable[Observation]
+"""A word of results of the only target, a word for each target, or observations in their order."""
 
 
 class Timeline(NamedTuple):
@@ -32,19 +37,28 @@ class Timeline(NamedTuple):
         return {unit.name: unit.decimal(amount) for unit, amount in self.sums.items()}
 
 
-def decide(program: Program, results: str, *, start: date | None = None, truncate: bool = False) -> Timeline:
-    """Decide a use-pattern word by a program.
+def decide(
+    program: Program,
+    results: Results,
+    *,
+    start: date | None = None,
+    truncate: bool = False,
+    before: Before | None = None,
+) -> Timeline:
+    """Decide a timeline by a program.
 
     Args:
         program: the program.
-        results: one symbol a visit; a word shorter than the plan is a timeline so far.
+        results: a use-pattern word with one symbol a visit, or a word for each target by its name, or
+            observations; a word shorter than the plan is a timeline so far.
         start: the first day of week 1; None for a timeline without dates.
-        truncate: drop what lies beyond the plan, instead of refusing it.
+        truncate: drop what of a word lies beyond the plan, instead of refusing it.
+        before: values measured before the plan, by target.
 
     Raises:
         PlanExceededError: there are more results than visits, and `truncate` is false.
-        ResultsError: a symbol is not one of a use-pattern word.
-        UndatedError: an amount of the program depends on the date, and there is no `start`.
+        ResultsError: a symbol is not one of a use-pattern word, or an observation does not fit the program.
+        UndatedError: a rule of the program depends on the date, and there is no `start`.
 
     Example:
         >>> from cm_engine import catalogue
@@ -53,11 +67,43 @@ def decide(program: Program, results: str, *, start: date | None = None, truncat
         {'USD': Decimal('116.50')}
     """
     rules = compile_rules(program)
-    word = planned_part(rules, results, truncate=truncate)
-    return fold(rules, initial_state(rules, start), word)
+    return fold(
+        rules, initial_state(rules, start, before), observations(rules, results, start, truncate=truncate)
+    )
 
 
-def planned_part(rules: Rules, results: str, *, truncate: bool = False) -> str:
+def observations(
+    rules: Rules, results: Results, start: date | None = None, *, truncate: bool = False
+) -> list[Observation]:
+    """Return results as observations, those of several words in the order of their planned days.
+
+    Raises:
+        PlanExceededError: there are more results than visits, and `truncate` is false.
+        ResultsError: a symbol is not one of a use-pattern word, or there is no such target.
+    """
+    if isinstance(results, str):
+        results = {rules.target("").name: results}
+    if not isinstance(results, Mapping):
+        return list(results)
+    words = [(rules.target(name), word) for name, word in results.items()]
+    planned = [_planned(target, word, start, truncate=truncate) for target, word in words]
+    return [observation for _, observation in sorted(chain.from_iterable(planned), key=lambda each: each[0])]
+
+
+def _planned(
+    target: TargetRules, word: str, start: date | None, *, truncate: bool
+) -> list[tuple[tuple[int, int], Observation]]:
+    """Return the observations of a word, each with its planned day and the place of its target."""
+    part = planned_part(target, word, truncate=truncate)
+    weekday = start.weekday() if start else 0
+    visits = [*target.visits, *[target.visits[-1]] * (len(part) - len(target.visits))]
+    return [
+        ((visit.days[weekday], target.index), Observation(symbol, target=target.name))
+        for visit, symbol in zip(visits, part, strict=False)
+    ]
+
+
+def planned_part(target: TargetRules, results: str, *, truncate: bool = False) -> str:
     """Return the part of a word that the plan has visits for, after looking at each symbol.
 
     Raises:
@@ -66,27 +112,31 @@ def planned_part(rules: Rules, results: str, *, truncate: bool = False) -> str:
     """
     if unknown := unknown_result(results):
         raise ResultsError(unknown)
-    planned = len(rules.visits)
+    planned = len(target.visits)
+    if target.retest:
+        planned *= 1 + target.retest.at_most
     if len(results) > planned and not truncate:
         raise PlanExceededError(len(results), planned)
     return results[:planned]
 
 
-def fold(rules: Rules, state: State, results: str) -> Timeline:
-    """Decide results one by one from a state on."""
+def fold(rules: Rules, state: State, seen: Iterable[Observation]) -> Timeline:
+    """Decide observations one by one from a state on."""
     decisions: list[Decision] = []
-    for outcome in results:
-        state, decision = step(rules, state, Observation(outcome))
+    for observation in seen:
+        state, decision = step(rules, state, observation)
         decisions.append(decision)
     return Timeline(tuple(decisions), state)
 
 
-def running_sums(decisions: tuple[Decision, ...]) -> list[Mapping[Unit, int]]:
+def running_sums(decisions: Iterable[Decision]) -> list[Mapping[Unit, int]]:
     """Return what has been awarded after each decision, in minor units, by unit."""
+    return list(_running_sums(decisions))
+
+
+def _running_sums(decisions: Iterable[Decision]) -> Iterator[Mapping[Unit, int]]:
     sums: Counter[Unit] = Counter()
-    running: list[Mapping[Unit, int]] = []
     for decision in decisions:
         for unit, amount in decision.paid:
             sums[unit] += amount
-        running.append(dict(sums))
-    return running
+        yield dict(sums)

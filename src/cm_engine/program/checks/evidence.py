@@ -1,0 +1,101 @@
+"""What must hold of evidence: bounds, ranks, quotas."""
+
+from cm_engine.program.checks.base import Found, Whole
+from cm_engine.program.evidence import (
+    BOUNDS,
+    CRITERIA,
+    Criterion,
+    Fall,
+    Goal,
+    Percentile,
+    Retest,
+    TargetEvidence,
+    Threshold,
+)
+from cm_engine.program.models import Target
+from cm_engine.program.parts import Part
+from cm_engine.program.values import either
+
+
+def _given(part: Part, keys: tuple[str, ...]) -> list[str]:
+    return [key for key in keys if getattr(part, key) is not None]
+
+
+def one_bound(threshold: Threshold, _: Whole) -> Found:
+    """Find a threshold with no bound, or with two."""
+    if len(_given(threshold, BOUNDS)) != 1:
+        yield (), f"expected {either(BOUNDS)}, one of them"
+
+
+def one_criterion(criterion: Criterion, _: Whole) -> Found:
+    """Find a criterion of no kind, or of two."""
+    if len(_given(criterion, CRITERIA)) != 1:
+        yield (), f"expected {either(CRITERIA)}, one of them"
+    if criterion.threshold and criterion.always:
+        yield ("always",), "a threshold is a fixed bound already; remove one of them"
+
+
+def days_since_last(fall: Fall, _: Whole) -> Found:
+    """Find a daily fall since the baseline, whose day is not kept."""
+    if fall.daily is not None and fall.since == "baseline":
+        yield ("daily",), "a daily fall is one since the last value; write since: last, or remove daily"
+
+
+def one_rank(percentile: Percentile, _: Whole) -> Found:
+    """Find a percentile with no rank, with two, or with one outside its window."""
+    if len(_given(percentile, ("rank", "w"))) != 1:
+        yield (), "expected rank or w, one of them"
+        return
+    if percentile.w is not None and percentile.is_halfway:
+        k = f"k = ({percentile.window}+1)(1-{percentile.w}) lies halfway between two ranks"
+        yield (
+            ("rounding" if "rounding" in percentile.model_fields_set else "w",),
+            f"{k}; add rounding: half up or half down",
+        )
+    elif not 1 <= percentile.k <= percentile.window:
+        here = ("rank",) if percentile.w is None else ("w",)
+        yield here, f"expected a rank from 1 to the window, {percentile.window}, got {percentile.k}"
+
+
+def top_above_start(goal: Goal, _: Whole) -> Found:
+    """Find a goal whose top lies below its start."""
+    if goal.top is not None and goal.top < goal.start:
+        yield ("top",), f"expected at least the start, {goal.start}, got {goal.top}"
+
+
+def outcomes_once(retest: Retest, _: Whole) -> Found:
+    """Find an outcome that is listed twice."""
+    for index, outcome in enumerate(retest.on):
+        if outcome in retest.on[:index]:
+            yield ("on", index), f"{outcome} is listed already"
+
+
+def analytes_once(evidence: TargetEvidence, _: Whole) -> Found:
+    """Find an analyte that is listed twice."""
+    for index, analyte in enumerate(evidence.analytes):
+        if analyte in evidence.analytes[:index]:
+            yield ("analytes", index), f"{analyte} is listed already"
+
+
+def quotas_once(target: Target, _: Whole) -> Found:
+    """Find two quotas of the same thing in the same window, and excuses listed twice."""
+    for index, quota in enumerate(target.quotas):
+        if any((quota.of, quota.per) == (other.of, other.per) for other in target.quotas[:index]):
+            yield ("quotas", index), f"a quota of {quota.of} per {quota.per} stands above already"
+        if quota.then == quota.of:
+            yield ("quotas", index, "then"), f"beyond the quota {quota.of} must count as something else"
+    for index, excuse in enumerate(target.excuses):
+        if excuse in target.excuses[:index]:
+            yield ("excuses", index), f"{excuse} is listed already"
+
+
+RULES = {
+    Threshold: (one_bound,),
+    Criterion: (one_criterion,),
+    Fall: (days_since_last,),
+    Percentile: (one_rank,),
+    Goal: (top_above_start,),
+    Retest: (outcomes_once,),
+    TargetEvidence: (analytes_once,),
+    Target: (quotas_once,),
+}

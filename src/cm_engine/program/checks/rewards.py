@@ -1,0 +1,170 @@
+"""What must hold of milestones, deposits, payouts and limits."""
+
+from cm_engine.program.checks.base import (
+    Found,
+    Whole,
+    awarded,
+    known_target,
+    known_unit,
+    too_fine,
+    unit_of,
+)
+from cm_engine.program.models import Program
+from cm_engine.program.rewards import CONDITIONS_OF_MILESTONES, Deposit, Limit, Milestone, Payout, When
+from cm_engine.program.values import WEEKS_MAX, SubPath, either
+
+
+def one_condition(when: When, _: Whole) -> Found:
+    """Find a milestone on no condition, or on two."""
+    given = [key for key in CONDITIONS_OF_MILESTONES if getattr(when, key) is not None]
+    if len(given) != 1 and given != ["count", "event"]:
+        yield (), f"expected {either(CONDITIONS_OF_MILESTONES)}, one of them"
+    if when.criterion is not None and when.event is None:
+        yield ("criterion",), "only an event comes with a measured value; add event, or remove criterion"
+    if when.at_least > 1 and when.end_of is None:
+        yield ("at_least",), "only end_of has at_least; remove it"
+    if when.event is not None and when.targets:
+        yield ("targets",), "an event is nobody's visit; remove targets"
+
+
+def targets_of_milestone(when: When, whole: Whole) -> Found:
+    """Find a milestone over a target that is not there, or over several whose runs cannot be one."""
+    for index, name in enumerate(when.targets):
+        if unknown := known_target(name, whole.program):
+            yield ("targets", index), unknown
+        if name in when.targets[:index]:
+            yield ("targets", index), f"{name} is listed already"
+
+
+def end_within_plan(when: When, whole: Whole) -> Found:
+    """Find an end of weeks in which the targets have fewer visits than it asks for."""
+    if when.end_of is None or when.end_of.last == WEEKS_MAX:
+        if when.end_of is not None:
+            yield ("end_of",), "expected weeks that end"
+        return
+    program = whole.program
+    planned = sum(
+        block.visits_in(week)
+        for name in when.targets or program.targets
+        if name in program.targets
+        for block in program.plan(program.targets[name])
+        for week in range(
+            max(block.weeks.first, when.end_of.first), min(block.weeks.last, when.end_of.last) + 1
+        )
+    )
+    if planned < when.at_least:
+        yield (
+            ("end_of",),
+            f"weeks {when.end_of} have {planned} visits, fewer than the {when.at_least} asked for",
+        )
+
+
+def milestone_pays(milestone: Milestone, whole: Whole) -> Found:
+    """Find a milestone that pays nothing, or returns a deposit that is not there."""
+    if not milestone.amount and not milestone.refunds:
+        yield (), "it pays nothing; add amount, or refunds: true"
+    if milestone.refunds and whole.program.deposit is None:
+        yield ("refunds",), "there is no deposit to return; add deposit to the program"
+    if milestone.at_most is not None and not milestone.repeats:
+        yield ("at_most",), "without repeats it is paid once; add repeats: true, or remove at_most"
+    if milestone.repeats and milestone.when.end_of is not None:
+        yield ("repeats",), "weeks end once; remove repeats"
+    counted = (milestone.when.run, milestone.when.count, milestone.when.visits)
+    if milestone.resets_on and all(each is None for each in counted):
+        yield ("resets_on",), "only run, count and visits have a count to begin anew; remove resets_on"
+
+
+def exact_milestone(milestone: Milestone, whole: Whole) -> Found:
+    """Find a milestone that pays in no known unit, or more finely than it."""
+    if milestone.amount or milestone.unit:
+        yield from known_unit(milestone, whole)
+    yield from too_fine([(("amount",), milestone.amount)], unit_of(milestone.unit, whole.program))
+
+
+def money_to_stake(program: Program, _: Whole) -> Found:
+    """Find a deposit in no money, or one that nothing returns."""
+    if program.deposit is None:
+        return
+    if program.currency is None:
+        yield ("deposit",), "a deposit is money; add currency to the program"
+    if not any(milestone.refunds for milestone in program.milestones.values()):
+        yield ("deposit",), "no milestone returns it; add one with refunds: true"
+
+
+def stake_covers_loss(deposit: Deposit, whole: Whole) -> Found:
+    """Find a stake of nothing, a loss of more than the stake, or amounts finer than the currency."""
+    if not deposit.stake:
+        yield ("stake",), "expected more than 0"
+    if deposit.loss > deposit.stake:
+        yield ("loss",), f"expected at most the stake, {deposit.stake}, got {deposit.loss}"
+    amounts: list[tuple[SubPath, object]] = [(("stake",), deposit.stake), (("loss",), deposit.loss)]
+    yield from too_fine(amounts, unit_of(None, whole.program))  # type: ignore[arg-type]
+
+
+def payout_defined(payout: Payout, whole: Whole) -> Found:
+    """Find a payout that lacks what defines it, or has what another one needs."""
+    if payout.when == "set days" and not payout.days:
+        yield ("when",), "set days needs the key days; add it"
+    if payout.days and payout.when != "set days":
+        yield ("days",), "only set days has days; remove it"
+    if payout.minimum is not None and payout.when != "on request":
+        yield ("minimum",), "only on request has a minimum; remove it"
+    if payout.minimum is not None:
+        yield from too_fine([(("minimum",), payout.minimum)], unit_of(None, whole.program))
+
+
+def window_to_stop(limit: Limit, _: Whole) -> Found:
+    """Find a stop in a window that has no end to stop until."""
+    if limit.crossing == "stop" and limit.per in {"reward", "rolling days"}:
+        yield ("crossing",), f"{limit.per} has no end to stop until; write withhold"
+
+
+def window_defined(limit: Limit, _: Whole) -> Found:
+    """Find a window that lacks what defines it, or has what another window needs."""
+    for name, per in (("begins", "grant year"), ("days", "rolling days")):
+        given = getattr(limit, name) is not None
+        if given and limit.per != per:
+            yield (name,), f"only {per} has {name}; remove it"
+        if not given and limit.per == per:
+            yield ("per",), f"{per} needs the key {name}; add it"
+
+
+def one_scope(limit: Limit, _: Whole) -> Found:
+    """Find a limit with two scopes, or one whose scope and window do not go together."""
+    if limit.payer is not None and limit.fund is not None:
+        yield ("fund",), "expected payer or fund, one of them; write a limit for each"
+    for key in ("payer", "fund"):
+        if getattr(limit, key) is not None and limit.per in {"reward", "week", "episode"}:
+            message = (
+                f"a {limit.per} belongs to one enrollment; a {key} has days, months, years or rolling days"
+            )
+            yield (key,), message
+
+
+def exact_limit(limit: Limit, whole: Whole) -> Found:
+    """Find a limit with more decimals than its unit."""
+    changes = limit.amount.changes
+    places = (
+        ("amount", *(() if len(changes) == 1 else (day.isoformat() if day else "before",)))
+        for day, _ in changes
+    )
+    amounts = zip(places, (number for _, number in changes), strict=True)
+    return too_fine(amounts, unit_of(limit.unit, whole.program))
+
+
+def limit_applies(limit: Limit, whole: Whole) -> Found:
+    """Find a limit on a unit that nothing awards."""
+    unit = unit_of(limit.unit, whole.program)
+    drawn = whole.program.bowls and unit == unit_of(None, whole.program)
+    if unit and unit.name not in awarded(whole.program) and not drawn:
+        yield (), f"nothing awards {unit.name}, so this limit limits nothing"
+
+
+RULES = {
+    Program: (money_to_stake,),
+    When: (one_condition, targets_of_milestone, end_within_plan),
+    Milestone: (milestone_pays, exact_milestone),
+    Deposit: (stake_covers_loss,),
+    Payout: (payout_defined,),
+    Limit: (known_unit, exact_limit, limit_applies, window_defined, window_to_stop, one_scope),
+}

@@ -1,0 +1,97 @@
+"""What must hold of messages and signals; what a message may never say."""
+
+import re
+from string import Formatter
+
+from cm_engine.program.checks.base import Found, Whole, known_target
+from cm_engine.program.models import Program
+from cm_engine.program.rewards import Milestone
+from cm_engine.program.values import either, shown
+from cm_engine.program.words import PLACEHOLDERS, TURNS, Message, Signal, Turn
+from cm_engine.spelling import nearest
+
+ENGLISH = (
+    "urine test specimen sample drug substance stimulant opioid opiate cocaine methamphetamine amphetamine meth "
+    "fentanyl heroin cannabis marijuana alcohol drinking nicotine tobacco smoking methadone buprenorphine naltrexone "
+    "positive negative abstinent abstinence clean sober sobriety relapse recovery addiction rehab treatment patient "
+    "clinic diagnosis hiv viral psychiatric"
+)
+SPANISH = (
+    "orina prueba muestra análisis droga sustancia estimulante opioide opiáceo cocaína metanfetamina anfetamina "
+    "fentanilo heroína cannabis marihuana alcohol beber nicotina tabaco fumar metadona buprenorfina naltrexona "
+    "positivo positiva negativo negativa abstinente abstinencia limpio limpia sobrio sobria sobriedad recaída "
+    "recuperación adicción rehabilitación tratamiento paciente clínica diagnóstico vih viral psiquiátrico psiquiátrica"
+)
+NEVER_SAID = {*ENGLISH.split(), *SPANISH.split()}
+"""Words that tell a stranger who reads the message what it is about (42 CFR Part 2), in English and Spanish.
+
+In other languages only the analytes and the title of the program are looked for: have such texts reviewed.
+"""
+
+
+def placeholders_known(message: Message, _: Whole) -> Found:
+    """Find braces that nothing is filled into."""
+    try:
+        found = [name for _, name, _, _ in Formatter().parse(message.text) if name is not None]
+    except ValueError:
+        yield ("text",), "a brace is not closed; write {{ and }} for braces that stay"
+        return
+    for name in found:
+        if name not in PLACEHOLDERS:
+            hint = nearest(name, PLACEHOLDERS)
+            yield ("text",), f"nothing fills in {{{name}}}{hint} (known: {', '.join(PLACEHOLDERS)})"
+
+
+def nothing_told(message: Message, whole: Whole) -> Found:
+    """Find a word that tells a stranger of a substance, a result, a program or a clinic."""
+    return _telling(message.text, "text", whole.program)
+
+
+def nothing_told_by_milestone(milestone: Milestone, whole: Whole) -> Found:
+    """Find such a word in the name of a milestone that a message fills in."""
+    if any("{milestone" in message.text for message in whole.program.messages):
+        yield from _telling(milestone.says, "says", whole.program)
+
+
+def _telling(text: str, key: str, program: Program) -> Found:
+    evidence = [target.evidence for target in program.targets.values() if target.evidence]
+    never = {word.lower() for each in evidence for word in each.analytes} | NEVER_SAID
+    said = re.findall(r"[^\W\d_]+", text.lower())
+    for word in dict.fromkeys(said):
+        if never & {word, word.removesuffix("s"), word.removesuffix("es")}:
+            yield (key,), f"{shown(word)} tells a stranger what this is about; say it without"
+    if program.title.lower() in text.lower():
+        yield (key,), "it names the program; say it without"
+
+
+def messages_once(program: Program, _: Whole) -> Found:
+    """Find two messages for one occasion in one language, and two signals of one name."""
+    for index, message in enumerate(program.messages):
+        if any(
+            (message.on, message.language) == (other.on, other.language) for other in program.messages[:index]
+        ):
+            yield ("messages", index), f"a message on {message.on} in {message.language} stands above already"
+    for index, signal in enumerate(program.signals):
+        if any(signal.name == other.name for other in program.signals[:index]):
+            yield ("signals", index, "name"), f"{signal.name} stands above already"
+
+
+def one_turn(turn: Turn, _: Whole) -> Found:
+    """Find a signal about nothing, or about two things."""
+    if sum(getattr(turn, key) is not None for key in TURNS) != 1:
+        yield (), f"expected {either(TURNS)}, one of them"
+
+
+def target_of_signal(signal: Signal, whole: Whole) -> Found:
+    """Find a signal about a target that is not there."""
+    if signal.target is not None and (unknown := known_target(signal.target, whole.program)):
+        yield ("target",), unknown
+
+
+RULES = {
+    Program: (messages_once,),
+    Message: (placeholders_known, nothing_told),
+    Milestone: (nothing_told_by_milestone,),
+    Turn: (one_turn,),
+    Signal: (target_of_signal,),
+}

@@ -1,0 +1,65 @@
+"""What all parts of a program file are made of: the frozen base, and the small types of their fields."""
+
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    StringConstraints,
+    WithJsonSchema,
+)
+
+from cm_engine.program.units import CURRENCY_DECIMALS
+from cm_engine.program.values import shown, wrong
+from cm_engine.spelling import nearest
+
+EVERY_MAX = 1000
+NAME_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+
+Text = Annotated[str, StringConstraints(pattern=r"\S", max_length=2000)]
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=80)]
+Count = Annotated[int, Field(strict=True, ge=1, le=10_000)]
+Switch = Annotated[bool, Field(strict=True)]
+
+NotMet = Literal["positive", "missed", "excused", "invalid", "refused"]
+NOT_MET: tuple[NotMet, ...] = get_args(NotMet)
+RESET_BY_DEFAULT: tuple[NotMet, ...] = ("positive", "missed", "refused")
+
+Mark = Literal["stated", "derived", "unverified"]
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
+
+
+class Part(BaseModel):
+    """A part of a program file: frozen, and refusing keys it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _every(value: Any) -> int | Literal["week"]:
+    if value == "week":
+        return "week"
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= EVERY_MAX:
+        return value
+    raise wrong(f"expected a number of successes from 1 to {EVERY_MAX}, or week, got {shown(value)}")
+
+
+Every = Annotated[
+    int | Literal["week"],
+    PlainValidator(_every),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1, "maximum": EVERY_MAX}, {"const": "week"}]}),
+]
+
+
+def _currency(code: str) -> str:
+    if code not in CURRENCY_DECIMALS:
+        raise wrong(f"{shown(code)} is not an ISO 4217 currency{nearest(code.upper(), CURRENCY_DECIMALS)}")
+    return code
+
+
+Currency = Annotated[
+    str, AfterValidator(_currency), WithJsonSchema({"type": "string", "enum": sorted(CURRENCY_DECIMALS)})
+]
