@@ -30,6 +30,7 @@ from cm_engine.rules import (
     forecast,
     initial_state,
     load_state,
+    prizes,
     step,
 )
 
@@ -68,5 +69,6 @@ __all__ = [
     "load_program",
     "load_state",
     "parse_program",
+    "prizes",
     "step",
 ]

@@ -17,10 +17,11 @@ from rich.progress import track
 
 from cm_engine import __version__
 from cm_engine import catalogue as programs
-from cm_engine.cases import case_problems
+from cm_engine.cases import case_problems, observation
 from cm_engine.cli.forms import timeline_json
 from cm_engine.cli.keys import keys_page
 from cm_engine.cli.pages import curve, index_page, program_page
+from cm_engine.cli.records import DrawRecord, SeenSoFar, read_record
 from cm_engine.cli.results import Participant, read_results
 from cm_engine.cli.tables import cases_table, catalogue_table, cohort_table, explained, screen, timeline_table
 from cm_engine.errors import CmEngineError, ProgramError, ResultsError
@@ -29,6 +30,8 @@ from cm_engine.program.extending import differences
 from cm_engine.program.loading import read_text
 from cm_engine.program.values import day
 from cm_engine.rules import Rules, Timeline, compile_rules, decide
+from cm_engine.rules.prizes import Drawn, full_bowl, misdrawn
+from cm_engine.rules.timeline import Results
 
 app = typer.Typer(
     help="Decide contingency-management rewards by a program, exactly, and say why.",
@@ -55,8 +58,15 @@ def options(
 
 
 ProgramArgument = Annotated[str, typer.Argument(metavar="PROGRAM", help="a catalogue id, or a program file")]
-WordOption = Annotated[
-    str | None, typer.Option("--results", metavar="WORD", help="one symbol a visit: - + o e * r _")
+WordsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--results", metavar="WORD", help="one symbol a visit: - + o e * r _; of several targets NAME=WORD"
+    ),
+]
+SeenOption = Annotated[
+    Path | None,
+    typer.Option("--observations", metavar="FILE", help="a file with observations, written as in a case"),
 ]
 StartOption = Annotated[
     str | None, typer.Option("--start", metavar="DATE", help="the first day of week 1, such as 2026-01-05")
@@ -87,7 +97,8 @@ FileOption = Annotated[
 @app.command(epilog="Example: cm-engine run california-recovery-incentives --results ------+----")
 def run(
     program: ProgramArgument,
-    results: WordOption = None,
+    results: WordsOption = None,
+    observations: SeenOption = None,
     file: FileOption = None,
     start: StartOption = None,
     truncate: TruncateOption = False,
@@ -96,21 +107,21 @@ def run(
     """Decide the results of participants.
 
     Those of one are a WORD (--results), with one symbol a visit:
-    - met, + positive, o missed, e excused, * invalid, r refused, _ not required.
-    Those of many are a CSV file (--file) with the columns participant,results and, if they differ, start.
+    - met, + positive, o missed, e excused, * invalid, r refused, _ not required;
+    for several targets a NAME=WORD each; or observations (--observations), written as in a case.
+    Those of many are a CSV file (--file) with the columns participant,results and, if needed, start and target.
 
     Without a start the timeline has no dates, and limits of a calendar year count it as one year.
     """
-    if (results is None) == (file is None):
-        msg = "expected --results WORD or --file FILE, one of them"
+    if sum(each is not None for each in (results or None, observations, file)) != 1:
+        msg = "expected --results WORD, --observations FILE or --file FILE, one of them"
         raise ResultsError(msg)
-    chosen = find_program(program)
+    rules = compile_rules(find_program(program))
     begin = _day(start)
     if file is not None:
-        _run_file(compile_rules(chosen), file, begin, truncate=truncate, as_json=as_json)
+        _run_file(rules, file, begin, truncate=truncate, as_json=as_json)
         return
-    timeline = decide(chosen, results or "", start=begin, truncate=truncate)
-    rules = compile_rules(chosen)
+    timeline = _timeline(rules.program, results or observations, begin, truncate=truncate)
     if as_json:
         sys.stdout.write(timeline_json(rules, timeline) + "\n")
     else:
@@ -137,15 +148,17 @@ def _decided(rules: Rules, participants: Iterable[Participant]) -> Iterator[tupl
 @app.command(epilog="Example: cm-engine explain va-prize --results ---e-o--")
 def explain(
     program: ProgramArgument,
-    results: Annotated[
-        str, typer.Option("--results", metavar="WORD", help="one symbol a visit: - + o e * r _")
-    ],
+    results: WordsOption = None,
+    observations: SeenOption = None,
     start: StartOption = None,
     truncate: TruncateOption = False,
 ) -> None:
     """Say in words what was paid and why."""
+    if bool(results) == (observations is not None):
+        msg = "expected --results WORD or --observations FILE, one of them"
+        raise ResultsError(msg)
     chosen = find_program(program)
-    timeline = decide(chosen, results, start=_day(start), truncate=truncate)
+    timeline = _timeline(chosen, results or observations, _day(start), truncate=truncate)
     for line in explained(compile_rules(chosen), timeline):
         typer.echo(line)
 
@@ -269,6 +282,52 @@ def catalogue(
         screen().print(catalogue_table([programs.program(each) for each in programs.program_ids()]))
     else:
         sys.stdout.write(programs.source(program_id))
+
+
+def _timeline(
+    program: Program, given: list[str] | Path | None, start: date | None, *, truncate: bool
+) -> Timeline:
+    """Decide words, or the observations of a file."""
+    if not isinstance(given, Path):
+        return decide(program, _words(given or []), start=start, truncate=truncate)
+    seen = read_record(given, SeenSoFar)
+    return decide(program, map(observation, seen.observations), start=start, before=seen.before)
+
+
+def _words(results: list[str]) -> Results:
+    """Return one word, or words by the name of their target."""
+    if len(results) == 1 and "=" not in results[0]:
+        return results[0]
+    pairs = [text.partition("=") for text in results]
+    for name, sign, word in pairs:
+        if not sign or sum(each == name for each, _, _ in pairs) > 1:
+            msg = f"--results {name}{sign}{word}: expected NAME=WORD, once for each target"
+            raise ResultsError(msg)
+    return {name: word for name, _, word in pairs}
+
+
+@app.command("verify-draws", epilog="Example: cm-engine verify-draws draws.json")
+def verify_draws(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="a record of draws, in JSON")],
+) -> None:
+    """Draw all draws again, and compare.
+
+    The record has the program, the unit, the commitment published before the first draw, the seed published
+    after the last (in hexadecimal), and the draws, each with its key, number, slip and value.
+    Exits with 1 if a draw is not what was drawn.
+    """
+    record = read_record(file, DrawRecord)
+    program = find_program(record.program)
+    bowl, money = full_bowl(program, record.unit), program.unit(None)
+    draws = [Drawn(each.key, each.number, each.slip, money.minor(each.value)) for each in record.draws]
+    wrong = list(misdrawn(bowl, record.commitment, record.seed, draws))
+    for problem in wrong:
+        typer.echo(f"{file}: {problem}")
+    if wrong:
+        raise typer.Exit(1)
+    typer.echo(
+        f"{file}: {len(record.draws)} draws are what the seed draws, and the seed is the one committed to"
+    )
 
 
 def find_program(name: str) -> Program:

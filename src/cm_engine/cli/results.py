@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from cm_engine.errors import CmEngineError, Problem, ResultsError, ResultsFileError
 from cm_engine.program.values import day
 from cm_engine.rules import Rules, initial_state
+from cm_engine.rules.compiled import TargetRules
 from cm_engine.rules.timeline import planned_part
 
 NEEDED = ("participant", "results")
@@ -18,10 +19,10 @@ DELIMITERS = ",;\t"
 
 
 class Participant(NamedTuple):
-    """A participant, the results so far, and the first day of week 1."""
+    """A participant, the results so far by target, and the first day of week 1."""
 
     participant: str
-    results: str
+    results: dict[str, str]
     start: date | None
 
 
@@ -42,9 +43,9 @@ class _WrongError(Exception):
 
 
 def read_results(path: Path, rules: Rules, start: date | None, *, truncate: bool) -> list[Participant]:
-    """Return the participants of a CSV file with the columns participant, results and, if it likes, start.
+    """Return the participants of a CSV file with the columns participant, results and, if it likes, start and target.
 
-    Commas, semicolons or tabs separate the columns. Empty lines, and white space around a value, mean nothing.
+    Of a program with several targets a line is of one target, and a participant has a line for each. Commas, semicolons or tabs separate the columns. Empty lines, and white space around a value, mean nothing.
 
     Args:
         path: the file, in UTF-8.
@@ -57,19 +58,29 @@ def read_results(path: Path, rules: Rules, start: date | None, *, truncate: bool
         ResultsError: the file cannot be read.
     """
     problems: list[Problem] = []
-    participants: dict[str, Participant] = {}
-    lines: dict[str, int] = {}
+    found: dict[str, Participant] = {}
+    lines: dict[tuple[str, str], int] = {}
     for row in _rows(path, problems):
         try:
-            participant = _participant(row, rules, start, lines, truncate=truncate)
+            one = _participant(row, rules, start, lines, truncate=truncate)
+            found[one.participant] = _joined(found.get(one.participant), one)
         except _WrongError as wrong:
             problems.append(_problem(path, row, wrong))
-            continue
-        participants[participant.participant] = participant
-        lines[participant.participant] = row.line
     if problems:
         raise ResultsFileError(problems)
-    return list(participants.values())
+    return list(found.values())
+
+
+def _joined(known: Participant | None, one: Participant) -> Participant:
+    """Return a participant with the results of one target more."""
+    if known is None:
+        return one
+    if known.start != one.start:
+        message = (
+            f"participant {one.participant} starts on {known.start} by a line above, and here on {one.start}"
+        )
+        raise _WrongError("start", message)
+    return known._replace(results=known.results | one.results)
 
 
 def _text(path: Path) -> str:
@@ -116,13 +127,32 @@ def _header(path: Path, text: str) -> tuple[list[str], str]:
 
 
 def _participant(
-    row: Row, rules: Rules, start: date | None, seen: dict[str, int], *, truncate: bool
+    row: Row, rules: Rules, start: date | None, lines: dict[tuple[str, str], int], *, truncate: bool
 ) -> Participant:
-    participant, own_start = row.fields["participant"], row.fields.get("start")
+    participant = row.fields["participant"]
     if not participant:
         raise _WrongError("participant", "expected the id of a participant, got nothing")
-    if participant in seen:
-        raise _WrongError("participant", f"{participant!r} is on line {seen[participant]} already")
+    target = _target(row, rules)
+    if before := lines.get((participant, target.name)):
+        raise _WrongError("participant", f"{participant!r} is on line {before} already")
+    lines[participant, target.name] = row.line
+    begin = _start(row, rules, start)
+    try:
+        word = planned_part(target, row.fields["results"], truncate=truncate)
+    except ResultsError as error:
+        raise _WrongError("results", f"participant {participant}: {error}") from None
+    return Participant(participant, {target.name: word}, begin)
+
+
+def _target(row: Row, rules: Rules) -> TargetRules:
+    try:
+        return rules.target(row.fields.get("target", ""))
+    except ResultsError as error:
+        raise _WrongError("target", str(error)) from None
+
+
+def _start(row: Row, rules: Rules, start: date | None) -> date | None:
+    own_start = row.fields.get("start")
     try:
         begin = day(own_start) if own_start else start
         initial_state(rules, begin)
@@ -130,12 +160,7 @@ def _participant(
         raise _WrongError("start", error.message()) from None
     except CmEngineError as error:
         raise _WrongError("start", str(error)) from None
-    try:
-        return Participant(
-            participant, planned_part(rules.target(""), row.fields["results"], truncate=truncate), begin
-        )
-    except ResultsError as error:
-        raise _WrongError("results", f"participant {participant}: {error}") from None
+    return begin
 
 
 def _problem(path: Path, row: Row, wrong: _WrongError) -> Problem:

@@ -40,11 +40,13 @@ def heading(rules: Rules) -> str:
 
 def timeline_table(rules: Rules, timeline: Timeline) -> Group:
     """Return one line a visit, and the sum."""
-    table = _table("Visit", "Week", "Day", "Result", "Award", "So far")
+    several = len(rules.targets) > 1
+    table = _table(*(["Target"] if several else []), "Visit", "Week", "Day", "Result", "Award", "So far")
     for decision, sums in zip(timeline.decisions, running_sums(timeline.decisions), strict=True):
         table.add_row(
-            str(decision.visit),
-            str(decision.week),
+            *([decision.target] if several else []),
+            str(decision.visit or ""),
+            str(decision.week or ""),
             f"{decision.on:%a %d %b %Y}" if decision.on else "",
             f"{decision.outcome} {_result(decision)}",
             " and ".join(unit.spoken(amount) for unit, amount in decision.paid),
@@ -62,7 +64,7 @@ def cohort_table(rules: Rules, decided: Sequence[tuple[Participant, Timeline]]) 
         sums = timeline.sums
         visits += len(timeline.decisions)
         everything |= {unit: everything.get(unit, 0) + amount for unit, amount in sums.items()}
-        met = participant.results.count("-")
+        met = sum(word.count("-") for word in participant.results.values())
         table.add_row(participant.participant, str(len(timeline.decisions)), str(met), spoken(sums))
     total = f"In all: {counted_noun(len(decided), 'participant')}, {counted_noun(visits, 'visit')}, {spoken(everything)}"
     return Group(Text(heading(rules)), table, Text(total))
@@ -70,6 +72,8 @@ def cohort_table(rules: Rules, decided: Sequence[tuple[Participant, Timeline]]) 
 
 def _result(decision: Decision) -> str:
     """Return what a result is called: only a test is positive."""
+    if not decision.visit:
+        return "reported"
     if decision.outcome == "+" and not decision.words.is_test:
         return "not met"
     return OUTCOMES[decision.outcome]
@@ -85,9 +89,18 @@ def explained(rules: Rules, timeline: Timeline) -> Iterator[str]:
     yield heading(rules)
     for decision, sums in zip(timeline.decisions, running_sums(timeline.decisions), strict=True):
         day = f", {decision.on:%a %d %b %Y}" if decision.on else ""
-        yield f"\nVisit {decision.visit}, week {decision.week}{day}: {_result(decision)}; {spoken(sums)} so far"
+        yield f"\n{_which(rules, decision)}{day}: {_result(decision)}; {spoken(sums)} so far"
         yield f"  {decision.sentence}"
     yield f"\nIn all: {spoken(timeline.sums)}"
+
+
+def _which(rules: Rules, decision: Decision) -> str:
+    """Return which visit a decision is of, or that it is of an event."""
+    if not decision.visit:
+        return "Event"
+    target = f"{decision.target}, " if len(rules.targets) > 1 else ""
+    which = f"{target}visit {decision.visit}, week {decision.week}"
+    return which[:1].upper() + which[1:]
 
 
 def cases_table(program: Program, problems: Sequence[Problem | None]) -> Group:

@@ -15,14 +15,21 @@ from cm_engine.program.values import OF_KEY, either, shown
 from cm_engine.spelling import nearest
 
 
-def structure_problems(document: Document, error: ValidationError) -> Iterator[Problem]:
+def structure_problems(
+    document: Document, error: ValidationError, root: type[Part] = Program
+) -> Iterator[Problem]:
     """Yield each error of the models as a problem of the document.
 
     A key without a value is left out: the reader has reported it already.
+
+    Args:
+        document: what was read.
+        error: what the model says of it.
+        root: what the document should be.
     """
     for details in error.errors(include_url=False):
         if not (isinstance(details["input"], Nothing) or _follows_from_items(details)):
-            yield from _problems(document, details)
+            yield from _problems(document, details, root)
 
 
 def _follows_from_items(details: ErrorDetails) -> bool:
@@ -30,7 +37,7 @@ def _follows_from_items(details: ErrorDetails) -> bool:
     return details["type"] == "too_short" and len(details["input"]) > 0
 
 
-def _problems(document: Document, details: ErrorDetails) -> Iterator[Problem]:
+def _problems(document: Document, details: ErrorDetails, root: type[Part]) -> Iterator[Problem]:
     path: Path = details["loc"]
     match details["type"]:
         case "several":
@@ -39,7 +46,7 @@ def _problems(document: Document, details: ErrorDetails) -> Iterator[Problem]:
         case "missing":
             yield document.problem(path[:-1], f"the key {path[-1]!r} is missing", of_key=len(path) > 1)
         case "extra_forbidden":
-            yield document.problem(path, _unknown_key(path), of_key=True)
+            yield document.problem(path, _unknown_key(path, root), of_key=True)
         case _:
             yield _problem(document, path, _message(details))
 
@@ -49,14 +56,14 @@ def _problem(document: Document, path: Path, message: str) -> Problem:
     return document.problem(path[:-1] if of_key else path, message, of_key=of_key)
 
 
-def _unknown_key(path: Path) -> str:
-    known = sorted(_fields(path[:-1]))
+def _unknown_key(path: Path, root: type[Part]) -> str:
+    known = sorted(_fields(path[:-1], root))
     return f"unknown key{nearest(str(path[-1]), known)} (known here: {', '.join(known)})"
 
 
-def _fields(path: Path) -> set[str]:
+def _fields(path: Path, root: type[Part]) -> set[str]:
     """Return the keys that the models know at a path."""
-    place: Any = Program
+    place: Any = root
     for step in path:
         place = _below(place, step)
     return set(place.model_fields)

@@ -1,5 +1,6 @@
 """The meaning of a program: `step`, and what it is made of. Pure: no clock, disk, network or chance."""
 
+from cm_engine.rules import prizes
 from cm_engine.rules.compiled import Rules, compile_rules
 from cm_engine.rules.days import initial_state
 from cm_engine.rules.state import Award, Decision, Evidence, Observation, State
@@ -21,5 +22,6 @@ __all__ = [
     "forecast",
     "initial_state",
     "load_state",
+    "prizes",
     "step",
 ]
