@@ -21,6 +21,7 @@ from cm_engine.rules import (
     Decision,
     Evidence,
     Observation,
+    Pool,
     Rules,
     State,
     Timeline,
@@ -30,8 +31,10 @@ from cm_engine.rules import (
     forecast,
     initial_state,
     load_state,
+    pools,
     prizes,
     step,
+    with_pools,
 )
 
 __version__ = "0.1.0"
@@ -45,6 +48,7 @@ __all__ = [
     "MissingDependencyError",
     "Observation",
     "PlanExceededError",
+    "Pool",
     "Problem",
     "ProblemsError",
     "Program",
@@ -69,6 +73,8 @@ __all__ = [
     "load_program",
     "load_state",
     "parse_program",
+    "pools",
     "prizes",
     "step",
+    "with_pools",
 ]

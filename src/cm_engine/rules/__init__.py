@@ -3,6 +3,7 @@
 from cm_engine.rules import prizes
 from cm_engine.rules.compiled import Rules, compile_rules
 from cm_engine.rules.days import initial_state
+from cm_engine.rules.shared import Pool, pools, with_pools
 from cm_engine.rules.state import Award, Decision, Evidence, Observation, State
 from cm_engine.rules.step import forecast, step
 from cm_engine.rules.stored import dump_state, load_state
@@ -13,6 +14,7 @@ __all__ = [
     "Decision",
     "Evidence",
     "Observation",
+    "Pool",
     "Rules",
     "State",
     "Timeline",
@@ -22,6 +24,8 @@ __all__ = [
     "forecast",
     "initial_state",
     "load_state",
+    "pools",
     "prizes",
     "step",
+    "with_pools",
 ]

@@ -175,7 +175,7 @@ def _(reason: Held, words: Words) -> str:
     kept = ", and your place is kept" if reason.kept else ""
     what = words.outcomes[reason.outcome]
     if words.kept:
-        return f"{what}: nothing is taken off{kept}." if reason.outcome in "e*" else f"{what}{kept}."
+        return f"{what}: nothing is kept for it{kept}." if reason.outcome in "e*" else f"{what}{kept}."
     return f"{what}: no reward{kept}."
 
 
