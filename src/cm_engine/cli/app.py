@@ -325,9 +325,8 @@ def verify_draws(
         typer.echo(f"{file}: {problem}")
     if wrong:
         raise typer.Exit(1)
-    typer.echo(
-        f"{file}: {len(record.draws)} draws are what the seed draws, and the seed is the one committed to"
-    )
+    drawn = "1 draw is" if len(draws) == 1 else f"{len(draws)} draws are"
+    typer.echo(f"{file}: {drawn} what the seed draws, and the seed is the one committed to")
 
 
 def find_program(name: str) -> Program:
