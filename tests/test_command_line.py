@@ -217,8 +217,8 @@ def test_a_word_longer_than_the_plan_is_refused_unless_it_is_truncated() -> None
     [
         (("run", "va-priz", "--results", "-"), "no program 'va-priz' in the catalogue, and no such file; did you mean 'va-prize'?"),
         (("run", "x.yaml", "--results", "-"), "no program 'x.yaml' in the catalogue, and no such file; expected an id of the catalogue or a file's path"),
-        (("run", "va-prize"), "expected --results WORD or --file FILE, one of them"),
-        (("run", "va-prize", "--results", "-", "--file", "a.csv"), "expected --results WORD or --file FILE, one of them"),
+        (("run", "va-prize"), "expected --results WORD, --observations FILE or --file FILE, one of them"),
+        (("run", "va-prize", "--results", "-", "--file", "a.csv"), "expected --results WORD, --observations FILE or --file FILE, one of them"),
         (("run", "va-prize", "--file", "absent.csv"), "absent.csv: cannot be read: No such file or directory"),
         (("run", "va-prize", "--results", "-", "--start", "2026-02-29"), "--start: there is no such date as 2026-02-29"),
         (("run", "va-prize", "--results", "-", "--start", "tomorrow"), "--start: expected a date such as 2026-01-05, got 'tomorrow'"),
@@ -241,7 +241,7 @@ def test_a_wrong_use_of_a_command_is_one_clear_line(words: tuple[str, ...]) -> N
 
 def test_the_command_alone_prints_its_help() -> None:
     done = cm_engine()
-    assert "catalogue  List published programs" in done.stdout + done.stderr
+    assert "catalogue     List published programs" in done.stdout + done.stderr
 
 
 def test_a_malformed_program_is_refused_at_its_place(tmp_path: Path) -> None:
@@ -381,3 +381,139 @@ def test_a_closed_pipe_ends_the_command_quietly(tmp_path: Path) -> None:
     script = f"{COMMAND} run va-prize --file {file} --json | head -n 1 | wc -l"
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)  # noqa: S607
     assert (done.stdout.strip(), done.stderr) == ("1", "")
+
+
+INTEGRATED = "template-integrated-care"
+
+
+def test_run_decides_several_targets_in_the_order_of_their_days() -> None:
+    words = ["--results", "counselling=-", "--results", "stimulants=--"]
+    form = decided(INTEGRATED, "--start", "2026-01-05", *words)
+    assert [decision["target"] for decision in form["decisions"]] == [
+        "stimulants",
+        "stimulants",
+        "counselling",
+    ]
+    assert [decision["date"] for decision in form["decisions"]] == sorted(
+        d["date"] for d in form["decisions"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--"], "which target is missing; expected one of stimulants, medication, counselling"),
+        (["stimulant=--"], "there is no target 'stimulant'; did you mean 'stimulants'?"),
+        (
+            ["stimulants=-", "stimulants=-"],
+            "--results stimulants=-: expected NAME=WORD, once for each target",
+        ),
+        (["stimulants=-", "-"], "--results -: expected NAME=WORD, once for each target"),
+    ],
+)
+def test_words_for_several_targets_have_to_say_which(words: list[str], said: str) -> None:
+    options = [option for word in words for option in ("--results", word)]
+    assert refused("run", INTEGRATED, "--start", "2026-01-05", *options).startswith(said)
+
+
+def test_run_decides_the_observations_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "seen.yaml").write_text(
+        "observations:\n- {event: intake}\n- {target: stimulants, result: '-', conditions: [dilute]}\n",
+        "utf-8",
+    )
+    done = cm_engine(
+        "run", INTEGRATED, "--start", "2026-01-05", "--observations", "seen.yaml", "--json", cwd=tmp_path
+    )
+    decisions = json.loads(done.stdout)["decisions"]
+    assert [decision["visit"] for decision in decisions] == [0, 1]
+    assert decisions[1]["reasons"][0] == {
+        "code": "read as",
+        "text": "A dilute specimen counts as invalid.",
+        "seen": "dilute",
+        "outcome": "invalid",
+    }
+
+
+def test_observations_that_are_wrong_are_refused_at_their_places(tmp_path: Path) -> None:
+    (tmp_path / "seen.yaml").write_text("observations:\n- {targt: stimulants}\n- {result: x}\n", "utf-8")
+    done = cm_engine("explain", INTEGRATED, "--observations", "seen.yaml", cwd=tmp_path)
+    assert done.returncode == 2
+    first, second = done.stderr.splitlines()
+    assert first.startswith("seen.yaml:2:4: error: observations.0.targt: unknown key; did you mean 'target'?")
+    assert second.startswith(
+        "seen.yaml:3:12: error: observations.1.result: expected one of - met, + positive"
+    )
+
+
+def test_a_file_of_results_has_a_line_for_each_target_of_a_participant(tmp_path: Path) -> None:
+    lines = [
+        "participant,target,results,start",
+        "p-1,stimulants,--,2026-01-05",
+        "p-1,counselling,-,2026-01-05",
+    ]
+    (tmp_path / "cohort.csv").write_text("\n".join([*lines, "p-2,stimulants,-+,2026-01-06"]), "utf-8")
+    done = cm_engine("run", INTEGRATED, "--file", "cohort.csv", "--json", cwd=tmp_path)
+    forms = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(form["participant"], len(form["decisions"])) for form in forms] == [("p-1", 3), ("p-2", 2)]
+
+
+def test_lines_of_one_participant_that_disagree_are_refused(tmp_path: Path) -> None:
+    lines = [
+        "participant,target,results,start",
+        "p-1,stimulants,--,2026-01-05",
+        "p-1,counselling,-,2026-01-06",
+    ]
+    (tmp_path / "cohort.csv").write_text(
+        "\n".join([*lines, "p-1,stimulants,-,2026-01-05", "p-1,sessions,-,"]), "utf-8"
+    )
+    done = cm_engine("run", INTEGRATED, "--file", "cohort.csv", "--start", "2026-01-05", cwd=tmp_path)
+    assert [line.split(": error: ")[1] for line in done.stderr.splitlines()] == [
+        "start: participant p-1 starts on 2026-01-05 by a line above, and here on 2026-01-06",
+        "participant: 'p-1' is on line 2 already",
+        "target: there is no target 'sessions'; expected one of stimulants, medication, counselling",
+    ]
+
+
+RECORD = """program: va-prize
+commitment: 630dcd2966c4336691125448bbb25b4ff412a49c732db2c8abc1b8581bd710dd
+seed: 000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f
+draws:
+  - {key: observation-1/draw, number: 1, slip: small, value: 1.00}
+"""
+
+
+def verified(tmp_path: Path, record: str) -> tuple[int, str]:
+    (tmp_path / "draws.yaml").write_text(record, "utf-8")
+    done = cm_engine("verify-draws", "draws.yaml", cwd=tmp_path)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_draws_that_the_seed_draws_are_verified(tmp_path: Path) -> None:
+    said = "draws.yaml: 1 draw is what the seed draws, and the seed is the one committed to\n"
+    assert verified(tmp_path, RECORD) == (0, said)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("slip: small", "slip: large", "draw 1 of observation-1/draw is small, recorded as large"),
+        ("value: 1.00", "value: 20.00", "draw 1 of observation-1/draw is small, recorded as small"),
+        ("seed: 0001", "seed: 0002", "the seed is not the one committed to"),
+    ],
+)
+def test_a_changed_record_of_draws_is_found(tmp_path: Path, old: str, new: str, said: str) -> None:
+    code, printed = verified(tmp_path, RECORD.replace(old, new))
+    assert code == 1
+    assert said in printed
+
+
+def test_a_record_of_draws_that_is_wrong_is_refused_at_its_places(tmp_path: Path) -> None:
+    code, printed = verified(
+        tmp_path, RECORD.replace("seed: 00", "seed: xx").replace("number: 1", "number: one")
+    )
+    assert code == 2
+    assert printed.splitlines() == [
+        "draws.yaml:3:7: error: seed: expected hexadecimal digits, two for each byte, got "
+        "'xx0102030405060708090a0b0c0d0e0f10111213...'",
+        "draws.yaml:5:40: error: draws.0.number: expected a whole number, got 'one'",
+    ]

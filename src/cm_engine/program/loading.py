@@ -58,7 +58,11 @@ def read_program(text: str, name: str) -> tuple[Program, Document]:
         program = Program.model_validate(document.data)
     except ValidationError as error:
         partial = partial_part(Program, document.data)
-        found = {*document.problems, *structure_problems(document, error), *check(partial, document)}
+        found = {
+            *document.problems,
+            *structure_problems(document, error),
+            *check(partial, document, is_partial=True),
+        }
         raise ProgramError(found) from None
     if found := {*document.problems, *check(program, document)}:
         raise ProgramError(found)

@@ -141,6 +141,18 @@ class Program(Part):
         """Return the number of visits that the plans of all targets expect."""
         return sum(visit_count(self.plan(target)) for target in self.targets.values())
 
+    @property
+    def dated_rules(self) -> tuple[str, ...]:
+        """Return which rules of the program mean nothing in a timeline without dates."""
+        quotas = [quota for target in self.targets.values() for quota in target.quotas]
+        criteria = [milestone.when.criterion for milestone in self.milestones.values()]
+        found = {
+            "a limit": any(limit.needs_start for limit in self.limits),
+            "a quota per month": any(quota.per == "month" for quota in quotas),
+            "a daily fall of an event": any(each and each.fall and each.fall.daily for each in criteria),
+        }
+        return tuple(rule for rule, is_there in found.items() if is_there)
+
     def plan(self, target: Target) -> tuple[VisitBlock, ...]:
         """Return the visit plan of a target: its own, or that of the program."""
         return target.visits or self.visits

@@ -8,6 +8,7 @@ from functools import lru_cache
 from cm_engine.errors import ResultsError
 from cm_engine.program.canonical import digest
 from cm_engine.program.evidence import Quota, Retest, TargetEvidence
+from cm_engine.program.ladders import Phase
 from cm_engine.program.models import Program, Target
 from cm_engine.program.parts import WEEKDAYS
 from cm_engine.program.rewards import Payout
@@ -37,6 +38,7 @@ class TargetRules:
         reads: the outcome of each condition of a specimen, by its name; "" is as tested, and `OPEN` leaves the visit open.
         quotas: each with its place in what the state has counted.
         looks_back: how many measured values its criteria need.
+        looked_back_on: another target pays only if this one was met at the same visit.
         given_as_read: a symbol is the outcome as it stands, with nothing to look up or to count.
     """
 
@@ -49,6 +51,7 @@ class TargetRules:
     quotas: tuple[tuple[int, Quota], ...]
     retest: Retest | None
     looks_back: int
+    looked_back_on: bool
     given_as_read: bool
 
 
@@ -139,8 +142,7 @@ def compile_rules(program: Program) -> Rules:
         pays_later=program.payout != Payout(),
         pays_as_earned=not (limits or milestones or deposit or program.payout != Payout()),
         has_extras=bool(milestones or deposit),
-        needs_start=any(limit.needs_start for limit in program.limits)
-        or any(quota.per == "month" for quota in quotas),
+        needs_start=bool(program.dated_rules),
     )
 
 
@@ -154,9 +156,10 @@ def _by_unit(limits: tuple[LimitRules, ...]) -> dict[str, Limits]:
 
 def _targets(program: Program) -> Iterator[TargetRules]:
     counted = 0
+    provided = {phase.provided for target in program.targets.values() for phase in target.schedule}
     for index, (name, target) in enumerate(program.targets.items()):
         phases = [compile_phase(phase, target, program) for phase in target.schedule]
-        special = target.quotas or target.retest or any(phase.provided for phase in target.schedule)
+        special = target.quotas or target.retest or any(map(_needs_reading, target.schedule))
         yield TargetRules(
             name=name,
             index=index,
@@ -167,9 +170,15 @@ def _targets(program: Program) -> Iterator[TargetRules]:
             quotas=tuple(enumerate(target.quotas, start=counted)),
             retest=target.retest,
             looks_back=max(looks_back(phase.criterion) for phase in target.schedule),
+            looked_back_on=name in provided,
             given_as_read=not (special or program.closures),
         )
         counted += len(target.quotas)
+
+
+def _needs_reading(phase: Phase) -> bool:
+    """Tell whether even a plain symbol has to be read: it depends on another target, or moves a bar."""
+    return phase.provided is not None or (phase.criterion is not None and phase.criterion.goal is not None)
 
 
 def _reads(target: Target) -> dict[str, str]:

@@ -32,7 +32,7 @@ def initial_state(rules: Rules, start: date | None = None, before: Before | None
     if start is not None:
         refuse_time(start)
     elif rules.needs_start:
-        raise UndatedError("a rule of the program")
+        raise UndatedError(rules.program.dated_rules[0])
     if start is not None and date.max - start < timedelta(days=7 * WEEKS_MAX):
         msg = f"a start on {start} leaves no days for the plan"
         raise ResultsError(msg)

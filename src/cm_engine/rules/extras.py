@@ -36,7 +36,8 @@ def of_visit(look: Occasion, outcome: str) -> Extras:
         after_visit(milestone, before, look.target.name, look.visit.week, outcome)
         for milestone, before in zip(rules.milestones, state.progress, strict=True)
     ]
-    return _forfeited(rules, _lapsed(rules.deposit, _reached(rules, moved, state.stake), outcome))
+    lapsed = _lapsed(rules.deposit, Extras(state.progress, state.stake), outcome)
+    return _forfeited(rules, _reached(rules, moved, lapsed))
 
 
 def of_event(rules: Rules, state: State, event: str, measured: Measured | None) -> Extras:
@@ -45,13 +46,13 @@ def of_event(rules: Rules, state: State, event: str, measured: Measured | None) 
         after_event(milestone, before, event, measured)
         for milestone, before in zip(rules.milestones, state.progress, strict=True)
     ]
-    extras = _reached(rules, moved, state.stake)
+    extras = _reached(rules, moved, Extras(state.progress, state.stake))
     return _paid_in(rules.deposit, extras) if event == "deposit" and rules.deposit else extras
 
 
-def _reached(rules: Rules, moved: Iterable[tuple[Progress, bool]], stake: int | None) -> Extras:
+def _reached(rules: Rules, moved: Iterable[tuple[Progress, bool]], extras: Extras) -> Extras:
     progress, reached = zip(*moved, strict=True) if rules.milestones else ((), ())
-    extras = Extras(progress, stake)
+    extras = extras._replace(progress=progress)
     for milestone, is_reached in zip(rules.milestones, reached, strict=True):
         if is_reached:
             extras = _with(rules, extras, milestone)

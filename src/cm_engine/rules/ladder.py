@@ -77,14 +77,14 @@ def on_entering(visit: Visit, ladder: Ladder) -> Ladder:
     return ladder
 
 
-def respond(visit: Visit, ladder: Ladder, outcome: str, variant: int = 0) -> Response:
+def respond(visit: Visit, ladder: Ladder, outcome: str, variant: int | None = None) -> Response:
     """Return what an outcome does to a ladder at a visit; keeps INV-1 and INV-5.
 
     Args:
         visit: the visit.
         ladder: where the ladder stands.
         outcome: a symbol of a use-pattern word.
-        variant: which reward a success pays, where the phase has several.
+        variant: which reward a success pays, where the phase has several; None for the usual one.
 
     Raises:
         KeyError: the outcome is not a symbol of a use-pattern word.
@@ -92,7 +92,7 @@ def respond(visit: Visit, ladder: Ladder, outcome: str, variant: int = 0) -> Res
     effect = visit.phase.effects[outcome]
     response = _respond(visit, _count_week(visit.phase, ladder, effect), effect, outcome)
     if effect is Effect.MET and visit.phase.variants:
-        response = _vary(visit.phase, response, variant)
+        response = _vary(visit.phase, response, visit.phase.usual if variant is None else variant)
     return _pay_week(visit, response) if visit.phase.weekly and visit.closes_week else response
 
 

@@ -50,6 +50,8 @@ class PhaseRules:
         weekly: what a week pays if all its visits were met, and if some were; None if visits are paid.
         options: the names of the rewards to choose from.
         variants: what a success pays by the option chosen, or by how many members of the group met it.
+        usual: the variant that is paid if the observation says nothing of it.
+        together: the variants go by the members of a group.
         provided: the index of another target that has to be met at the same visit.
         carries: the phase goes on where the one before it stood.
         in_a_row: positive, missed and refused all reset, so that a run has none of them.
@@ -72,6 +74,8 @@ class PhaseRules:
     weekly: tuple[int, int] | None
     options: tuple[str, ...]
     variants: tuple[tuple[Unit, int], ...]
+    usual: int
+    together: bool
     group: Group | None
     provided: int | None
     criterion: Criterion | None
@@ -118,6 +122,8 @@ def compile_phase(phase: Phase, target: Target, program: Program) -> PhaseRules:
         weekly=(unit.minor(weekly.all), unit.minor(weekly.some)) if weekly else None,
         options=tuple(phase.choice),
         variants=variants,
+        usual=phase.group.need - 1 if phase.group and phase.together else 0,
+        together=bool(phase.together),
         group=phase.group,
         provided=list(program.targets).index(phase.provided) if phase.provided else None,
         criterion=phase.criterion,

@@ -25,6 +25,7 @@ from cm_engine.rules.reasons import (
     NotProvided,
     ReadAs,
     Reason,
+    Wait,
     Waiting,
 )
 from cm_engine.rules.state import Evidence, Observation, Received
@@ -40,7 +41,7 @@ class Reading(NamedTuple):
         outcome: one symbol, or nothing as long as it is not known.
         memory: the values that the criteria of the target look back on.
         counted: what each quota has counted.
-        waits: the visit stays open.
+        waits: what the visit stays open for; nothing if it is decided.
         variant: which of several rewards a success pays.
         put_off: the visit is to stay open for another day, if the quota allows it.
     """
@@ -48,7 +49,7 @@ class Reading(NamedTuple):
     outcome: str
     memory: Memory
     counted: tuple[Received, ...]
-    waits: bool = False
+    waits: Wait = ""
     variant: int = 0
     put_off: bool = False
     reasons: tuple[Reason, ...] = ()
@@ -60,7 +61,10 @@ def read(look: Occasion, observation: Observation) -> Reading:
     Raises:
         ResultsError: there is nothing to read an outcome from, or what is there does not fit the program.
     """
-    reading = Reading(observation.outcome, look.track.memory, look.state.counted)
+    before = look.track.memory
+    if look.visit.opens_phase and before.bar is not None:
+        before = before._replace(bar=None)
+    reading = Reading(observation.outcome, before, look.state.counted, variant=look.visit.phase.usual)
     seen = observation.evidence or NOTHING
     for rule in RULES:
         reading = rule(look, seen, reading)
@@ -93,7 +97,11 @@ def confirmation(look: Occasion, seen: Evidence, reading: Reading) -> Reading:
     waits = policy == "waits" or (policy == "positive waits" and reading.outcome == "+")
     if not (seen.presumptive and waits):
         return reading
-    return reading._replace(waits=True, reasons=(*reading.reasons, Waiting("confirmation")))
+    return _waiting(reading, "confirmation")
+
+
+def _waiting(reading: Reading, what: Wait) -> Reading:
+    return reading._replace(waits=what, reasons=(*reading.reasons, Waiting(what)))
 
 
 def value(look: Occasion, seen: Evidence, reading: Reading) -> Reading:
@@ -151,14 +159,14 @@ def excuse(look: Occasion, seen: Evidence, reading: Reading) -> Reading:
 
 def closure(look: Occasion, seen: Evidence, reading: Reading) -> Reading:
     """Expect nothing of anybody on a day on which the clinic is closed."""
-    if reading.outcome == "o" and look.when.on in look.rules.closed:
-        return _as(reading, "closed", "_")
+    if reading.outcome in {"o", "e"} and look.on in look.rules.closed:
+        return _as(reading, "closed", "_")._replace(put_off=False)
     return reading
 
 
 def quota(look: Occasion, seen: Evidence, reading: Reading) -> Reading:
     """Count excuses and reschedules, and read those beyond the quota as it says."""
-    for index, rule in look.target.quotas:
+    for index, rule in look.target.quotas if reading.outcome != "_" else ():
         name = "" if reading.put_off else OUTCOMES.get(reading.outcome)
         if rule.of != name and rule.of not in seen.conditions:
             continue
@@ -179,16 +187,17 @@ def retest(look: Occasion, seen: Evidence, reading: Reading) -> Reading:
     """Leave the visit open for another specimen, or for another day."""
     rule = look.target.retest
     if reading.put_off:
-        return reading._replace(waits=True, reasons=(*reading.reasons, Waiting("reschedule")))
+        return _waiting(reading, "reschedule")
     if rule is None or OUTCOMES[reading.outcome] not in rule.on or look.track.attempts >= rule.at_most:
         return reading
-    return reading._replace(waits=True, reasons=(*reading.reasons, Waiting("retest")))
+    return _waiting(reading, "retest")
 
 
 def memory(look: Occasion, seen: Evidence, reading: Reading) -> Reading:
     """Remember a value that counts."""
     measured = seen.value
-    if measured is None or reading.outcome not in "-+_":
+    is_flawed = any(look.target.reads[flaw] for flaw in seen.conditions)
+    if measured is None or is_flawed or reading.outcome not in "-+_":
         return reading
     value = Measured(measured, look.when.day)
     criterion = None if reading.outcome == "_" else look.visit.phase.criterion
@@ -207,26 +216,32 @@ def _next_bar(look: Occasion, kept: Memory) -> Iterator[NextBar]:
 
 def group(look: Occasion, seen: Evidence, reading: Reading) -> Reading:
     """Let the results of a group decide, and how many of them met the target."""
-    phase, met = look.visit.phase, seen.group
-    if met is None or reading.outcome == "_":
+    if seen.group is None or reading.outcome == "_":
         return reading
-    if phase.group is None and not phase.variants:
-        msg = f"target {look.target.name!r} is no group's in weeks {phase.weeks}"
+    met, (size, need, paid) = seen.group, _group_of(look)
+    own = reading.outcome == "-"
+    if met > size or (paid == "who met" and not own <= met <= size - (not own)):
+        msg = f"{met} members met the target, of a group of {size} in which this one's result is {reading.outcome}"
         raise ResultsError(msg)
-    of = phase.group.size if phase.group else len(phase.variants)
-    if not (reading.outcome == "-") <= met <= of:
-        msg = f"{met} members met the target, of a group of {of} in which this one's result is {reading.outcome}"
-        raise ResultsError(msg)
-    if phase.group is None or met >= phase.group.need:
-        passes = phase.group is not None and phase.group.paid == "all"
-        outcome = "-" if passes else reading.outcome
-    else:
-        outcome = "+" if reading.outcome == "-" else reading.outcome
-    together = max(0, met - 1) if phase.variants and not phase.options else 0
-    need = phase.group.need if phase.group else 1
-    return reading._replace(
-        outcome=outcome, variant=together, reasons=(*reading.reasons, GroupMet(met, of, need))
-    )
+    outcome = reading.outcome
+    if met >= need and paid == "all":
+        outcome = "-"
+    elif met < need and own:
+        outcome = "+"
+    variant = max(0, met - 1) if look.visit.phase.together else reading.variant
+    reasons = (*reading.reasons, GroupMet(met, size, need))
+    return reading._replace(outcome=outcome, variant=variant, reasons=reasons)
+
+
+def _group_of(look: Occasion) -> tuple[int, int, str]:
+    """Return the size of a group, how many of it are needed, and who is paid then."""
+    phase = look.visit.phase
+    if phase.group:
+        return phase.group.size, phase.group.need, phase.group.paid
+    if phase.together:
+        return len(phase.variants), 1, "who met"
+    msg = f"target {look.target.name!r} is no group's in weeks {phase.weeks}"
+    raise ResultsError(msg)
 
 
 def choice(look: Occasion, seen: Evidence, reading: Reading) -> Reading:
@@ -246,15 +261,24 @@ def provided(look: Occasion, seen: Evidence, reading: Reading) -> Reading:
     index = look.visit.phase.provided
     if index is None or reading.outcome != "-":
         return reading
-    other = look.state.tracks[index]
-    if other.visits < look.visit.number:
-        msg = f"decide {look.rules.targets[index].name!r} first: visit {look.visit.number} of {look.target.name!r} needs it"
-        raise ResultsError(msg)
-    if other.visits == look.visit.number and other.outcome == "-":
+    if _of_same_visit(look, index) == "-":
         return reading
     return reading._replace(
         outcome="_", reasons=(*reading.reasons, NotProvided(look.rules.targets[index].name))
     )
+
+
+def _of_same_visit(look: Occasion, index: int) -> str:
+    """Return the outcome of another target at the same visit."""
+    other, name = look.state.tracks[index], look.rules.targets[index].name
+    back = other.visits - look.visit.number
+    if back < 0:
+        msg = f"decide {name!r} first: visit {look.visit.number} of {look.target.name!r} needs it"
+        raise ResultsError(msg)
+    if back >= len(other.outcomes):
+        msg = f"visit {look.visit.number} of {name!r} is {back} visits ago, and no longer known here; decide them together"
+        raise ResultsError(msg)
+    return other.outcomes[-1 - back]
 
 
 RULES = (

@@ -191,10 +191,14 @@ class Judged(NamedTuple):
     code: Literal["judged"] = "judged"
 
 
+Wait = Literal["", "retest", "confirmation", "reschedule"]
+"""What a visit stays open for."""
+
+
 class Waiting(NamedTuple):
     """The visit stays open: for another specimen, for a confirmation, or for another day."""
 
-    what: Literal["retest", "confirmation", "reschedule"]
+    what: Wait
     code: Literal["waiting"] = "waiting"
 
 

@@ -53,14 +53,14 @@ class Track(NamedTuple):
 
     Attributes:
         visits: how many of its visits are decided.
-        outcome: what the last of them was read as.
+        outcomes: what the last of them were read as: the last one, or more if another target looks back on them.
         memory: the values that its criteria look back on.
         attempts: specimens that the open visit has had, and that asked for another.
     """
 
     visits: int
     ladder: Ladder
-    outcome: str
+    outcomes: str
     memory: Memory
     attempts: int
 

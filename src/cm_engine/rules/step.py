@@ -36,6 +36,7 @@ from cm_engine.spelling import nearest
 
 TRANSITIONS_REMEMBERED = 100_000
 LOOK_AHEAD = 100
+VISITS_BACK = 30
 
 
 class Transition(NamedTuple):
@@ -92,7 +93,7 @@ def step(rules: Rules, state: State, observation: Observation) -> tuple[State, D
         reading = read(look, observation)
         if reading.waits:
             return _waiting(look, reading)
-    outcome, variant = (reading.outcome, reading.variant) if reading else (observation.outcome, 0)
+    outcome, variant = (reading.outcome, reading.variant) if reading else (observation.outcome, None)
     change = transition(target, track.visits, track.ladder, outcome, variant)
     after, paid, reasons = _settled(look, change, reading)
     following = _following(rules, after, target, change.promised)
@@ -117,11 +118,14 @@ def _settled(
     if reading:
         memory, counted, seen = reading.memory, reading.counted, reading.reasons
         why = tuple(reason for reason in why if not (seen and isinstance(reason, NotRequired)))
-    tracks = look.tracks_with(change.track if memory is NO_VALUES else change.track._replace(memory=memory))
+    track = change.track if memory is NO_VALUES else change.track._replace(memory=memory)
+    if look.target.looked_back_on:
+        track = track._replace(outcomes=(look.track.outcomes + track.outcomes)[-VISITS_BACK:])
+    tracks = look.tracks_with(track)
     if look.rules.pays_as_earned:
         after = State(tracks, (), counted, (), None, state.start, look.on, state.program)
         return after, (change.paid,), (*seen, *why)
-    extras = of_visit(look, change.track.outcome)
+    extras = of_visit(look, change.track.outcomes)
     earned = Earnings(state.received, (change.paid,), why, extras)
     received, paid, reasons = _within_limits(look.rules, earned, look.when)
     after = State(
@@ -170,7 +174,9 @@ def _worth(reasons: tuple[Reason, ...], unit: Unit) -> tuple[Reason, ...]:
 
 def _waiting(look: Occasion, reading: Reading) -> tuple[State, Decision]:
     """Leave a visit open: nothing is paid, and nothing of the target moves."""
-    track = look.track._replace(attempts=look.track.attempts + 1, memory=reading.memory)
+    track = look.track._replace(
+        attempts=look.track.attempts + (reading.waits == "retest"), memory=reading.memory
+    )
     after = look.state._replace(tracks=look.tracks_with(track), counted=reading.counted, last=look.on)
     reasons = (*reading.reasons, forecast(look.rules, after, look.target.name))
     return after, _decision(look, reading.outcome, (Award(look.visit.phase.unit, 0),), reasons)
@@ -278,7 +284,9 @@ def _kept_promises(
 
 
 @lru_cache(maxsize=TRANSITIONS_REMEMBERED)
-def transition(target: TargetRules, index: int, ladder: Ladder, outcome: str, variant: int = 0) -> Transition:
+def transition(
+    target: TargetRules, index: int, ladder: Ladder, outcome: str, variant: int | None = None
+) -> Transition:
     """Return what an outcome does at the visit of an index, before limits.
 
     Remembered, because a program has few states and a clinic meets the same ones all day.

@@ -27,15 +27,22 @@ for _module in (plan, ladders, evidence, rewards, prizes, words, sources, worked
         RULES[_kind].extend(_each)
 
 
-def check(program: Program, document: Document) -> Iterator[Problem]:
-    """Yield every problem that the rules find in a program, whole or partial."""
+def check(program: Program, document: Document, *, is_partial: bool = False) -> Iterator[Problem]:
+    """Yield every problem that the rules find in a program.
+
+    Args:
+        program: the program, or what can be known of it.
+        document: where it was read from.
+        is_partial: some values are ill-formed; a rule that looks at one of them stops.
+    """
     whole = Whole(program, document, frozenset(map(dotted, document.values)))
+    stops = (IllFormedError, TypeError) if is_partial else IllFormedError
     for path, part in _parts(program, ()):
         for rule in RULES.get(type(part), ()):
             try:
                 for below, message in rule(part, whole):
                     yield document.problem(path + below, message)
-            except IllFormedError:
+            except stops:
                 continue
 
 

@@ -77,6 +77,22 @@ def analytes_once(evidence: TargetEvidence, _: Whole) -> Found:
             yield ("analytes", index), f"{analyte} is listed already"
 
 
+def panel_of_negatives(evidence: TargetEvidence, _: Whole) -> Found:
+    """Find what speaks of negatives beside a panel that looks for positives."""
+    if evidence.met_if == "all negative":
+        return
+    if "prescribed" in evidence.model_fields_set:
+        yield (
+            ("prescribed",),
+            f"with met_if: {evidence.met_if} a positive is what is looked for; remove prescribed",
+        )
+    if evidence.missing == "positive":
+        yield (
+            ("missing",),
+            f"with met_if: {evidence.met_if} this would pay for a result that nobody has; write invalid",
+        )
+
+
 def quotas_once(target: Target, _: Whole) -> Found:
     """Find two quotas of the same thing in the same window, and excuses listed twice."""
     for index, quota in enumerate(target.quotas):
@@ -96,6 +112,6 @@ RULES = {
     Percentile: (one_rank,),
     Goal: (top_above_start,),
     Retest: (outcomes_once,),
-    TargetEvidence: (analytes_once,),
+    TargetEvidence: (analytes_once, panel_of_negatives),
     Target: (quotas_once,),
 }

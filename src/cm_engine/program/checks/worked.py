@@ -95,11 +95,8 @@ def results_within_plan(case: Case, whole: Whole) -> Found:
 
 def dated_case(case: Case, whole: Whole) -> Found:
     """Find a case without a start date under a rule that depends on dates."""
-    if case.start is None and any(limit.needs_start for limit in whole.program.limits):
-        yield (), "a limit depends on the date; add start, with a date"
-    quotas = [quota for target in whole.program.targets.values() for quota in target.quotas]
-    if case.start is None and any(quota.per == "month" for quota in quotas):
-        yield (), "a quota per month depends on the date; add start, with a date"
+    for rule in whole.program.dated_rules if case.start is None else ():
+        yield (), f"{rule} depends on the date; add start, with a date"
 
 
 def exact_awards(case: Case, whole: Whole) -> Found:
