@@ -474,11 +474,12 @@ def test_lines_of_one_participant_that_disagree_are_refused(tmp_path: Path) -> N
     ]
 
 
-RECORD = """program: va-prize
+SEED = bytes(range(32)).hex()
+RECORD = f"""program: va-prize
 commitment: 630dcd2966c4336691125448bbb25b4ff412a49c732db2c8abc1b8581bd710dd
-seed: 000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f
+seed: {SEED}
 draws:
-  - {key: observation-1/draw, number: 1, slip: small, value: 1.00}
+  - {{key: observation-1/draw, number: 1, slip: small, value: 1.00}}
 """
 
 
@@ -513,7 +514,6 @@ def test_a_record_of_draws_that_is_wrong_is_refused_at_its_places(tmp_path: Path
     )
     assert code == 2
     assert printed.splitlines() == [
-        "draws.yaml:3:7: error: seed: expected hexadecimal digits, two for each byte, got "
-        "'xx0102030405060708090a0b0c0d0e0f10111213...'",
-        "draws.yaml:5:40: error: draws.0.number: expected a whole number, got 'one'",
+        f"draws.yaml:3:7: error: seed: expected hexadecimal digits, two for each byte, got 'xx{SEED[2:40]}...'",
+        "draws.yaml:5:39: error: draws.0.number: expected a whole number, got 'one'",
     ]

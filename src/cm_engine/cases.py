@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from cm_engine.errors import CmEngineError, Problem
+from cm_engine.program.checks.base import awarded
 from cm_engine.program.loading import read_program
 from cm_engine.program.models import Program
 from cm_engine.program.units import Unit
@@ -92,12 +93,12 @@ def case_problems(text: str, name: str) -> tuple[Program, list[Problem | None]]:
 
 def _differences(program: Program, case: Case, timeline: Timeline) -> Iterator[Difference]:
     yield from _read_otherwise(case, timeline)
-    for index, (awarded, decision) in enumerate(zip(case.awards or (), timeline.decisions, strict=False)):
-        unit, amount = decision.paid[0] if decision.paid else (program.unit(None), 0)
-        if awarded != unit.decimal(amount):
+    for index, (expected, decision) in enumerate(zip(case.awards or (), timeline.decisions, strict=False)):
+        unit, amount = decision.paid[0] if decision.paid else (_some_unit(program), 0)
+        if expected != unit.decimal(amount):
             visit = f"visit {decision.visit} ({decision.outcome})" if decision.visit else f"event {index + 1}"
-            yield ("awards", index), f"{visit}: {_apart(awarded, unit, amount)}"
-    for place, name, total in _expected_sums(case, timeline):
+            yield ("awards", index), f"{visit}: {_apart(expected, unit, amount)}"
+    for place, name, total in _expected_sums(program, case, timeline):
         minor = {unit.name: amount for unit, amount in timeline.sums.items()}.get(name, 0)
         if total != program.unit(name).decimal(minor):
             yield place, f"in all {_apart(total, program.unit(name), minor)}"
@@ -115,8 +116,15 @@ def _apart(expected: Decimal, unit: Unit, minor: int) -> str:
     return f"the case expects {wanted}, the program pays {unit.plain(minor)}"
 
 
-def _expected_sums(case: Case, timeline: Timeline) -> Iterator[tuple[tuple[str | int, ...], str, Decimal]]:
+def _some_unit(program: Program) -> Unit:
+    """Return a unit that the program awards, for what pays nothing."""
+    return next(iter(awarded(program).values()))
+
+
+def _expected_sums(
+    program: Program, case: Case, timeline: Timeline
+) -> Iterator[tuple[tuple[str | int, ...], str, Decimal]]:
     if case.total is not None:
-        yield ("total",), next(iter(timeline.sums)).name, case.total
+        yield ("total",), next(iter(timeline.sums), _some_unit(program)).name, case.total
     for unit, expected in (case.totals or {}).items():
         yield ("totals", unit), unit, expected

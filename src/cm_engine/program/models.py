@@ -129,7 +129,9 @@ class Program(Part):
     def _order(self) -> list[list[str]]:
         """Return the names whose order decides."""
         phases = [phase for target in self.targets.values() for phase in target.schedule]
-        drawn = [kinds for bowl in self.bowls.values() for kinds in (list(bowl.slips), list(bowl.odds))]
+        drawn = [
+            kinds for _, bowl in sorted(self.bowls.items()) for kinds in (list(bowl.slips), list(bowl.odds))
+        ]
         return [list(self.targets), list(self.milestones), *(list(phase.choice) for phase in phases), *drawn]
 
     def __hash__(self) -> int:

@@ -42,7 +42,7 @@ def partial_part(model: type[Part], data: Any) -> Any:
     if not isinstance(data, dict):
         return ILL_FORMED
     values = {name: _partial_field(model, name, data) for name in model.model_fields}
-    return model.model_construct(**values)
+    return model.model_construct(_fields_set={*data} & {*values}, **values)
 
 
 def _partial_field(model: type[Part], name: str, data: dict[str, Any]) -> Any:
@@ -68,7 +68,7 @@ def _partial_value(annotation: Any, value: Any) -> Any:
     inner = get_args(annotation)
     if get_origin(annotation) is tuple and isinstance(value, list) and value:
         return tuple(_partial_value(inner[0], item) for item in value)
-    if get_origin(annotation) is dict and isinstance(value, dict):
+    if get_origin(annotation) is dict and isinstance(value, dict) and value:
         return {key: _partial_value(inner[1], item) for key, item in value.items()}
     return ILL_FORMED
 

@@ -55,7 +55,7 @@ class Document:
 
     def place(self, path: Path, *, of_key: bool = False) -> Place:
         """Return where `path` stands, or the nearest thing around it that stands anywhere."""
-        found = self.keys.get(path) if of_key else self.values.get(path)
+        found = (self.keys.get(path) if of_key else None) or self.values.get(path)
         if found:
             return found
         if not path:
@@ -135,6 +135,7 @@ _SYNTAX = {
     "mapping values are not allowed": "a colon where none can stand; check the blanks at the beginning of the line, "
     "or put the text in quotation marks",
     "could not find expected ':'": "a key without a colon, here or on the line above",
+    "expected alphabetic or numeric character": "text that begins with * or & has to stand in quotation marks",
     "undefined alias": "text that begins with * has to stand in quotation marks",
     "cannot start any token": "text that begins with this character has to stand in quotation marks; "
     "the beginning of a line has blanks, never tabs",

@@ -16,7 +16,7 @@ CONDITIONS_OF_MILESTONES = ("run", "count", "visits", "week", "end_of", "event")
 
 
 def _in_week(value: Any) -> int | Literal["all", "some"]:
-    if value in {"all", "some"} or (isinstance(value, int) and not isinstance(value, bool) and value > 0):
+    if value in ("all", "some") or (isinstance(value, int) and not isinstance(value, bool) and value > 0):
         return cast("int | Literal['all', 'some']", value)
     raise wrong(f"expected all, some or a number of visits, got {shown(value)}")
 

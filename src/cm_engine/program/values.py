@@ -80,7 +80,7 @@ def amount(value: Any) -> Decimal:
         >>> amount(10), amount("1.50"), amount(Decimal("0.25"))
         (Decimal('10'), Decimal('1.50'), Decimal('0.25'))
     """
-    text = str(value)
+    text = f"{value:f}" if isinstance(value, Decimal) else str(value)
     if isinstance(value, int | str | Decimal) and not isinstance(value, bool) and _AMOUNT.fullmatch(text):
         if Decimal(text) <= AMOUNT_MAX:
             return Decimal(text)
@@ -138,7 +138,10 @@ def share(value: Any) -> Decimal:
         >>> share("0.25")
         Decimal('0.25')
     """
-    found = amount(value)
+    try:
+        found = amount(value)
+    except PydanticCustomError:
+        found = Decimal(0)
     if not 0 < found <= 1:
         raise wrong(f"expected a share more than 0 and at most 1, such as 0.25, got {shown(value)}")
     return found
@@ -171,9 +174,11 @@ def chance(value: Any) -> Fraction:
     found = _FRACTION.fullmatch(value) if isinstance(value, str) else None
     if found and 0 < int(found[1]) <= int(found[2]):
         return Fraction(int(found[1]), int(found[2]))
-    if found or (isinstance(value, str) and "/" in value):
-        raise wrong(f"expected a chance more than 0 and at most 1, such as 1/5, got {shown(value)}")
-    return Fraction(share(value))
+    try:
+        return Fraction(share(value))
+    except PydanticCustomError:
+        what = "expected a chance more than 0 and at most 1, such as 1/5 or 0.2"
+        raise wrong(f"{what}, got {shown(value)}") from None
 
 
 _FRACTION = re.compile(r"([1-9][0-9]{0,5})/([1-9][0-9]{0,5})")

@@ -34,7 +34,12 @@ def structure_problems(
 
 def _follows_from_items(details: ErrorDetails) -> bool:
     """Tell whether a list is called too short only because its items were refused."""
-    return details["type"] == "too_short" and len(details["input"]) > 0
+    items = details["input"]
+    return (
+        details["type"] == "too_short"
+        and isinstance(items, list)
+        and len(items) >= details["ctx"]["min_length"]
+    )
 
 
 def _problems(document: Document, details: ErrorDetails, root: type[Part]) -> Iterator[Problem]:
@@ -98,8 +103,12 @@ _WORDS = {
 
 def _message(details: ErrorDetails) -> str:
     if details["type"] == "string_type" and isinstance(details["input"], dict):
-        return "a colon and a blank make a key of this text; put the whole text in quotation marks"
+        return "a brace or a colon makes keys of this text; put the whole text in quotation marks"
     value, ctx = details["input"], details.get("ctx", {})
+    if details["type"] == "too_short" and ctx["min_length"] > 1:
+        return f"expected at least {ctx['min_length']} of them, got {len(value)}"
+    if details["type"] == "string_pattern_mismatch" and not value.strip():
+        return "expected text, got only blanks"
     options = str(ctx.get("expected", "")).replace("'", "").replace(" or ", ", ").split(", ")
     words: dict[str, Any] = {
         **ctx,

@@ -53,7 +53,7 @@ class Case(Part):
         ),
     ] = None
     timelines: Annotated[
-        dict[Name, Word],
+        dict[Name, Annotated[Word, Field(min_length=1)]],
         Field(
             min_length=1,
             description="of several targets: a word for each, decided in the order of their days",
@@ -63,7 +63,7 @@ class Case(Part):
         tuple[Seen, ...], Field(min_length=1, description="instead of words: one observation after another")
     ] = ()
     before: Annotated[
-        dict[Name, tuple[Amount, ...]],
+        dict[Name, Annotated[tuple[Amount, ...], Field(min_length=1)]],
         Field(
             min_length=1, description="values measured before the plan, by target; the first is the baseline"
         ),

@@ -69,6 +69,9 @@ def expected_day(rules: Rules, state: State, visit: Visit) -> date | None:
 
 def _next_open(rules: Rules, day: date) -> date:
     while day in rules.closed or (rules.open_on and day.weekday() not in rules.open_on):
+        if day == date.max:
+            msg = "the clinic is closed until the end of the calendar; check its closures"
+            raise ResultsError(msg)
         day += timedelta(days=1)
     return day
 

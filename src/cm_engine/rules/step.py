@@ -206,7 +206,8 @@ def _is_spent(rules: Rules, state: State, event: str) -> bool:
 def _refuse_event(rules: Rules, state: State, event: str) -> None:
     if event not in rules.events:
         known = f"expected one of {', '.join(rules.events)}" if rules.events else "the program knows none"
-        msg = f"there is no event {event!r}{nearest(event, rules.events)}; {known}"
+        hint = nearest(event, rules.events) or f"; {known}"
+        msg = f"there is no event {event!r}{hint}"
         raise ResultsError(msg)
     if event == "deposit" and state.stake is not None:
         msg = "the deposit was paid in already; it is paid once"

@@ -1,6 +1,6 @@
 """What all checks share: the file that a part belongs to, its units, and what they award."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -68,6 +68,13 @@ def _named(program: Program) -> Iterator[str | None]:
     yield from (milestone.unit for milestone in program.milestones.values() if milestone.amount)
     if program.deposit:
         yield None
+
+
+def listed_once(values: Sequence[object], place: SubPath) -> Found:
+    """Find a value that is listed twice."""
+    for index, value in enumerate(values):
+        if value in values[:index]:
+            yield (*place, index), f"{value} is listed already"
 
 
 def known_target(name: str, program: Program) -> str | None:

@@ -3,6 +3,7 @@
 from cm_engine.program.checks.base import Found, Whole
 from cm_engine.program.evidence import (
     BOUNDS,
+    CONDITIONS,
     CRITERIA,
     Criterion,
     Fall,
@@ -46,19 +47,24 @@ def one_rank(percentile: Percentile, _: Whole) -> Found:
     if len(_given(percentile, ("rank", "w"))) != 1:
         yield (), "expected rank or w, one of them"
         return
-    if percentile.w is not None and percentile.is_halfway:
-        k = f"k = ({percentile.window}+1)(1-{percentile.w}) lies halfway between two ranks"
-        yield (
-            ("rounding" if "rounding" in percentile.model_fields_set else "w",),
-            f"{k}; add rounding: half up or half down",
-        )
+    if percentile.w is None:
+        if "rounding" in percentile.model_fields_set:
+            yield ("rounding",), "a rank is whole already; remove rounding"
+        if percentile.k > percentile.window:
+            yield ("rank",), f"expected a rank from 1 to the window, {percentile.window}, got {percentile.k}"
+        return
+    k = f"k = ({percentile.window}+1)(1-{percentile.w})"
+    if percentile.is_halfway:
+        here = "rounding" if "rounding" in percentile.model_fields_set else "w"
+        yield (here,), f"{k} lies halfway between two ranks; add rounding: half up or half down"
     elif not 1 <= percentile.k <= percentile.window:
-        here = ("rank",) if percentile.w is None else ("w",)
-        yield here, f"expected a rank from 1 to the window, {percentile.window}, got {percentile.k}"
+        yield ("w",), f"{k} is {percentile.k}; expected 1 to {percentile.window}; choose another w"
 
 
 def top_above_start(goal: Goal, _: Whole) -> Found:
-    """Find a goal whose top lies below its start."""
+    """Find a goal whose top lies below its start, or that never moves."""
+    if not goal.step:
+        yield ("step",), "a step of 0 never rises; write threshold: instead of goal:"
     if goal.top is not None and goal.top < goal.start:
         yield ("top",), f"expected at least the start, {goal.start}, got {goal.top}"
 
@@ -79,6 +85,8 @@ def analytes_once(evidence: TargetEvidence, _: Whole) -> Found:
 
 def panel_of_negatives(evidence: TargetEvidence, _: Whole) -> Found:
     """Find what speaks of negatives beside a panel that looks for positives."""
+    if "missing" in evidence.model_fields_set and not evidence.analytes:
+        yield ("missing",), "without analytes nothing can be missing; add analytes, or remove missing"
     if evidence.met_if == "all negative":
         return
     if "prescribed" in evidence.model_fields_set:
@@ -100,6 +108,10 @@ def quotas_once(target: Target, _: Whole) -> Found:
             yield ("quotas", index), f"a quota of {quota.of} per {quota.per} stands above already"
         if quota.then == quota.of:
             yield ("quotas", index, "then"), f"beyond the quota {quota.of} must count as something else"
+    for condition in CONDITIONS:
+        bounded = any(quota.of == condition for quota in target.quotas)
+        if getattr(target.reads, condition) == "open" and not bounded:
+            yield ("reads", condition), f"nothing ends the putting off; add a quota of {condition}"
     for index, excuse in enumerate(target.excuses):
         if excuse in target.excuses[:index]:
             yield ("excuses", index), f"{excuse} is listed already"

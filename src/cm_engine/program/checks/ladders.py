@@ -106,6 +106,8 @@ def provided_before(program: Program, _: Whole) -> Found:
             here = ("targets", name, "schedule", index, "provided")
             if unknown := known_target(phase.provided, program):
                 yield here, unknown
+            elif phase.provided == name:
+                yield here, "a target cannot depend on itself; name another one"
             elif names.index(phase.provided) >= place:
                 yield here, f"{phase.provided} has to stand above {name}: it is decided first"
             elif program.plan(program.targets[phase.provided]) != program.plan(target):

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from cm_engine.program.checks.base import Found, Whole
+from cm_engine.program.checks.base import Found, Whole, listed_once
 from cm_engine.program.ladders import Phase
 from cm_engine.program.models import Program, Target
 from cm_engine.program.partial import IllFormed
 from cm_engine.program.plan import Closure, VisitBlock, visit_count
-from cm_engine.program.values import SubPath, Weeks
+from cm_engine.program.values import WEEKS_MAX, SubPath, Weeks
 
 
 def _weeks_follow(blocks: Sequence[VisitBlock] | Sequence[Phase], place: str) -> Found:
@@ -38,9 +38,15 @@ def _plans(program: Program) -> Iterator[tuple[SubPath, tuple[VisitBlock, ...]]]
 
 def some_plan(program: Program, _: Whole) -> Found:
     """Find a target without a visit plan, its own or the program's."""
-    targets = program.targets
-    if not program.visits and (isinstance(targets, IllFormed) or not _all_plan(list(targets.values()))):
+    if program.visits:
+        return
+    known = not isinstance(program.targets, IllFormed)
+    without = [name for name, target in program.targets.items() if not target.visits] if known else []
+    if not known or len(without) == len(program.targets):
         yield (), "the key 'visits' is missing, here or in each target"
+        return
+    for name in without:
+        yield ("targets", name), "the key 'visits' is missing, here or in the program"
 
 
 def _all_plan(targets: Sequence[Target]) -> bool:
@@ -83,8 +89,12 @@ def schedule_end(program: Program, _: Whole) -> Found:
             here = ("targets", name, "schedule", len(target.schedule) - 1, "weeks")
             yield (
                 here,
-                f"the schedule ends with week {ends}, the visits with week {plan[-1].weeks.last}; let them agree",
+                f"the schedule ends {_ending(ends)}, the visits {_ending(plan[-1].weeks.last)}; let them agree",
             )
+
+
+def _ending(week: int) -> str:
+    return "never" if week == WEEKS_MAX else f"with week {week}"
 
 
 def one_rhythm(block: VisitBlock, _: Whole) -> Found:
@@ -93,7 +103,7 @@ def one_rhythm(block: VisitBlock, _: Whole) -> Found:
     if sum(rhythms) != 1:
         yield (), "expected per_week, days or program_days, one of them"
     if len(set(block.days)) < len(block.days):
-        yield ("days",), "expected each weekday once"
+        yield from listed_once(block.days, ("days",))
     if block.per_day > 1 and block.per_week is not None:
         yield ("per_day",), "per_week spreads the visits by itself; give their days, or remove per_day"
     if block.every_weeks > 1 and block.program_days:
@@ -113,18 +123,25 @@ def days_within_weeks(block: VisitBlock, _: Whole) -> Found:
             yield ("program_days", index), f"day {day} is listed already"
 
 
+def weekdays_once(program: Program, _: Whole) -> Found:
+    """Find a weekday that is listed twice."""
+    return listed_once(program.open_on, ("open_on",))
+
+
 def closure_ends(closure: Closure, _: Whole) -> Found:
     """Find a closure that ends before it begins."""
     if closure.last is not None and closure.last < closure.first:
         yield ("last",), f"expected {closure.first} or a later day, got {closure.last}"
-    elif closure.last is not None and (closure.last - closure.first).days > DAYS_MAX:
-        yield ("last",), f"expected at most {DAYS_MAX} days of closure"
+        return
+    days = ((closure.last or closure.first) - closure.first).days + 1
+    if days > DAYS_MAX:
+        yield ("last",), f"expected at most {DAYS_MAX} days of closure, got {days}"
 
 
 DAYS_MAX = 366
 
 RULES = {
-    Program: (some_plan, visit_weeks, some_visit, plan_in_use, schedule_weeks, schedule_end),
+    Program: (some_plan, visit_weeks, some_visit, plan_in_use, schedule_weeks, schedule_end, weekdays_once),
     VisitBlock: (one_rhythm, days_within_weeks),
     Closure: (closure_ends,),
 }

@@ -28,6 +28,9 @@ def chances_within_one(bowl: Bowl, _: Whole) -> Found:
 
 def slips_win(bowl: Bowl, _: Whole) -> Found:
     """Find a slip that wins nothing where every slip wins, and a bowl in which nothing wins."""
+    values = [*(slip.value for slip in bowl.slips.values()), *(odds.value for odds in bowl.odds.values())]
+    if values and not any(values):
+        yield (), "nothing wins anything; give some of them a value"
     for name, slip in bowl.slips.items():
         if bowl.every_slip_wins and not slip.value:
             yield ("slips", name, "value"), "every slip wins, so it needs a value above 0"
@@ -39,17 +42,17 @@ def average_as_said(bowl: Bowl, _: Whole) -> Found:
     """Find an expected value that the slips or the odds do not have."""
     if bowl.expected_value is None or bool(bowl.slips) == bool(bowl.odds):
         return
-    found = average(bowl)
-    if found != Fraction(bowl.expected_value):
-        exact = Decimal(found.numerator) / Decimal(found.denominator)
-        yield (
-            ("expected_value",),
-            f"a draw wins {exact.normalize():f} on average ({found}), not {bowl.expected_value}",
-        )
+    found, digits = average(bowl), max(0, -int(bowl.expected_value.as_tuple().exponent))
+    if round(found, digits) != Fraction(bowl.expected_value):
+        exact = f"{Decimal(found.numerator) / Decimal(found.denominator):.6f}".rstrip("0").rstrip(".")
+        yield ("expected_value",), f"a draw wins {exact} on average ({found}), not {bowl.expected_value}"
 
 
 def trades_up(bowl: Bowl, _: Whole) -> Found:
     """Find a trade of slips that are not there, or for one that is worth no more."""
+    if bowl.odds and bowl.trade_up:
+        yield ("trade_up",), "odds have no slips to trade; remove trade_up"
+        return
     for index, trade in enumerate(bowl.trade_up):
         here: SubPath = ("trade_up", index)
         for key, name in (("of", trade.of), ("get", trade.get)):
@@ -79,7 +82,10 @@ def something_draws(program: Program, _: Whole) -> Found:
     """Find a bowl that nothing draws from."""
     units = [*awarded(program), *([program.hat.bowl] if program.hat else [])]
     for name in program.bowls:
-        if name not in units:
+        unit = unit_of(name, program)
+        if unit and unit.is_money:
+            yield ("bowls", name), f"{name} is money, which draws nothing; award a unit of draw"
+        elif name not in units:
             yield (
                 ("bowls", name),
                 f"nothing awards {shown(name)}, so nothing draws from it{nearest(name, units)}",
@@ -88,18 +94,18 @@ def something_draws(program: Program, _: Whole) -> Found:
 
 def names_in_hat(hat: Hat, whole: Whole) -> Found:
     """Find a hat that nothing puts names into, or without a bowl to draw from."""
-    units = awarded(whole.program)
-    if hat.unit not in units:
+    units, bowls = awarded(whole.program), whole.program.bowls
+    unit = units.get(hat.unit)
+    if unit is None:
         yield (
             ("unit",),
             f"nothing awards {shown(hat.unit)}, so no name gets into the hat{nearest(hat.unit, units)}",
         )
-    if hat.bowl not in whole.program.bowls:
-        bowls = whole.program.bowls
-        yield (
-            (),
-            f"a name drawn draws from a bowl, and there is none called {shown(hat.bowl)}{nearest(hat.bowl, bowls)}",
-        )
+    elif unit.is_money or hat.unit == hat.bowl:
+        yield ("unit",), f"{hat.unit} cannot put a name into the hat; award a unit of name slip"
+    if hat.bowl not in bowls:
+        message = f"a name drawn draws from a bowl, and there is none called {shown(hat.bowl)}{nearest(hat.bowl, bowls)}"
+        yield ("bowl",), message
 
 
 RULES = {

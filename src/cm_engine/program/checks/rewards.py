@@ -1,15 +1,19 @@
 """What must hold of milestones, deposits, payouts and limits."""
 
+from collections import Counter
+
 from cm_engine.program.checks.base import (
     Found,
     Whole,
     awarded,
     known_target,
     known_unit,
+    listed_once,
     too_fine,
     unit_of,
 )
 from cm_engine.program.models import Program
+from cm_engine.program.plan import visits_by_week
 from cm_engine.program.rewards import CONDITIONS_OF_MILESTONES, Deposit, Limit, Milestone, Payout, When
 from cm_engine.program.values import WEEKS_MAX, SubPath, either
 
@@ -36,27 +40,33 @@ def targets_of_milestone(when: When, whole: Whole) -> Found:
             yield ("targets", index), f"{name} is listed already"
 
 
-def end_within_plan(when: When, whole: Whole) -> Found:
-    """Find an end of weeks in which the targets have fewer visits than it asks for."""
-    if when.end_of is None or when.end_of.last == WEEKS_MAX:
-        if when.end_of is not None:
-            yield ("end_of",), "expected weeks that end"
+def reachable(when: When, whole: Whole) -> Found:
+    """Find a milestone that asks for more than the plan has visits."""
+    if when.end_of is not None and when.end_of.last == WEEKS_MAX:
+        yield ("end_of",), "expected weeks that end"
         return
     program = whole.program
-    planned = sum(
-        block.visits_in(week)
-        for name in when.targets or program.targets
-        if name in program.targets
-        for block in program.plan(program.targets[name])
-        for week in range(
-            max(block.weeks.first, when.end_of.first), min(block.weeks.last, when.end_of.last) + 1
-        )
-    )
-    if planned < when.at_least:
+    names = [name for name in when.targets or program.targets if name in program.targets]
+    weeks = Counter[int]()
+    for name in names:
+        weeks.update(dict(visits_by_week(program.plan(program.targets[name]))))
+    counts = {"run": when.run, "count": None if when.event else when.count, "visits": when.visits}
+    for key, needed in counts.items() if names else ():
+        if needed and needed > weeks.total():
+            yield (key,), f"the plan has {weeks.total()} visits, fewer than the {needed} asked for"
+    if names and isinstance(when.week, int) and when.week > max(weeks.values(), default=0):
         yield (
-            ("end_of",),
-            f"weeks {when.end_of} have {planned} visits, fewer than the {when.at_least} asked for",
+            ("week",),
+            f"no week has more than {max(weeks.values(), default=0)} visits, fewer than the {when.week} asked for",
         )
+    if when.end_of is not None:
+        planned = sum(weeks[week] for week in range(when.end_of.first, when.end_of.last + 1))
+        if planned < when.at_least:
+            key = "at_least" if "at_least" in when.model_fields_set else "end_of"
+            yield (
+                (key,),
+                f"weeks {when.end_of} have {planned} visits, fewer than the {when.at_least} asked for",
+            )
 
 
 def milestone_pays(milestone: Milestone, whole: Whole) -> Found:
@@ -70,7 +80,9 @@ def milestone_pays(milestone: Milestone, whole: Whole) -> Found:
     if milestone.repeats and milestone.when.end_of is not None:
         yield ("repeats",), "weeks end once; remove repeats"
     counted = (milestone.when.run, milestone.when.count, milestone.when.visits)
-    if milestone.resets_on and all(each is None for each in counted):
+    yield from listed_once(milestone.resets_on, ("resets_on",))
+    conditions = [getattr(milestone.when, key) is not None for key in CONDITIONS_OF_MILESTONES]
+    if milestone.resets_on and any(conditions) and all(each is None for each in counted):
         yield ("resets_on",), "only run, count and visits have a count to begin anew; remove resets_on"
 
 
@@ -93,8 +105,9 @@ def money_to_stake(program: Program, _: Whole) -> Found:
 
 def stake_covers_loss(deposit: Deposit, whole: Whole) -> Found:
     """Find a stake of nothing, a loss of more than the stake, or amounts finer than the currency."""
+    yield from listed_once(deposit.on, ("on",))
     if not deposit.stake:
-        yield ("stake",), "expected more than 0"
+        yield ("stake",), "expected more than 0, got 0"
     if deposit.loss > deposit.stake:
         yield ("loss",), f"expected at most the stake, {deposit.stake}, got {deposit.loss}"
     amounts: list[tuple[SubPath, object]] = [(("stake",), deposit.stake), (("loss",), deposit.loss)]
@@ -109,7 +122,10 @@ def payout_defined(payout: Payout, whole: Whole) -> Found:
         yield ("days",), "only set days has days; remove it"
     if payout.minimum is not None and payout.when != "on request":
         yield ("minimum",), "only on request has a minimum; remove it"
-    if payout.minimum is not None:
+    yield from listed_once(payout.days, ("days",))
+    if payout.minimum is not None and whole.program.currency is None:
+        yield ("minimum",), "a minimum is money; add currency to the program"
+    elif payout.minimum is not None:
         yield from too_fine([(("minimum",), payout.minimum)], unit_of(None, whole.program))
 
 
@@ -136,7 +152,7 @@ def one_scope(limit: Limit, _: Whole) -> Found:
     for key in ("payer", "fund"):
         if getattr(limit, key) is not None and limit.per in {"reward", "week", "episode"}:
             message = (
-                f"a {limit.per} belongs to one enrollment; a {key} has days, months, years or rolling days"
+                f"per {limit.per} is for one enrollment; a {key} has days, months, years or rolling days"
             )
             yield (key,), message
 
@@ -162,7 +178,7 @@ def limit_applies(limit: Limit, whole: Whole) -> Found:
 
 RULES = {
     Program: (money_to_stake,),
-    When: (one_condition, targets_of_milestone, end_within_plan),
+    When: (one_condition, targets_of_milestone, reachable),
     Milestone: (milestone_pays, exact_milestone),
     Deposit: (stake_covers_loss,),
     Payout: (payout_defined,),

@@ -1,9 +1,10 @@
 """What must hold of messages and signals; what a message may never say."""
 
 import re
+import unicodedata
 from string import Formatter
 
-from cm_engine.program.checks.base import Found, Whole, known_target
+from cm_engine.program.checks.base import Found, Whole, known_target, listed_once
 from cm_engine.program.models import Program
 from cm_engine.program.rewards import Milestone
 from cm_engine.program.values import either, shown
@@ -22,7 +23,7 @@ SPANISH = (
     "positivo positiva negativo negativa abstinente abstinencia limpio limpia sobrio sobria sobriedad recaída "
     "recuperación adicción rehabilitación tratamiento paciente clínica diagnóstico vih viral psiquiátrico psiquiátrica"
 )
-NEVER_SAID = {*ENGLISH.split(), *SPANISH.split()}
+NEVER_SAID = tuple(dict.fromkeys([*ENGLISH.split(), *SPANISH.split()]))
 """Words that tell a stranger who reads the message what it is about (42 CFR Part 2), in English and Spanish.
 
 In other languages only the analytes and the title of the program are looked for: have such texts reviewed.
@@ -32,14 +33,18 @@ In other languages only the analytes and the title of the program are looked for
 def placeholders_known(message: Message, _: Whole) -> Found:
     """Find braces that nothing is filled into."""
     try:
-        found = [name for _, name, _, _ in Formatter().parse(message.text) if name is not None]
+        found = list(Formatter().parse(message.text))
     except ValueError:
-        yield ("text",), "a brace is not closed; write {{ and }} for braces that stay"
+        yield ("text",), "a brace stands alone; write {{ or }} for one that stays"
         return
-    for name in found:
-        if name not in PLACEHOLDERS:
+    for _literal, name, form, conversion in found:
+        if name is not None and name not in PLACEHOLDERS:
             hint = nearest(name, PLACEHOLDERS)
             yield ("text",), f"nothing fills in {{{name}}}{hint} (known: {', '.join(PLACEHOLDERS)})"
+        elif name is not None and (form or conversion):
+            yield ("text",), f"a placeholder is a name only; write {{{name}}}"
+        elif name == "milestone" and message.on != "milestone":
+            yield ("text",), "only a message on milestone fills in {milestone}"
 
 
 def nothing_told(message: Message, whole: Whole) -> Found:
@@ -55,13 +60,23 @@ def nothing_told_by_milestone(milestone: Milestone, whole: Whole) -> Found:
 
 def _telling(text: str, key: str, program: Program) -> Found:
     evidence = [target.evidence for target in program.targets.values() if target.evidence]
-    never = {word.lower() for each in evidence for word in each.analytes} | NEVER_SAID
-    said = re.findall(r"[^\W\d_]+", text.lower())
-    for word in dict.fromkeys(said):
-        if never & {word, word.removesuffix("s"), word.removesuffix("es")}:
+    own = [analyte for each in evidence for analyte in each.analytes]
+    for word in dict.fromkeys((*NEVER_SAID, *own)):
+        if _says(text, word):
             yield (key,), f"{shown(word)} tells a stranger what this is about; say it without"
-    if program.title.lower() in text.lower():
+    if _says(text, program.title):
         yield (key,), "it names the program; say it without"
+
+
+def _says(text: str, word: str) -> bool:
+    """Tell whether a text has a word, in whatever case, number and accents."""
+    return bool(re.search(rf"(?<!\w){re.escape(_bare(word))}(e?s)?(?!\w)", _bare(text)))
+
+
+def _bare(text: str) -> str:
+    """Return a text without accents, in small letters."""
+    apart = unicodedata.normalize("NFKD", text)
+    return "".join(letter for letter in apart if not unicodedata.combining(letter)).casefold()
 
 
 def messages_once(program: Program, _: Whole) -> Found:
@@ -74,6 +89,11 @@ def messages_once(program: Program, _: Whole) -> Found:
     for index, signal in enumerate(program.signals):
         if any(signal.name == other.name for other in program.signals[:index]):
             yield ("signals", index, "name"), f"{signal.name} stands above already"
+
+
+def roles_once(signal: Signal, _: Whole) -> Found:
+    """Find a role that is told twice."""
+    yield from listed_once(signal.to, ("to",))
 
 
 def one_turn(turn: Turn, _: Whole) -> Found:
@@ -93,5 +113,5 @@ RULES = {
     Message: (placeholders_known, nothing_told),
     Milestone: (nothing_told_by_milestone,),
     Turn: (one_turn,),
-    Signal: (target_of_signal,),
+    Signal: (target_of_signal, roles_once),
 }

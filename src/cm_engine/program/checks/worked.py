@@ -6,6 +6,7 @@ from cm_engine.program.checks.base import Found, Whole, awarded, known_target, t
 from cm_engine.program.models import Program
 from cm_engine.program.plan import visit_count, visits_by_week
 from cm_engine.program.units import Unit
+from cm_engine.program.values import either, shown
 from cm_engine.program.worked import Case, Seen
 from cm_engine.spelling import nearest
 
@@ -37,7 +38,7 @@ def targets_of_case(case: Case, whole: Whole) -> Found:
 
 
 def something_seen(seen: Seen, whole: Whole) -> Found:
-    """Find an observation in which nothing is seen, or of a target or an event that is not there."""
+    """Find an observation in which nothing is seen, or of a target that is not there."""
     if seen.target is not None and (unknown := known_target(seen.target, whole.program)):
         yield ("target",), unknown
     if seen.target is None and seen.event is None and len(whole.program.targets) > 1:
@@ -45,6 +46,52 @@ def something_seen(seen: Seen, whole: Whole) -> Found:
     shows = [seen.result, seen.value, seen.panel or None, seen.conditions or None, seen.event]
     if all(each is None for each in shows):
         yield (), "expected a result, a value, a panel, conditions or an event: nothing was seen"
+
+
+def known_event(seen: Seen, whole: Whole) -> Found:
+    """Find an event that the program does not know, or one that has what a visit has."""
+    if seen.event is None:
+        return
+    of_visits = seen.model_fields_set - {"event", "value", "on"}
+    if of_visits:
+        yield (min(of_visits),), "an event is nobody's visit; write two observations, or remove it"
+    events = {milestone.when.event for milestone in whole.program.milestones.values()} - {None}
+    known = sorted([*filter(None, events), *(["deposit"] if whole.program.deposit else [])])
+    if seen.event not in known:
+        expected = f"expected {either(known)}" if known else "the program knows none"
+        hint = nearest(seen.event, known) or f"; {expected}"
+        yield ("event",), f"there is no event {shown(seen.event)}{hint}"
+
+
+def fits_target(seen: Seen, whole: Whole) -> Found:
+    """Find a choice, a group or a prescription that the target does not have."""
+    target = whole.program.targets.get(seen.target or next(iter(whole.program.targets)))
+    if target is None:
+        return
+    options = {name for phase in target.schedule for name in phase.choice}
+    if seen.choice is not None and seen.choice not in options:
+        yield ("choice",), f"{shown(seen.choice)} is no reward to choose{nearest(seen.choice, options)}"
+    sizes = [phase.group.size if phase.group else len(phase.together) for phase in target.schedule]
+    if seen.group is not None and seen.group > max(sizes):
+        yield ("group",), f"expected at most the size of the group, {max(sizes)}, got {seen.group}"
+    counted = {*(target.evidence.analytes if target.evidence else ()), *seen.panel}
+    for index, analyte in enumerate(seen.prescribed):
+        if analyte not in counted:
+            yield ("prescribed", index), f"{shown(analyte)} is not tested for{nearest(analyte, counted)}"
+
+
+def days_of_observations(case: Case, _: Whole) -> Found:
+    """Find a day in a case without a start, or before it."""
+    for index, seen in enumerate(case.observations):
+        if seen.on is not None and case.start is None:
+            yield ("observations", index, "on"), "a day needs a case with a start; add start, with a date"
+        elif seen.on is not None and case.start is not None and seen.on < case.start:
+            yield (
+                ("observations", index, "on"),
+                f"expected {case.start}, the start, or a later day, got {seen.on}",
+            )
+    if case.truncate and case.observations:
+        yield ("truncate",), "observations are not cut to the plan; remove truncate"
 
 
 def expects_something(case: Case, _: Whole) -> Found:
@@ -86,7 +133,7 @@ def results_within_plan(case: Case, whole: Whole) -> Found:
         name = place[-1] if place[-1] in whole.program.targets else next(iter(whole.program.targets))
         target = whole.program.targets[name]
         planned = visit_count(whole.program.plan(target))
-        if len(word) > planned and not case.truncate and target.retest is None:
+        if planned and len(word) > planned and not case.truncate and target.retest is None:
             yield (
                 place,
                 f"{len(word)} results, but the plan has {planned} visits; shorten, or add truncate: true",
@@ -102,10 +149,22 @@ def dated_case(case: Case, whole: Whole) -> Found:
 def exact_awards(case: Case, whole: Whole) -> Found:
     """Find an expected award with more decimals than the unit of its visit."""
     if case.results is None or len(whole.program.targets) > 1:
+        yield from _finer_than_all(case, whole)
         return
     units = _unit_of_visits(whole.program)
     for index, (number, unit) in enumerate(zip(case.awards or (), units, strict=False)):
         yield from too_fine([(("awards", index), number)], unit)
+
+
+def _finer_than_all(case: Case, whole: Whole) -> Found:
+    """Find an expected award that is finer than everything that is awarded."""
+    units = awarded(whole.program).values()
+    for index, number in enumerate(case.awards or ()):
+        if units and not any(unit.fits(number) for unit in units):
+            yield (
+                ("awards", index),
+                f"expected no more decimals than {' or '.join(u.name for u in units)} has, got {number}",
+            )
 
 
 def _unit_of_visits(program: Program) -> Iterator[Unit | None]:
@@ -141,7 +200,7 @@ def totals_of_awarded(case: Case, whole: Whole) -> Found:
 
 
 RULES = {
-    Seen: (something_seen,),
+    Seen: (something_seen, known_event, fits_target),
     Case: (
         one_timeline,
         targets_of_case,
@@ -149,6 +208,7 @@ RULES = {
         awards_for_results,
         results_within_plan,
         dated_case,
+        days_of_observations,
         exact_awards,
         total_of_one_unit,
         totals_of_awarded,
