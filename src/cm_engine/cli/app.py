@@ -18,9 +18,10 @@ from rich.progress import track
 from cm_engine import __version__
 from cm_engine import catalogue as programs
 from cm_engine.cases import case_problems, observation
+from cm_engine.cli.curves import curve
 from cm_engine.cli.forms import timeline_json
 from cm_engine.cli.keys import keys_page
-from cm_engine.cli.pages import curve, index_page, program_page
+from cm_engine.cli.pages import index_page, program_page
 from cm_engine.cli.records import DrawRecord, SeenSoFar, read_record
 from cm_engine.cli.results import Participant, read_results
 from cm_engine.cli.tables import cases_table, catalogue_table, cohort_table, explained, screen, timeline_table
