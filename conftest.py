@@ -34,7 +34,10 @@ class ConsoleParser(CodeBlockParser):
 
 
 class SavedFileParser(CodeBlockParser):
-    """Save each YAML or CSV block whose first line is `# NAME` under that name, for the commands after it."""
+    """Save each YAML or CSV block whose first line is `# NAME` under that name, for the commands after it.
+
+    A YAML file keeps its first line, which is a comment, as a reader who copies it has it.
+    """
 
     def __call__(self, document: Document) -> Iterator[Region]:
         """Yield the blocks that name themselves."""
@@ -45,7 +48,8 @@ class SavedFileParser(CodeBlockParser):
     def evaluate(self, example: Example) -> None:
         """Write the file into the folder that the document's commands run in."""
         name, _, text = str(example.parsed).partition("\n")
-        Path(name.removeprefix("# ").strip()).write_text(text, "utf-8")
+        file = Path(name.removeprefix("# ").strip())
+        file.write_text(text if file.suffix == ".csv" else str(example.parsed), "utf-8")
 
 
 def _commands(block: str) -> Iterator[tuple[str, str]]:

@@ -72,6 +72,7 @@ def test_run_prints_the_decisions_of_a_word_as_json() -> None:
                 "limited": False,
                 "opens": "",
                 "after": 1,
+                "by_group": False,
             },
         ],
     }
@@ -402,7 +403,7 @@ def test_run_decides_several_targets_in_the_order_of_their_days() -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--"], "which target is missing; expected one of stimulants, medication, counselling"),
+        (["--"], "say which target was seen (known: stimulants, medication, counselling)"),
         (["stimulant=--"], "there is no target 'stimulant'; did you mean 'stimulants'?"),
         (
             ["stimulants=-", "stimulants=-"],
@@ -470,7 +471,7 @@ def test_lines_of_one_participant_that_disagree_are_refused(tmp_path: Path) -> N
     assert [line.split(": error: ")[1] for line in done.stderr.splitlines()] == [
         "start: participant p-1 starts on 2026-01-05 by a line above, and here on 2026-01-06",
         "participant: 'p-1' is on line 2 already",
-        "target: there is no target 'sessions'; expected one of stimulants, medication, counselling",
+        "target: there is no target 'sessions' (known: stimulants, medication, counselling)",
     ]
 
 
@@ -497,8 +498,16 @@ def test_draws_that_the_seed_draws_are_verified(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("slip: small", "slip: large", "draw 1 of observation-1/draw is small, recorded as large"),
-        ("value: 1.00", "value: 20.00", "draw 1 of observation-1/draw is small, recorded as small"),
+        (
+            "slip: small",
+            "slip: large",
+            "draw 1 of observation-1/draw is small, worth 100 in minor units; recorded is large, worth 100",
+        ),
+        (
+            "value: 1.00",
+            "value: 20.00",
+            "draw 1 of observation-1/draw is small, worth 100 in minor units; recorded is small, worth 2000",
+        ),
         ("seed: 0001", "seed: 0002", "the seed is not the one committed to"),
     ],
 )

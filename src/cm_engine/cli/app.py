@@ -131,19 +131,24 @@ def run(
 
 def _run_file(rules: Rules, file: Path, start: date | None, *, truncate: bool, as_json: bool) -> None:
     participants = read_results(file, rules, start, truncate=truncate)
-    decided = _decided(rules, participants)
+    decided = list(_decided(rules, participants))
     if as_json:
         for participant, timeline in decided:
             sys.stdout.write(timeline_json(rules, timeline, participant.participant) + "\n")
     else:
-        screen().print(cohort_table(rules, list(decided)))
+        screen().print(cohort_table(rules, decided))
 
 
 def _decided(rules: Rules, participants: Iterable[Participant]) -> Iterator[tuple[Participant, Timeline]]:
     """Decide participant after participant, with a progress bar where a person watches."""
     watched = Console(stderr=True)
     for participant in track(participants, "Deciding", console=watched, disable=not watched.is_terminal):
-        yield participant, decide(rules.program, participant.results, start=participant.start)
+        try:
+            timeline = decide(rules.program, participant.results, start=participant.start)
+        except ResultsError as error:
+            msg = f"participant {participant.participant}: {error}"
+            raise ResultsError(msg) from error
+        yield participant, timeline
 
 
 @app.command(epilog="Example: cm-engine explain va-prize --results ---e-o--")
@@ -291,6 +296,9 @@ def _timeline(
     """Decide words, or the observations of a file."""
     if not isinstance(given, Path):
         return decide(program, _words(given or []), start=start, truncate=truncate)
+    if truncate:
+        msg = "--truncate shortens words of results; remove it, or shorten the observations"
+        raise ResultsError(msg)
     seen = read_record(given, SeenSoFar)
     return decide(program, map(observation, seen.observations), start=start, before=seen.before)
 
@@ -307,14 +315,14 @@ def _words(results: list[str]) -> Results:
     return {name: word for name, _, word in pairs}
 
 
-@app.command("verify-draws", epilog="Example: cm-engine verify-draws draws.json")
+@app.command("verify-draws", epilog="Example: cm-engine verify-draws draws.yaml")
 def verify_draws(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="a record of draws, in JSON")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="a record of draws, in YAML or JSON")],
 ) -> None:
     """Draw all draws again, and compare.
 
-    The record has the program, the unit, the commitment published before the first draw, the seed published
-    after the last (in hexadecimal), and the draws, each with its key, number, slip and value.
+    The record has the program, the commitment published before the first draw, the seed published after the
+    last (in hexadecimal), and the draws, each with its key, number, slip and value; and unit, if that is not draw.
     Exits with 1 if a draw is not what was drawn.
     """
     record = read_record(file, DrawRecord)

@@ -112,7 +112,8 @@ def cases_table(program: Program, problems: Sequence[Problem | None]) -> Group:
     failed = sum(problem is not None for problem in problems)
     if not problems:
         return Group(Text(f"{name}: no cases, so nothing was compared"))
-    verdict = f"{failed} of {len(problems)} cases differ" if failed else f"all {len(problems)} cases pass"
+    many = f"all {len(problems)} cases pass" if len(problems) > 1 else "the 1 case passes"
+    verdict = f"{failed} of {counted_noun(len(problems), 'case')} differ" if failed else many
     return Group(Text(f"{name}: {verdict}"), table)
 
 

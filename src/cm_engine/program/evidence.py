@@ -9,7 +9,7 @@ from pydantic import Field
 from cm_engine.program.parts import Count, NotMet, Part, Text
 from cm_engine.program.values import Amount, Share
 
-Condition = Literal["dilute", "substituted", "adulterated", "late", "rescheduled", "makeup"]
+Condition = Literal["substituted", "adulterated", "dilute", "late", "rescheduled", "makeup"]
 CONDITIONS: tuple[Condition, ...] = get_args(Condition)
 ReadAs = Literal["as tested", "open", "positive", "missed", "excused", "invalid", "refused"]
 

@@ -140,4 +140,5 @@ class Limit(Part):
     @property
     def needs_start(self) -> bool:
         """Tell whether the limit means nothing in a timeline without dates."""
-        return len(self.amount.changes) > 1 or self.per in {"month", "grant year"}
+        shared = self.payer is not None or self.fund is not None
+        return shared or len(self.amount.changes) > 1 or self.per in {"month", "grant year"}

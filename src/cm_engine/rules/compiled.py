@@ -38,6 +38,7 @@ class TargetRules:
         reads: the outcome of each condition of a specimen, by its name; "" is as tested, and `OPEN` leaves the visit open.
         quotas: each with its place in what the state has counted.
         looks_back: how many measured values its criteria need.
+        looks_at_others: it pays only where another target is met at the same visit.
         looked_back_on: another target pays only if this one was met at the same visit.
         given_as_read: a symbol is the outcome as it stands, with nothing to look up or to count.
     """
@@ -51,6 +52,7 @@ class TargetRules:
     quotas: tuple[tuple[int, Quota], ...]
     retest: Retest | None
     looks_back: int
+    looks_at_others: bool
     looked_back_on: bool
     given_as_read: bool
 
@@ -109,10 +111,9 @@ class Rules:
         found = next((target for target in self.targets if target.name == name), None)
         if found is None:
             known = [target.name for target in self.targets]
-            asked = (
-                f"there is no target {name!r}{nearest(name, known)}" if name else "which target is missing"
-            )
-            msg = f"{asked}; expected one of {', '.join(known)}"
+            hint = nearest(name, known)
+            asked = f"there is no target {name!r}{hint}" if name else "say which target was seen"
+            msg = f"{asked} (known: {', '.join(known)})"
             raise ResultsError(msg)
         return found
 
@@ -135,7 +136,7 @@ def compile_rules(program: Program) -> Rules:
         quotas=len(quotas),
         milestones=milestones,
         deposit=deposit,
-        events=(*events, *(["deposit"] if deposit else [])),
+        events=tuple(dict.fromkeys([*events, *(["deposit"] if deposit else [])])),
         closed=frozenset(_closed_days(program)),
         open_on=frozenset(map(WEEKDAYS.index, program.open_on)),
         payout=program.payout,
@@ -170,6 +171,7 @@ def _targets(program: Program) -> Iterator[TargetRules]:
             quotas=tuple(enumerate(target.quotas, start=counted)),
             retest=target.retest,
             looks_back=max(looks_back(phase.criterion) for phase in target.schedule),
+            looks_at_others=any(phase.provided for phase in target.schedule),
             looked_back_on=name in provided,
             given_as_read=not (special or program.closures),
         )

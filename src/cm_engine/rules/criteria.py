@@ -4,6 +4,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
+from cm_engine.errors import ResultsError
 from cm_engine.program.evidence import Criterion, Fall, Goal, Percentile, Threshold
 
 Bar = tuple[str, Fraction]
@@ -42,11 +43,24 @@ class Judgement(NamedTuple):
     bar: Bar | None
 
 
+def checked_value(value: object) -> Decimal:
+    """Return a measured value after looking that it is one.
+
+    Raises:
+        ResultsError: it is not an exact decimal of 0 or more.
+    """
+    if isinstance(value, Decimal) and value.is_finite() and value >= 0:
+        return value
+    msg = f"expected a measured value as a Decimal of 0 or more, got {value!r}"
+    raise ResultsError(msg)
+
+
 def judge(criterion: Criterion, memory: Memory, measured: Measured) -> Judgement:
     """Return whether a value meets a criterion, by the values before it.
 
     Example:
-        >>> from cm_engine.program.evidence import Criterion, Fall
+        >>> from cm_engine.errors import ResultsError
+    from cm_engine.program.evidence import Criterion, Fall
         >>> half = Criterion(fall=Fall(share="0.50", since="baseline"))
         >>> judge(half, Memory(Decimal(4000), (Measured(Decimal(4000), 0),)), Measured(Decimal(2000), 2)).met
         True
@@ -122,7 +136,7 @@ def _after_fall(fall: Fall, memory: Memory, day: int) -> Bar | None:
         return None
     last, before = memory.recent[-1]
     left = 1 - Fraction(fall.share)
-    days = day - before
+    days = max(1, day - before)
     if fall.daily == "linear":
         left = max(Fraction(0), 1 - Fraction(fall.share) * days)
     elif fall.daily == "compound":

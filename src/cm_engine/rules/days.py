@@ -7,7 +7,8 @@ from decimal import Decimal
 from cm_engine.errors import ResultsError, UndatedError
 from cm_engine.program.values import WEEKS_MAX
 from cm_engine.rules.compiled import Rules, TargetRules
-from cm_engine.rules.criteria import NO_VALUES, Measured, Memory
+from cm_engine.rules.criteria import NO_VALUES, Measured, Memory, checked_value
+from cm_engine.rules.limits import When
 from cm_engine.rules.milestones import Progress
 from cm_engine.rules.plan import Visit
 from cm_engine.rules.state import Ladder, Received, State, Track
@@ -50,8 +51,23 @@ def initial_state(rules: Rules, start: date | None = None, before: Before | None
 
 def _memory(target: TargetRules, values: Sequence[Decimal], day: int) -> Memory:
     """Return the values from before the plan, as far back as some criterion looks."""
-    recent = tuple(Measured(value, day) for value in values)[-target.looks_back :]
+    recent = tuple(Measured(checked_value(value), day) for value in values)[-target.looks_back :]
     return Memory(values[0] if values else None, recent)
+
+
+def when_of_visit(visit: Visit, on: date | None) -> When:
+    """Return the day of a visit as limits and criteria count it; without dates the planned one."""
+    return When(on.toordinal() if on else visit.days[0], visit.week, on)
+
+
+def when_of_event(rules: Rules, state: State, on: date | None) -> When:
+    """Return the day of an event as limits and criteria count it; without dates that of the last visit decided."""
+    if on is not None and state.start is not None:
+        return When(on.toordinal(), max(0, (on - state.start).days // 7) + 1, on)
+    tracks = zip(rules.targets, state.tracks, strict=True)
+    days = [target.visits[track.visits - 1].days[0] for target, track in tracks if track.visits]
+    day = max(days, default=0)
+    return When(day, day // 7 + 1, None)
 
 
 def expected_day(rules: Rules, state: State, visit: Visit) -> date | None:
@@ -61,10 +77,8 @@ def expected_day(rules: Rules, state: State, visit: Visit) -> date | None:
     """
     if state.start is None or state.last is None:
         return state.last
-    day = state.start + timedelta(days=visit.days[state.start.weekday()])
-    if day in rules.closed:
-        day = _next_open(rules, day)
-    return max(state.last, day)
+    day = max(state.last, state.start + timedelta(days=visit.days[state.start.weekday()]))
+    return _next_open(rules, day) if day in rules.closed else day
 
 
 def _next_open(rules: Rules, day: date) -> date:
@@ -77,7 +91,9 @@ def _next_open(rules: Rules, day: date) -> date:
 
 
 def not_before(state: State, on: date, visit: Visit | None = None) -> date:
-    """Return the day of an observation, after looking that nothing decided before comes after it.
+    """Return the day of an observation, after looking that no visit decided before comes after it.
+
+    An event, such as the intake, may come before the start.
 
     Raises:
         ResultsError: the timeline has no dates, or the day is before the last one decided.
@@ -88,8 +104,10 @@ def not_before(state: State, on: date, visit: Visit | None = None) -> date:
     if state.start is None:
         msg = f"{what} is on {on}, in a timeline without dates; begin it with a start"
         raise ResultsError(msg)
+    decided = any(track.visits for track in state.tracks)
+    if visit is None and not decided:
+        return on
     if state.last and on < state.last:
-        decided = any(track.visits for track in state.tracks)
         before = f"what was decided last, on {state.last}" if decided else f"the start on {state.last}"
         msg = f"{what} is on {on}, before {before}; decide visits in order of their days"
         raise ResultsError(msg)

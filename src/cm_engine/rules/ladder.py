@@ -108,7 +108,7 @@ def _respond(visit: Visit, ladder: Ladder, effect: Effect, outcome: str) -> Resp
             return _reset(visit, ladder, outcome)
         case Effect.HOLD:
             kept = visit.phase.has_place and visit.left_in_phase > 0
-            lost = _forgone(visit.phase, ladder) if outcome in "+or" else ()
+            lost = _forgone(visit, ladder) if outcome in "+or" else ()
             return Response(_end_week(visit, ladder), 0, (Held(outcome, kept), *lost))
         case Effect.NOTHING:
             return Response(_end_week(visit, ladder), 0, (NotRequired(),))
@@ -194,16 +194,16 @@ def _reset(visit: Visit, ladder: Ladder, outcome: str) -> Response:
     restart = rate(phase, next_rung(phase, after))
     is_lost = visit.left_in_phase > 0 and restart < rate(phase, next_rung(phase, ladder))
     was_reset = WasReset(phase.unit, outcome, restart if is_lost else None)
-    return Response(after, 0, (was_reset, *_forgone(phase, ladder)))
+    return Response(after, 0, (was_reset, *_forgone(visit, ladder)))
 
 
-def _forgone(phase: PhaseRules, ladder: Ladder) -> Iterator[Forgone]:
+def _forgone(visit: Visit, ladder: Ladder) -> Iterator[Forgone]:
     """Yield what a lapse takes off, where a participant reads of what is kept."""
-    unit, amount = (
-        phase.variants[0] if phase.variants else (phase.unit, rate(phase, next_rung(phase, ladder)))
-    )
-    if phase.words.kept and amount:
-        yield Forgone(unit, amount)
+    if visit.phase.words.kept:
+        kept = _met(visit, ladder)
+        kept = _vary(visit.phase, kept, visit.phase.usual) if visit.phase.variants else kept
+        if kept.earned:
+            yield Forgone(kept.unit or visit.phase.unit, kept.earned)
 
 
 def _saved(phase: PhaseRules, ladder: Ladder) -> int:
@@ -235,8 +235,7 @@ def way_back(visits: Sequence[Visit], ladder: Ladder) -> Recoverable | None:
     amount = rate(phase, recovered[-1].ladder.paid)
     if amount <= rate(phase, climbed[-1].ladder.paid):
         return None
-    in_all = sum(response.earned for response in recovered)
-    return Recoverable(phase.unit, recovery.after, amount, recovery.paid_nth, in_all, phase.in_a_row)
+    return Recoverable(phase.unit, recovery.after, amount, recovery.paid_nth, phase.in_a_row)
 
 
 def all_met(visits: Iterable[Visit], ladder: Ladder) -> Iterator[Response]:

@@ -105,25 +105,26 @@ def _allowed(limit: LimitRules, so_far: Received, earned: int, when: When) -> in
 
 
 def _added(limit: LimitRules, so_far: Received, earned: int, award: int, when: When) -> Received:
-    if limit.per == "rolling days":
-        return Received(recent=(*_recent(limit, so_far, when), (when.day, award)))
     number = window(limit.per, when, limit.begins)
-    before = so_far if so_far.window == number else Received(number)
-    stopped = limit.crossing == "stop" and _allowed(limit, so_far, earned, when) < earned
-    return Received(number, before.amount + award, (), before.stopped or stopped)
+    after = so_far.plus(number, award) if award else so_far
+    stops = limit.crossing == "stop" and _allowed(limit, so_far, earned, when) < earned
+    return (
+        after._replace(stopped=(*after.stopped, number)) if stops and number not in after.stopped else after
+    )
 
 
 def _used(limit: LimitRules, so_far: Received, when: When) -> int | None:
     """Return what already counts against a limit; None if the window has stopped paying."""
     if limit.per == "rolling days":
-        return sum(amount for _, amount in _recent(limit, so_far, when))
-    if so_far.window != window(limit.per, when, limit.begins):
-        return 0
-    return None if so_far.stopped else so_far.amount
+        return _in_rolling_days(limit.days, so_far, when.day)
+    number = window(limit.per, when, limit.begins)
+    return None if number in so_far.stopped else so_far.in_window(number)
 
 
-def _recent(limit: LimitRules, so_far: Received, when: When) -> tuple[tuple[int, int], ...]:
-    return tuple(part for part in so_far.recent if part[0] > when.day - limit.days)
+def _in_rolling_days(days: int, so_far: Received, day: int) -> int:
+    """Return the most that any run of days has received that a day belongs to."""
+    ends = {day, *(each for each, _ in so_far.windows if day <= each < day + days)}
+    return max(sum(amount for each, amount in so_far.windows if end - days < each <= end) for end in ends)
 
 
 def window(per: Window, when: When, begins: tuple[int, int] = (1, 1)) -> int:
@@ -137,7 +138,7 @@ def window(per: Window, when: When, begins: tuple[int, int] = (1, 1)) -> int:
     match per:
         case "calendar year":
             return when.on.year if when.on else 0
-        case "day":
+        case "day" | "rolling days":
             return when.day
         case "week":
             return when.week

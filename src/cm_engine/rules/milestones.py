@@ -153,10 +153,13 @@ def is_spent(milestone: MilestoneRules, progress: Progress) -> bool:
     return milestone.at_most is not None and progress.times >= milestone.at_most
 
 
-def is_missed(milestone: MilestoneRules, progress: Progress) -> bool:
-    """Tell whether the weeks of a milestone are over without it."""
-    over = milestone.kind == "end_of" and progress.decided == sum(milestone.due.values())
-    return over and not progress.times
+def is_over(milestone: MilestoneRules, progress: Progress, left: Mapping[str, int]) -> bool:
+    """Tell whether no visit is left that could reach a milestone; an event may always happen."""
+    if milestone.kind == "event":
+        return False
+    if milestone.kind == "end_of" and progress.decided == sum(milestone.due.values()):
+        return True
+    return not any(left[name] for name in milestone.targets)
 
 
 def _counted(milestone: MilestoneRules, progress: Progress) -> tuple[Progress, bool]:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from cm_engine.errors import PlanExceededError
 from cm_engine.rules.compiled import Rules, TargetRules
-from cm_engine.rules.days import expected_day, not_before
+from cm_engine.rules.days import expected_day, not_before, when_of_visit
 from cm_engine.rules.limits import When
 from cm_engine.rules.plan import Visit
 from cm_engine.rules.state import Observation, State, Track
@@ -24,7 +24,7 @@ class Occasion(NamedTuple):
     @property
     def when(self) -> When:
         """Return the day of the visit, as limits and criteria count it."""
-        return When(self.on.toordinal() if self.on else self.visit.days[0], self.visit.week, self.on)
+        return when_of_visit(self.visit, self.on)
 
     def tracks_with(self, track: Track) -> tuple[Track, ...]:
         """Return the tracks of all targets, with another one for this target."""

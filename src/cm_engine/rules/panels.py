@@ -1,6 +1,6 @@
 """From a specimen's panel to one outcome: which analytes count, what is missing, what a prescription explains."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from cm_engine.errors import ResultsError
 from cm_engine.program.evidence import TargetEvidence
@@ -39,6 +39,31 @@ def outcome_of_panel(
     if ({POSITIVE, NEGATIVE} - {wanted}) & results:
         return POSITIVE
     return INVALID if INVALID in results or not results else NEGATIVE
+
+
+def checked_panel(evidence: TargetEvidence, panel: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return a panel after looking at each result of it.
+
+    Raises:
+        ResultsError: a result is neither - nor +, an analyte is there twice, or its name is nearly that of another.
+    """
+    found: dict[str, str] = {}
+    for analyte, result in panel:
+        if result not in {NEGATIVE, POSITIVE}:
+            msg = f"the result of {analyte} is {result!r}; expected - or +"
+            raise ResultsError(msg)
+        if analyte in found:
+            msg = f"{analyte} is in the panel twice"
+            raise ResultsError(msg)
+        if (
+            evidence.analytes
+            and analyte not in evidence.analytes
+            and (hint := nearest(analyte, evidence.analytes))
+        ):
+            msg = f"{analyte!r} is none of the analytes that count{hint}"
+            raise ResultsError(msg)
+        found[analyte] = result
+    return found
 
 
 def explained_by(

@@ -14,30 +14,35 @@ def paid_out(payout: Payout, paid: Sequence[tuple[Unit, int]], on: date | None) 
 
     Without a date, set days cannot be told and are left open.
     """
-    unit = next((unit for unit, amount in paid if amount), None)
-    if unit is None:
+    awarded = [unit for unit, amount in paid if amount]
+    if not awarded:
         return None
-    expires = on + timedelta(days=payout.expires_after) if on and payout.expires_after else None
-    minimum = unit.minor(payout.minimum) if payout.minimum and unit.is_money else 0
-    day = on if payout.when == "at once" else pay_day(payout, on) if on else None
-    return PaidOut(unit, day, minimum, expires)
+    unit = next((unit for unit in awarded if unit.is_money), awarded[0])
+    day = pay_day(payout, on) if on else None
+    kept = timedelta(days=payout.expires_after or 0)
+    expires = (day or on) + kept if on and payout.expires_after else None
+    return PaidOut(unit, payout.when, day, _minimum(payout, unit), expires)
 
 
 def pay_day(payout: Payout, on: date) -> date | None:
-    """Return the first set day from a day on, itself included; None where awards are paid on request.
+    """Return the first set day from a day on, itself included; at once it is the day, and on request none.
 
     Example:
         >>> from datetime import date
         >>> pay_day(Payout(when="set days", days=("friday",)), date(2026, 1, 5))
         datetime.date(2026, 1, 9)
     """
-    if not payout.days:
+    if payout.when == "on request":
         return None
-    waits = min((WEEKDAYS.index(day) - on.weekday()) % 7 for day in payout.days)
+    waits = min(((WEEKDAYS.index(day) - on.weekday()) % 7 for day in payout.days), default=0)
     return on + timedelta(days=waits)
 
 
 def payable(payout: Payout, unit: Unit, balance: int) -> int:
     """Return how much of a balance may be handed over on request, in minor units: all of it, or nothing yet."""
-    minimum = unit.minor(payout.minimum) if payout.minimum and unit.is_money else 0
-    return balance if balance >= minimum else 0
+    return balance if balance >= _minimum(payout, unit) else 0
+
+
+def _minimum(payout: Payout, unit: Unit) -> int:
+    """Return the least that is handed over on request, in minor units."""
+    return unit.minor(payout.minimum) if payout.minimum and unit.is_money else 0

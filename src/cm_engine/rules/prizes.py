@@ -12,11 +12,12 @@ from itertools import accumulate, count
 from math import lcm
 from typing import NamedTuple
 
-from cm_engine.errors import ResultsError
+from cm_engine.errors import ResultsError, StateError
 from cm_engine.program.models import Program
 from cm_engine.program.prizes import Bowl, TradeUp
 from cm_engine.program.units import Unit
 from cm_engine.rules.compiled import Rules
+from cm_engine.rules.days import when_of_event, when_of_visit
 from cm_engine.rules.limits import When, add, cut
 from cm_engine.rules.reasons import Limited
 from cm_engine.rules.state import Award, Decision, State
@@ -52,6 +53,10 @@ class Bowls(NamedTuple):
 
     slips: Mapping[str, Slips]
     seed: bytes
+
+    def __repr__(self) -> str:
+        """Return the bowls without the seed, which is a secret."""
+        return f"Bowls({dict(self.slips)!r})"
 
 
 class Drawn(NamedTuple):
@@ -186,14 +191,20 @@ def award_prizes(
         bowls: what is in each bowl, and the secret of the enrollment.
         key: what is drawn for: an id of the observation.
     """
+    if state.program != rules.digest:
+        raise StateError(state.program, rules.digest)
     after, drawn = dict(bowls.slips), list[Drawn]()
     for unit, draws in decision.paid:
-        if unit.name in after:
-            after[unit.name], won = draw(after[unit.name], bowls.seed, f"{key}/{unit.name}", draws)
-            drawn += won
+        if unit.name not in rules.program.bowls or not draws:
+            continue
+        if unit.name not in after:
+            msg = f"the bowl of {unit.name} is missing, and there are {draws} draws from it"
+            raise ResultsError(msg)
+        after[unit.name], won = draw(after[unit.name], bowls.seed, f"{key}/{unit.name}", draws)
+        drawn += won
     money = rules.program.unit(None)
     value = sum(each.value for each in drawn)
-    when = When(decision.on.toordinal() if decision.on else 0, decision.week, decision.on)
+    when = _when(rules, state, decision)
     limits = rules.limits_on.get(money.name, ())
     award, limited = cut(limits, state.received, value, when) if value else (0, None)
     received = add(limits, state.received, value, award, when) if value else state.received
@@ -202,6 +213,13 @@ def award_prizes(
         Bowls(after, bowls.seed),
         Prizes(tuple(drawn), Award(money, award), limited),
     )
+
+
+def _when(rules: Rules, state: State, decision: Decision) -> When:
+    """Return the day of a decision, as the limits count it."""
+    if not decision.visit:
+        return when_of_event(rules, state, decision.on)
+    return when_of_visit(rules.target(decision.target).visits[decision.visit - 1], decision.on)
 
 
 def misdrawn(slips: Slips, published: str, seed: bytes, drawn: Iterable[Drawn]) -> Iterator[str]:
@@ -216,10 +234,18 @@ def misdrawn(slips: Slips, published: str, seed: bytes, drawn: Iterable[Drawn]) 
     if commitment(seed) != published:
         yield f"the seed is not the one committed to: its SHA-256 is {commitment(seed)}, not {published}"
         return
+    last: dict[str, int] = {}
     for record in drawn:
+        if record.number != last.get(record.key, 0) + 1:
+            yield f"draw {record.number} of {record.key} does not follow draw {last.get(record.key, 0)} of it"
+            return
+        last[record.key] = record.number
         slips, found = _draw_one(slips, seed, record.key, record.number)
         if found != record:
-            yield f"draw {record.number} of {record.key} is {found.slip or 'nothing'}, recorded as {record.slip or 'nothing'}"
+            was, said = (
+                f"{each.slip or 'nothing'}, worth {each.value} in minor units" for each in (found, record)
+            )
+            yield f"draw {record.number} of {record.key} is {was}; recorded is {said}"
             return
 
 

@@ -10,11 +10,11 @@ from typing import NamedTuple
 from cm_engine.errors import ResultsError
 from cm_engine.program.evidence import CONDITIONS
 from cm_engine.program.values import OUTCOMES, unknown_result
-from cm_engine.rules.compiled import OPEN, SYMBOLS
-from cm_engine.rules.criteria import Measured, Memory, judge, remember
+from cm_engine.rules.compiled import OPEN, SYMBOLS, Rules, TargetRules
+from cm_engine.rules.criteria import Measured, Memory, checked_value, judge, remember
 from cm_engine.rules.limits import window
 from cm_engine.rules.occasion import Occasion
-from cm_engine.rules.panels import explained_by, outcome_of_panel
+from cm_engine.rules.panels import checked_panel, explained_by, outcome_of_panel
 from cm_engine.rules.reasons import (
     BeyondQuota,
     Explained,
@@ -28,7 +28,7 @@ from cm_engine.rules.reasons import (
     Wait,
     Waiting,
 )
-from cm_engine.rules.state import Evidence, Observation, Received
+from cm_engine.rules.state import Evidence, Observation, Received, State
 from cm_engine.spelling import nearest
 
 NOTHING = Evidence()
@@ -39,6 +39,7 @@ class Reading(NamedTuple):
 
     Attributes:
         outcome: one symbol, or nothing as long as it is not known.
+        effect: the symbol that the ladder takes, where a group or another target decides; else the outcome.
         memory: the values that the criteria of the target look back on.
         counted: what each quota has counted.
         waits: what the visit stays open for; nothing if it is decided.
@@ -52,6 +53,7 @@ class Reading(NamedTuple):
     waits: Wait = ""
     variant: int = 0
     put_off: bool = False
+    effect: str = ""
     reasons: tuple[Reason, ...] = ()
 
 
@@ -70,14 +72,14 @@ def read(look: Occasion, observation: Observation) -> Reading:
         reading = rule(look, seen, reading)
         if reading.waits:
             break
-    return reading
+    return reading._replace(effect=reading.effect or reading.outcome)
 
 
 def panel(look: Occasion, seen: Evidence, reading: Reading) -> Reading:
     """Read the analytes of a specimen."""
     if not seen.panel:
         return reading
-    evidence, panel = look.target.evidence, dict(seen.panel)
+    evidence, panel = look.target.evidence, checked_panel(look.target.evidence, seen.panel)
     outcome = outcome_of_panel(evidence, panel, seen.prescribed)
     explained = explained_by(evidence, panel, seen.prescribed)
     reasons: tuple[Reason, ...] = (Explained(explained),) if explained else ()
@@ -107,7 +109,10 @@ def _waiting(reading: Reading, what: Wait) -> Reading:
 def value(look: Occasion, seen: Evidence, reading: Reading) -> Reading:
     """Judge a measured value by the criterion of the phase."""
     measured, criterion = seen.value, look.visit.phase.criterion
-    if measured is None or reading.outcome == "_":
+    if measured is None:
+        return reading
+    checked_value(measured)
+    if reading.outcome == "_":
         return reading
     if criterion is None:
         msg = f"target {look.target.name!r} has no criterion for a measured value in weeks {look.visit.phase.weeks}"
@@ -136,8 +141,7 @@ def condition(look: Occasion, seen: Evidence, reading: Reading) -> Reading:
         if flaw not in CONDITIONS:
             msg = f"{flaw!r} is no condition of a specimen{nearest(flaw, CONDITIONS)}; expected {', '.join(CONDITIONS)}"
             raise ResultsError(msg)
-    grave = sorted(seen.conditions, key=(*CONDITIONS[1:3], CONDITIONS[0], *CONDITIONS[3:]).index)
-    for flaw in grave:
+    for flaw in sorted(seen.conditions, key=CONDITIONS.index):
         if look.target.reads[flaw] == OPEN:
             return reading._replace(outcome="e", put_off=True)
         if symbol := look.target.reads[flaw]:
@@ -171,14 +175,13 @@ def quota(look: Occasion, seen: Evidence, reading: Reading) -> Reading:
         if rule.of != name and rule.of not in seen.conditions:
             continue
         number = window(rule.per, look.when)
-        before = reading.counted[index]
-        used = before.amount if before.window == number else 0
+        used = reading.counted[index].in_window(number)
         if used >= rule.at_most:
             beyond = BeyondQuota(rule.of, rule.at_most, rule.per, rule.then)
             reasons = (*reading.reasons, beyond)
             return reading._replace(outcome=SYMBOLS[rule.then], put_off=False, reasons=reasons)
         counted = [*reading.counted]
-        counted[index] = Received(number, used + 1)
+        counted[index] = counted[index].plus(number, 1)
         reading = reading._replace(counted=tuple(counted))
     return reading
 
@@ -223,14 +226,14 @@ def group(look: Occasion, seen: Evidence, reading: Reading) -> Reading:
     if met > size or (paid == "who met" and not own <= met <= size - (not own)):
         msg = f"{met} members met the target, of a group of {size} in which this one's result is {reading.outcome}"
         raise ResultsError(msg)
-    outcome = reading.outcome
+    effect = reading.outcome
     if met >= need and paid == "all":
-        outcome = "-"
+        effect = "-"
     elif met < need and own:
-        outcome = "+"
+        effect = "+"
     variant = max(0, met - 1) if look.visit.phase.together else reading.variant
     reasons = (*reading.reasons, GroupMet(met, size, need))
-    return reading._replace(outcome=outcome, variant=variant, reasons=reasons)
+    return reading._replace(effect=effect, variant=variant, reasons=reasons)
 
 
 def _group_of(look: Occasion) -> tuple[int, int, str]:
@@ -259,13 +262,23 @@ def choice(look: Occasion, seen: Evidence, reading: Reading) -> Reading:
 def provided(look: Occasion, seen: Evidence, reading: Reading) -> Reading:
     """Count nothing where another target had to be met at the same visit, and was not."""
     index = look.visit.phase.provided
-    if index is None or reading.outcome != "-":
+    if index is None or (reading.effect or reading.outcome) != "-":
         return reading
     if _of_same_visit(look, index) == "-":
         return reading
-    return reading._replace(
-        outcome="_", reasons=(*reading.reasons, NotProvided(look.rules.targets[index].name))
-    )
+    reasons = (*reading.reasons, NotProvided(look.rules.targets[index].name))
+    return reading._replace(effect="_", reasons=reasons)
+
+
+def is_provided(rules: Rules, state: State, target: TargetRules) -> bool:
+    """Tell whether the next visit of a target can pay, as far as that depends on another one."""
+    number = state.tracks[target.index].visits + 1
+    visit = target.visits[number - 1] if number <= len(target.visits) else None
+    if visit is None or visit.phase.provided is None:
+        return True
+    other = state.tracks[visit.phase.provided]
+    back = other.visits - number
+    return not 0 <= back < len(other.outcomes) or other.outcomes[-1 - back] == "-"
 
 
 def _of_same_visit(look: Occasion, index: int) -> str:
@@ -290,8 +303,8 @@ RULES = (
     excuse,
     closure,
     quota,
-    memory,
     retest,
+    memory,
     group,
     choice,
     provided,

@@ -44,6 +44,7 @@ class WeekPaid(NamedTuple):
     met: int
     due: int
     amount: int
+    limited: bool = False
     code: Literal["week"] = "week"
 
 
@@ -54,6 +55,7 @@ class BonusEarned(NamedTuple):
     every: int
     amount: int
     in_a_row: bool
+    limited: bool = False
     code: Literal["bonus"] = "bonus"
 
 
@@ -89,17 +91,12 @@ class WasReset(NamedTuple):
 
 
 class Recoverable(NamedTuple):
-    """A run of `after` successes will bring `amount` back; with `paid_nth` its last is paid so already.
-
-    Attributes:
-        in_all: what the whole way back pays, the first success to `amount`: a limit has to leave as much.
-    """
+    """A run of `after` successes will bring `amount` back; with `paid_nth` its last is paid so already."""
 
     unit: Unit
     after: int
     amount: int
     paid_nth: bool
-    in_all: int
     in_a_row: bool
     code: Literal["recoverable"] = "recoverable"
 
@@ -263,15 +260,17 @@ class Refunded(NamedTuple):
 
 
 class PaidOut(NamedTuple):
-    """The award is handed over later: on request, or on a day.
+    """The award is handed over later, or not for good.
 
     Attributes:
-        on: the day it is handed over; None on request.
+        when: at once, on request or set days.
+        on: the day it is handed over; None on request, and without dates.
         minimum: the least that is handed over on request, in minor units of `unit`.
         expires: the day after which what was not collected is lost.
     """
 
     unit: Unit
+    when: str
     on: date | None
     minimum: int
     expires: date | None
@@ -285,6 +284,7 @@ class Next(NamedTuple):
         limited: a limit makes it less than the schedule.
         opens: the weeks of the phase that the visit opens, or nothing.
         after: how many visits in a row have to be met for it.
+        by_group: how many of a group meet it decides.
     """
 
     unit: Unit
@@ -292,6 +292,7 @@ class Next(NamedTuple):
     limited: bool
     opens: str
     after: int
+    by_group: bool = False
     code: Literal["next"] = "next"
 
 

@@ -97,6 +97,8 @@ def _(reason: Earned, words: Words) -> str:
     paid = reason.unit.spoken(reason.amount)
     row = " in a row" if reason.in_a_row else ""
     what = words.met.capitalize() if reason.run == 1 else f"{ordinal(reason.run)} {words.met}{row}"
+    if not reason.amount:
+        return f"{what}."
     if reason.limited:
         return f"{what}, worth {paid}."
     if words.kept:
@@ -116,14 +118,16 @@ def _(reason: Counted, words: Words) -> str:
 
 @_said.register
 def _(reason: WeekPaid, words: Words) -> str:
-    return f"{reason.met} of {reason.due} {words.mets} this week: {reason.unit.spoken(reason.amount)}."
+    paid = f"{', worth' if reason.limited else ':'} {reason.unit.spoken(reason.amount)}"
+    return f"{reason.met} of {reason.due} {words.mets} this week{paid}."
 
 
 @_said.register
 def _(reason: BonusEarned, words: Words) -> str:
     row = " in a row" if reason.in_a_row else ""
     run = f"{counted(reason.every)} {words.mets}{row}" if reason.every > 1 else f"each {words.met}"
-    return f"Bonus for {run}: {reason.unit.spoken(reason.amount)} more."
+    paid = f"{', worth' if reason.limited else ':'} {reason.unit.spoken(reason.amount)}"
+    return f"Bonus for {run}{paid} more."
 
 
 @_said.register
@@ -260,7 +264,7 @@ def _(reason: Waiting, words: Words) -> str:
 
 
 _WAITS = {
-    "retest": "This does not decide yet: it is asked for once more.",
+    "retest": "This does not decide the visit yet; please give another one.",
     "confirmation": "The result waits for its confirmation; until then nothing is decided.",
     "reschedule": "It is put off; until then nothing is decided.",
 }
@@ -312,11 +316,16 @@ def _(reason: Refunded, words: Words) -> str:
 
 @_said.register
 def _(reason: PaidOut, words: Words) -> str:
-    until = f", until {_spoken_day(reason.expires)}" if reason.expires else ""
-    if reason.on:
-        return f"It is handed over on {_spoken_day(reason.on)}{until}."
+    until = f"until {_spoken_day(reason.expires)}" if reason.expires else ""
+    if reason.when == "at once":
+        return f"You can collect this {until}." if until else "Collect this before it expires."
+    collect = f", and you can collect it {until}" if until else ""
+    if reason.when == "set days":
+        return (
+            f"This is handed over on {_spoken_day(reason.on) if reason.on else 'the next set day'}{collect}."
+        )
     least = f", from {reason.unit.spoken(reason.minimum)} on" if reason.minimum else ""
-    return f"It is saved, and handed over when you ask for it{least}{until}."
+    return f"This is saved, and handed over when you ask for it{least}{f', {until}' if until else ''}."
 
 
 def _spoken_day(day: date) -> str:
@@ -335,6 +344,8 @@ def _(reason: Next, words: Words) -> str:
     rest = ", all that a limit leaves" if reason.limited else ""
     when = words.next_met if reason.after == 1 else f"After {counted(reason.after)} more {words.mets}"
     keep = "you keep " if words.kept else ""
+    if reason.by_group:
+        return f"{begins}{words.next_met}: what it pays depends on how many of the group make it."
     return f"{begins}{when}: {keep}{reason.unit.spoken(reason.amount)}{rest}."
 
 

@@ -2,7 +2,7 @@
 
 A limit with a payer counts what a participant receives in all programs of that payer, and one with a fund what all
 participants receive from it. The host keeps what such windows have received, under a lock; hands it to a state before
-the decision; and takes it back after it.
+the decision; and takes it back after it. Whether a window has stopped stays with each enrollment.
 """
 
 from collections.abc import Mapping
@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 from cm_engine.rules.compiled import Rules
 from cm_engine.rules.limits import LimitRules
-from cm_engine.rules.state import Received, State
+from cm_engine.rules.state import State
 
 
 class Pool(NamedTuple):
-    """What one shared window is of: limits of several programs with the same pool count together.
+    """What shared windows are of: limits of several programs with the same pool count together.
 
     Attributes:
         scope: payer (then also the participant makes the pool) or fund.
@@ -28,7 +28,11 @@ class Pool(NamedTuple):
     per: str
 
 
-def pools(rules: Rules, state: State) -> dict[Pool, Received]:
+Windows = tuple[tuple[int, int], ...]
+"""The number of each window, and what it has received in minor units."""
+
+
+def pools(rules: Rules, state: State) -> dict[Pool, Windows]:
     """Return what the shared windows of a state have received, for the host to keep.
 
     Example:
@@ -38,18 +42,21 @@ def pools(rules: Rules, state: State) -> dict[Pool, Received]:
         {}
     """
     pairs = zip(rules.limits, state.received, strict=True)
-    return {_pool(limit): received for limit, received in pairs if limit.scope}
+    return {_pool(limit): received.windows for limit, received in pairs if limit.scope}
 
 
-def with_pools(rules: Rules, state: State, received: Mapping[Pool, Received]) -> State:
+def with_pools(rules: Rules, state: State, received: Mapping[Pool, Windows]) -> State:
     """Return a state with what its shared windows have received elsewhere; those not given stay as they are."""
     pairs = zip(rules.limits, state.received, strict=True)
     return state._replace(
-        received=tuple(received.get(_pool(limit), own) if limit.scope else own for limit, own in pairs)
+        received=tuple(
+            own._replace(windows=tuple(received.get(_pool(limit), own.windows))) if limit.scope else own
+            for limit, own in pairs
+        )
     )
 
 
 def _pool(limit: LimitRules) -> Pool:
     scope, name = limit.scope
-    detail = {"grant year": f" from {limit.begins[0]:02}-{limit.begins[1]:02}"}.get(limit.per, "")
+    detail = f" from {limit.begins[0]:02}-{limit.begins[1]:02}" if limit.per == "grant year" else ""
     return Pool(scope, name, limit.unit.name, f"{limit.name}{detail}")

@@ -12,6 +12,9 @@ from cm_engine.rules.reasons import Reason
 from cm_engine.rules.sentences import sentence
 from cm_engine.rules.words import Words
 
+WINDOWS_KEPT = 400
+"""As many days as one pool of several enrollments may be recorded late."""
+
 
 class Ladder(NamedTuple):
     """Where a target stands on its ladder, within one phase.
@@ -34,18 +37,28 @@ class Ladder(NamedTuple):
 
 
 class Received(NamedTuple):
-    """What a limit's window has received so far, in minor units.
+    """What the latest windows of a limit have received, in minor units, or what those of a quota have counted.
 
     Attributes:
-        window: which day, week, month or year it is; a new one begins empty.
-        recent: of rolling days, the days and amounts that still count.
-        stopped: a reward would have crossed the limit, and the window pays nothing more.
+        windows: the number of each window and its amount, in order; of rolling days, of each day.
+        stopped: the windows that pay nothing more, because a reward would have crossed the limit.
     """
 
-    window: int = 0
-    amount: int = 0
-    recent: tuple[tuple[int, int], ...] = ()
-    stopped: bool = False
+    windows: tuple[tuple[int, int], ...] = ()
+    stopped: tuple[int, ...] = ()
+
+    def in_window(self, number: int) -> int:
+        """Return what a window has received."""
+        return next((amount for each, amount in self.windows if each == number), 0)
+
+    def plus(self, number: int, amount: int) -> "Received":
+        """Return what the windows have received with an amount more; the oldest of too many are forgotten."""
+        if self.windows and self.windows[-1][0] == number:
+            last = (number, self.windows[-1][1] + amount)
+            return self._replace(windows=(*self.windows[:-1], last))
+        sums = dict(self.windows)
+        sums[number] = sums.get(number, 0) + amount
+        return self._replace(windows=tuple(sorted(sums.items()))[-WINDOWS_KEPT:])
 
 
 class Track(NamedTuple):

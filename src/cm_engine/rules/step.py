@@ -1,5 +1,6 @@
 """The one meaning of a program: a state and an observation give a decision and the next state."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
@@ -8,17 +9,19 @@ from cm_engine.errors import ResultsError, StateError
 from cm_engine.program.units import Unit
 from cm_engine.program.values import unknown_result
 from cm_engine.rules.compiled import Rules, TargetRules
-from cm_engine.rules.criteria import NO_VALUES, Measured
-from cm_engine.rules.days import not_before
-from cm_engine.rules.extras import Extras, of_event, of_visit
+from cm_engine.rules.criteria import NO_VALUES, Measured, checked_value
+from cm_engine.rules.days import not_before, when_of_event
+from cm_engine.rules.extras import Extras, can_return, of_event, of_visit
 from cm_engine.rules.ladder import all_met, on_entering, respond, way_back
 from cm_engine.rules.limits import When, add, cut
 from cm_engine.rules.milestones import is_spent
 from cm_engine.rules.occasion import Occasion, occasion_of, planned, visit_of
 from cm_engine.rules.payout import paid_out
-from cm_engine.rules.reading import Reading, read
+from cm_engine.rules.reading import Reading, is_provided, read
 from cm_engine.rules.reasons import (
+    BonusEarned,
     Earned,
+    Forgone,
     Happened,
     Limited,
     MilestoneReached,
@@ -28,9 +31,11 @@ from cm_engine.rules.reasons import (
     Reason,
     Recoverable,
     Recovered,
+    Refunded,
     WasReset,
+    WeekPaid,
 )
-from cm_engine.rules.state import Award, Decision, Ladder, Observation, Received, State, Track
+from cm_engine.rules.state import Award, Decision, Evidence, Ladder, Observation, Received, State, Track
 from cm_engine.rules.words import WORDS
 from cm_engine.spelling import nearest
 
@@ -55,11 +60,10 @@ class Transition(NamedTuple):
 
 
 class Earnings(NamedTuple):
-    """What a visit or an event has earned before limits, and what the windows of the limits had received."""
+    """What a visit or an event has earned before limits, part by part, and what their windows had received."""
 
     received: tuple[Received, ...]
-    base: tuple[Award, ...]
-    reasons: tuple[Reason, ...]
+    parts: tuple[tuple[Award, tuple[Reason, ...]], ...]
     extras: Extras
 
 
@@ -93,8 +97,10 @@ def step(rules: Rules, state: State, observation: Observation) -> tuple[State, D
         reading = read(look, observation)
         if reading.waits:
             return _waiting(look, reading)
-    outcome, variant = (reading.outcome, reading.variant) if reading else (observation.outcome, None)
-    change = transition(target, track.visits, track.ladder, outcome, variant)
+    outcome, effect, variant = observation.outcome, observation.outcome, None
+    if reading:
+        outcome, effect, variant = reading.outcome, reading.effect, reading.variant
+    change = transition(target, track.visits, track.ladder, effect, variant)
     after, paid, reasons = _settled(look, change, reading)
     following = _following(rules, after, target, change.promised)
     if change.promises and rules.limits:
@@ -112,21 +118,21 @@ def _settled(
     look: Occasion, change: Transition, reading: Reading | None = None
 ) -> tuple[State, tuple[Award, ...], tuple[Reason, ...]]:
     """Return what a visit comes to: the state after it, what is paid within the limits, and why."""
-    state, memory, counted = look.state, look.track.memory, look.state.counted
+    state, memory, counted, outcome = look.state, look.track.memory, look.state.counted, change.track.outcomes
     seen: tuple[Reason, ...] = ()
     why = change.reasons
     if reading:
-        memory, counted, seen = reading.memory, reading.counted, reading.reasons
+        memory, counted, seen, outcome = reading.memory, reading.counted, reading.reasons, reading.outcome
         why = tuple(reason for reason in why if not (seen and isinstance(reason, NotRequired)))
     track = change.track if memory is NO_VALUES else change.track._replace(memory=memory)
     if look.target.looked_back_on:
-        track = track._replace(outcomes=(look.track.outcomes + track.outcomes)[-VISITS_BACK:])
+        track = track._replace(outcomes=(look.track.outcomes + outcome)[-VISITS_BACK:])
     tracks = look.tracks_with(track)
     if look.rules.pays_as_earned:
         after = State(tracks, (), counted, (), None, state.start, look.on, state.program)
         return after, (change.paid,), (*seen, *why)
-    extras = of_visit(look, change.track.outcomes)
-    earned = Earnings(state.received, (change.paid,), why, extras)
+    extras = of_visit(look, outcome)
+    earned = Earnings(state.received, ((change.paid, why), *extras.earned), extras)
     received, paid, reasons = _within_limits(look.rules, earned, look.when)
     after = State(
         tracks, received, counted, extras.progress, extras.stake, state.start, look.on, state.program
@@ -137,39 +143,39 @@ def _settled(
 def _within_limits(
     rules: Rules, earned: Earnings, when: When
 ) -> tuple[tuple[Received, ...], tuple[Award, ...], tuple[Reason, ...]]:
-    """Return what the limits leave of a reward and of what comes beside it, one award a unit."""
-    received, base, reasons, extras = earned
-    reasons += extras.reasons
+    """Return what the limits leave of each part of an award, one sum a unit, and why."""
+    received, parts, extras = earned
     paid: list[Award] = []
-    for unit, amount in _sums(base, extras.earned) if extras.earned else base:
-        award, limits = amount, rules.limits_on.get(unit.name, ())
+    reasons: list[Reason] = []
+    for (unit, amount), why in parts:
+        award, limits, limited = amount, rules.limits_on.get(unit.name, ()), None
         if limits and amount:
             award, limited = cut(limits, received, amount, when)
             received = add(limits, received, amount, award, when)
-            reasons = (*_worth(reasons, unit), limited) if limited else reasons
+        reasons += (*_worth(why), limited) if limited else why
         paid.append(Award(unit, award))
+    paid = _sums(paid) if len(paid) > 1 else paid
     later = paid_out(rules.payout, paid, when.on) if rules.pays_later else None
     if extras.own and rules.deposit:
-        paid = _sums(paid, [(rules.deposit.unit, extras.own)])
-    return received, tuple(paid), (*reasons, later) if later else reasons
+        paid = _sums([*paid, Award(rules.deposit.unit, extras.own)])
+    return received, tuple(paid), (*reasons, *extras.reasons, *([later] if later else []))
 
 
-def _sums(awards: Iterable[tuple[Unit, int]], more: Iterable[tuple[Unit, int]]) -> list[Award]:
+def _sums(awards: Iterable[Award]) -> list[Award]:
     """Return awards by unit, in the order in which the units come."""
-    sums: dict[Unit, int] = {}
-    for unit, amount in (*awards, *more):
-        sums[unit] = sums.get(unit, 0) + amount
+    sums = Counter[Unit]()
+    for unit, amount in awards:
+        sums[unit] += amount
     return [Award(unit, amount) for unit, amount in sums.items()]
 
 
-def _worth(reasons: tuple[Reason, ...], unit: Unit) -> tuple[Reason, ...]:
-    """Return reasons that say what a visit is worth, where a limit pays less."""
-    return tuple(
-        reason._replace(limited=True)
-        if isinstance(reason, Earned | MilestoneReached) and reason.unit == unit
-        else reason
-        for reason in reasons
-    )
+def _worth(reasons: tuple[Reason, ...]) -> Iterator[Reason]:
+    """Yield reasons that say what a visit is worth, where a limit pays less."""
+    for reason in reasons:
+        if isinstance(reason, Earned | BonusEarned | WeekPaid | MilestoneReached):
+            yield reason._replace(limited=True)
+        else:
+            yield reason
 
 
 def _waiting(look: Occasion, reading: Reading) -> tuple[State, Decision]:
@@ -185,13 +191,15 @@ def _waiting(look: Occasion, reading: Reading) -> tuple[State, Decision]:
 def _happened(rules: Rules, state: State, observation: Observation) -> tuple[State, Decision]:
     """Decide an event that was reported from outside."""
     event = observation.event
-    _refuse_event(rules, state, event)
+    _refuse_event(rules, state, observation)
     on = not_before(state, observation.on) if observation.on else state.last
-    when = When(on.toordinal() if on else 0, 0, on)
+    when = when_of_event(rules, state, on)
     value = observation.evidence.value if observation.evidence else None
-    extras = of_event(rules, state, event, None if value is None else Measured(value, when.day))
-    received, paid, reasons = _within_limits(rules, Earnings(state.received, (), (), extras), when)
-    after = state._replace(received=received, progress=extras.progress, stake=extras.stake, last=on)
+    measured = None if value is None else Measured(checked_value(value), when.day)
+    extras = of_event(rules, state, event, measured)
+    received, paid, reasons = _within_limits(rules, Earnings(state.received, extras.earned, extras), when)
+    last = max(state.last, on) if state.last and on else on
+    after = state._replace(received=received, progress=extras.progress, stake=extras.stake, last=last)
     return after, Decision(
         "", 0, 0, on, "", paid, reasons or (Happened(event, _is_spent(rules, after, event)),), WORDS["task"]
     )
@@ -203,14 +211,33 @@ def _is_spent(rules: Rules, state: State, event: str) -> bool:
     return all(is_spent(each, progress) for each, progress in milestones if each.event == event)
 
 
-def _refuse_event(rules: Rules, state: State, event: str) -> None:
+def _refuse_event(rules: Rules, state: State, observation: Observation) -> None:
+    event, value = (
+        observation.event,
+        Evidence(value=observation.evidence.value if observation.evidence else None),
+    )
     if event not in rules.events:
         known = f"expected one of {', '.join(rules.events)}" if rules.events else "the program knows none"
         hint = nearest(event, rules.events) or f"; {known}"
         msg = f"there is no event {event!r}{hint}"
         raise ResultsError(msg)
-    if event == "deposit" and state.stake is not None:
+    if observation.outcome or observation.target or (observation.evidence or value) != value:
+        msg = f"the event {event!r} comes with what only a visit has; observe them one after the other"
+        raise ResultsError(msg)
+    about = [milestone for milestone in rules.milestones if milestone.event == event]
+    if value.value is None and about and all(milestone.criterion for milestone in about):
+        msg = f"the event {event!r} comes with a measured value, and there is none"
+        raise ResultsError(msg)
+    if event == "deposit" and rules.deposit:
+        _refuse_deposit(rules, state)
+
+
+def _refuse_deposit(rules: Rules, state: State) -> None:
+    if state.stake is not None:
         msg = "the deposit was paid in already; it is paid once"
+        raise ResultsError(msg)
+    if not can_return(rules, state, state.progress, {}):
+        msg = "nothing can return a deposit any more; it is too late to pay one in"
         raise ResultsError(msg)
 
 
@@ -243,6 +270,8 @@ def _following(
     rules: Rules, state: State, target: TargetRules, promised: Next | PlanEnded
 ) -> Next | PlanEnded:
     """Return what is promised, within the limits and with the milestones that the next visits reach."""
+    if isinstance(promised, Next) and target.looks_at_others and not is_provided(rules, state, target):
+        promised = promised._replace(amount=0)
     if not isinstance(promised, Next) or not (rules.has_extras or rules.limits):
         return promised
     if rules.has_extras:
@@ -259,10 +288,14 @@ def _foreseen(rules: Rules, state: State, target: TargetRules, promised: Next) -
         look = planned(rules, state, target)
         change = transition(target, look.track.visits, look.track.ladder, "-")
         state, paid, reasons = _settled(look, change)
-        amount = next((amount for unit, amount in paid if unit == promised.unit), 0)
-        if amount or after == promised.after:
-            limited = any(isinstance(reason, Limited) and reason.unit == promised.unit for reason in reasons)
-            return promised._replace(amount=amount, limited=limited, after=after)
+        back = sum(reason.amount for reason in reasons if isinstance(reason, Refunded))
+        sums = dict(_sums([*paid, *([Award(rules.deposit.unit, -back)] if rules.deposit and back else [])]))
+        if target.looks_at_others and not promised.amount:
+            return promised
+        unit = next((unit for unit in (promised.unit, *sums) if sums.get(unit)), promised.unit)
+        if sums.get(unit) or after == promised.after:
+            limited = any(isinstance(reason, Limited) and reason.unit == unit for reason in reasons)
+            return promised._replace(unit=unit, amount=sums.get(unit, 0), limited=limited, after=after)
     return promised
 
 
@@ -270,18 +303,31 @@ def _kept_promises(
     look: Occasion, after: State, reasons: tuple[Reason, ...], following: Reason
 ) -> Iterator[Reason]:
     """Yield the reasons without what the limits leave too little for."""
-    limits = look.rules.limits_on.get(look.visit.phase.unit.name, ())
     is_short = isinstance(following, Next) and following.limited
     for reason in reasons:
         match reason:
-            case Recoverable() if cut(limits, after.received, reason.in_all, look.when)[1]:
+            case Recoverable() if _is_cut_on_the_way(look, after, reason):
                 continue
             case Recovered() if is_short:
                 continue
             case WasReset() if is_short:
                 yield reason._replace(restart=None)
+            case Forgone() if is_short:
+                continue
             case _:
                 yield reason
+
+
+def _is_cut_on_the_way(look: Occasion, state: State, back: Recoverable) -> bool:
+    """Tell whether a limit takes something of the visits that lead back to a level, the one paid at it included."""
+    for _ in range(back.after + (not back.paid_nth)):
+        next_look = planned(look.rules, state, look.target)
+        track = next_look.track
+        change = transition(look.target, track.visits, track.ladder, "-")
+        state, _, reasons = _settled(next_look, change)
+        if any(isinstance(reason, Limited) for reason in reasons):
+            return True
+    return False
 
 
 @lru_cache(maxsize=TRANSITIONS_REMEMBERED)
@@ -322,4 +368,6 @@ def promise(target: TargetRules, index: int, ladder: Ladder) -> Next | PlanEnded
     opens = first.phase.weeks if first.opens_phase and index else ""
     responses = all_met(target.visits[index : index + first.phase.patience], ladder)
     after, earned = next(((n, each.earned) for n, each in enumerate(responses, 1) if each.earned), (1, 0))
-    return Next(target.visits[index + after - 1].phase.unit, earned, limited=False, opens=opens, after=after)
+    phase = target.visits[index + after - 1].phase
+    by_group = phase.group is not None or phase.together
+    return Next(phase.unit, earned, limited=False, opens=opens, after=after, by_group=by_group)

@@ -2,7 +2,7 @@
 
 import json
 from datetime import date
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from cm_engine.errors import StateError
@@ -42,6 +42,13 @@ def load_state(rules: Rules, text: str) -> State:
         raise StateError("none", rules.digest) from error
     if layout != LAYOUT or program != rules.digest:
         raise StateError(program if layout == LAYOUT else f"layout {layout}", rules.digest)
+    try:
+        return _state(fields)
+    except (KeyError, TypeError, ValueError, InvalidOperation) as error:
+        raise StateError("a damaged state", rules.digest) from error
+
+
+def _state(fields: dict[str, Any]) -> State:
     return State(
         tracks=tuple(map(_track, fields["tracks"])),
         received=tuple(map(_received, fields["received"])),
@@ -50,7 +57,7 @@ def load_state(rules: Rules, text: str) -> State:
         stake=fields["stake"],
         start=_day(fields["start"]),
         last=_day(fields["last"]),
-        program=program,
+        program=fields["program"],
     )
 
 
@@ -66,7 +73,7 @@ def _track(fields: list[Any]) -> Track:
 def _memory(fields: list[Any]) -> Memory:
     baseline, recent, bar = fields
     values = tuple(Measured(Decimal(value), day) for value, day in recent)
-    return Memory(_decimal(baseline), values, _decimal(bar)) if baseline else NO_VALUES
+    return NO_VALUES if baseline is None else Memory(_decimal(baseline), values, _decimal(bar))
 
 
 def _decimal(text: str | None) -> Decimal | None:
@@ -74,10 +81,10 @@ def _decimal(text: str | None) -> Decimal | None:
 
 
 def _progress(fields: list[Any]) -> Progress:
-    times, count, decided, weeks, memory = fields
-    return Progress(times, count, decided, tuple(map(tuple, weeks)), _memory(memory))
+    times, done, decided, weeks, memory = fields
+    return Progress(times, done, decided, tuple(map(tuple, weeks)), _memory(memory))
 
 
-def _received(window: list[Any]) -> Received:
-    number, amount, recent, stopped = window
-    return Received(number, amount, tuple((day, part) for day, part in recent), stopped)
+def _received(fields: list[Any]) -> Received:
+    windows, stopped = fields
+    return Received(tuple((number, amount) for number, amount in windows), tuple(stopped))

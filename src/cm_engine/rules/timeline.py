@@ -1,10 +1,10 @@
 """A whole timeline decided from its first visit to its last, from words of results or from observations."""
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal
-from itertools import chain
+from functools import partial
 from typing import NamedTuple
 
 from cm_engine.errors import PlanExceededError, ResultsError
@@ -67,40 +67,37 @@ def decide(
         {'USD': Decimal('116.50')}
     """
     rules = compile_rules(program)
-    return fold(
-        rules, initial_state(rules, start, before), observations(rules, results, start, truncate=truncate)
-    )
-
-
-def observations(
-    rules: Rules, results: Results, start: date | None = None, *, truncate: bool = False
-) -> list[Observation]:
-    """Return results as observations, those of several words in the order of their planned days.
-
-    Raises:
-        PlanExceededError: there are more results than visits, and `truncate` is false.
-        ResultsError: a symbol is not one of a use-pattern word, or there is no such target.
-    """
+    state = initial_state(rules, start, before)
     if isinstance(results, str):
         results = {rules.target("").name: results}
-    if not isinstance(results, Mapping):
-        return list(results)
-    words = [(rules.target(name), word) for name, word in results.items()]
-    planned = [_planned(target, word, start, truncate=truncate) for target, word in words]
-    return [observation for _, observation in sorted(chain.from_iterable(planned), key=lambda each: each[0])]
+    if isinstance(results, Mapping):
+        words = {
+            name: planned_part(rules.target(name), word, truncate=truncate) for name, word in results.items()
+        }
+        return _by_days(rules, state, words, truncate=truncate)
+    return fold(rules, state, results)
 
 
-def _planned(
-    target: TargetRules, word: str, start: date | None, *, truncate: bool
-) -> list[tuple[tuple[int, int], Observation]]:
-    """Return the observations of a word, each with its planned day and the place of its target."""
-    part = planned_part(target, word, truncate=truncate)
-    weekday = start.weekday() if start else 0
-    visits = [*target.visits, *[target.visits[-1]] * (len(part) - len(target.visits))]
-    return [
-        ((visit.days[weekday], target.index), Observation(symbol, target=target.name))
-        for visit, symbol in zip(visits, part, strict=False)
-    ]
+def _by_days(rules: Rules, state: State, words: Mapping[str, str], *, truncate: bool) -> Timeline:
+    """Decide a word for each target, in the order of the planned days, and on one day in that of the targets."""
+    left = {rules.target(name): deque(word) for name, word in words.items()}
+    decisions: list[Decision] = []
+    while any(left.values()):
+        target = min((target for target, word in left.items() if word), key=partial(_next_day, state))
+        if truncate and state.tracks[target.index].visits == len(target.visits):
+            left[target].clear()
+            continue
+        observation = Observation(left[target].popleft(), target=target.name)
+        state, decision = step(rules, state, observation)
+        decisions.append(decision)
+    return Timeline(tuple(decisions), state)
+
+
+def _next_day(state: State, target: TargetRules) -> tuple[int, int]:
+    """Return the planned day of the next visit of a target, and the place of the target."""
+    visits = state.tracks[target.index].visits
+    visit = target.visits[min(visits, len(target.visits) - 1)]
+    return visit.days[state.start.weekday() if state.start else 0], target.index
 
 
 def planned_part(target: TargetRules, results: str, *, truncate: bool = False) -> str:

@@ -63,19 +63,35 @@ WORDS = {
 GOAL = _of_noun("goal", "goals", "met", "not met")
 """The words of a criterion that a participant's own values set."""
 
+GROUP = Words(
+    "group goal met",
+    "group goals met",
+    "Next group goal met",
+    "Nothing was due",
+    {"+": "Not met", "*": "Not clear", "r": "Refused", "o": "Missed", "e": "Excused"},
+)
+"""The words of a target whose group decides together."""
+
 _DONE = {"attendance": ("attended", "not attended"), "medication": ("taken", "not taken")}
 
 
 def words_of(target: Target, phase: Phase, framing: str) -> Words:
     """Return how a phase of a target is spoken of."""
     moving = phase.criterion is not None and phase.criterion.threshold is None
-    return _words(target.behavior, target.called, moving, framing == "loss")
+    kind = (
+        "group"
+        if phase.group or phase.together
+        else "goal"
+        if moving and target.behavior == "abstinence"
+        else ""
+    )
+    return _words(target.behavior, target.called, kind, framing == "loss")
 
 
 @lru_cache
-def _words(behavior: str, called: Called | None, moving: bool, kept: bool) -> Words:  # noqa: FBT001 - a key
-    words = GOAL if moving and behavior == "abstinence" else WORDS[behavior]
-    if called:
+def _words(behavior: str, called: Called | None, kind: str, kept: bool) -> Words:  # noqa: FBT001 - a key
+    words = {"goal": GOAL, "group": GROUP}.get(kind) or WORDS[behavior]
+    if called and kind != "group":
         words = _of_noun(called.one, called.many, *_DONE.get(behavior, ("completed", "not completed")))
     return Words(
         words.met, words.mets, words.next_met, words.due, words.outcomes, words.is_test and not called, kept

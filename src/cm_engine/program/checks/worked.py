@@ -42,7 +42,7 @@ def something_seen(seen: Seen, whole: Whole) -> Found:
     if seen.target is not None and (unknown := known_target(seen.target, whole.program)):
         yield ("target",), unknown
     if seen.target is None and seen.event is None and len(whole.program.targets) > 1:
-        yield (), f"which target was seen is missing; expected one of {', '.join(whole.program.targets)}"
+        yield (), f"say which target was seen (known: {', '.join(whole.program.targets)})"
     shows = [seen.result, seen.value, seen.panel or None, seen.conditions or None, seen.event]
     if all(each is None for each in shows):
         yield (), "expected a result, a value, a panel, conditions or an event: nothing was seen"
