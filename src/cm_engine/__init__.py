@@ -16,6 +16,7 @@ from cm_engine.errors import (
     UndatedError,
 )
 from cm_engine.program import Program, canonical, digest, json_schema, load_program, parse_program
+from cm_engine.program.units import Unit
 from cm_engine.rules import (
     Award,
     Decision,
@@ -33,6 +34,7 @@ from cm_engine.rules import (
     load_state,
     pools,
     prizes,
+    reasons,
     step,
     with_pools,
 )
@@ -61,6 +63,7 @@ __all__ = [
     "StateError",
     "Timeline",
     "UndatedError",
+    "Unit",
     "canonical",
     "catalogue",
     "compile_rules",
@@ -75,6 +78,7 @@ __all__ = [
     "parse_program",
     "pools",
     "prizes",
+    "reasons",
     "step",
     "with_pools",
 ]

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 
 from rich import box
 from rich.console import Console, Group
@@ -12,6 +13,7 @@ from rich.text import Text
 from cm_engine.cli.results import Participant
 from cm_engine.errors import Problem
 from cm_engine.program import Program
+from cm_engine.program.prizes import average
 from cm_engine.program.units import Unit
 from cm_engine.program.values import OUTCOMES
 from cm_engine.program.worked import Case
@@ -52,7 +54,8 @@ def timeline_table(rules: Rules, timeline: Timeline) -> Group:
             " and ".join(unit.spoken(amount) for unit, amount in decision.paid),
             spoken(sums),
         )
-    return Group(Text(heading(rules)), table, Text(f"In all: {spoken(timeline.sums)}"))
+    draws = [Text(line) for line in _draws(rules.program)]
+    return Group(Text(heading(rules)), table, Text(f"In all: {spoken(timeline.sums)}"), *draws)
 
 
 def cohort_table(rules: Rules, decided: Sequence[tuple[Participant, Timeline]]) -> Group:
@@ -92,6 +95,15 @@ def explained(rules: Rules, timeline: Timeline) -> Iterator[str]:
         yield f"\n{_which(rules, decision)}{day}: {_result(decision)}; {spoken(sums)} so far"
         yield f"  {decision.sentence}"
     yield f"\nIn all: {spoken(timeline.sums)}"
+    yield from _draws(rules.program)
+
+
+def _draws(program: Program) -> Iterator[str]:
+    """Yield what a draw of each kind is worth; the money itself is drawn when the draws are."""
+    for unit, bowl in program.bowls.items():
+        mean = average(bowl)
+        worth = Decimal(mean.numerator) / Decimal(mean.denominator)
+        yield f"A {unit} wins {program.currency} {worth:.3f} on average; limits on money count what is drawn."
 
 
 def _which(rules: Rules, decision: Decision) -> str:

@@ -52,7 +52,7 @@ def read_program(text: str, name: str) -> tuple[Program, Document]:
         ProgramError: the text is wrong; the error holds every problem with line and column.
     """
     document = extended(read_document(text, name))
-    if document.data is None:
+    if document.data is None or (document.problems and "extends" in document.data):
         raise ProgramError(document.problems)
     try:
         program = Program.model_validate(document.data)

@@ -71,7 +71,8 @@ def _fields(path: Path, root: type[Part]) -> set[str]:
     place: Any = root
     for step in path:
         place = _below(place, step)
-    return set(place.model_fields)
+    own = {"extends", "overrides"} if place is Program else set()
+    return {*place.model_fields, *own}
 
 
 def _below(place: Any, step: str | int) -> Any:

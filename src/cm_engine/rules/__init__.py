@@ -1,6 +1,6 @@
 """The meaning of a program: `step`, and what it is made of. Pure: no clock, disk, network or chance."""
 
-from cm_engine.rules import prizes
+from cm_engine.rules import prizes, reasons
 from cm_engine.rules.compiled import Rules, compile_rules
 from cm_engine.rules.days import initial_state
 from cm_engine.rules.shared import Pool, pools, with_pools
@@ -26,6 +26,7 @@ __all__ = [
     "load_state",
     "pools",
     "prizes",
+    "reasons",
     "step",
     "with_pools",
 ]

@@ -1,6 +1,6 @@
 """What must hold of evidence: bounds, ranks, quotas."""
 
-from cm_engine.program.checks.base import Found, Whole
+from cm_engine.program.checks.base import Found, Whole, listed_once
 from cm_engine.program.evidence import (
     BOUNDS,
     CONDITIONS,
@@ -71,16 +71,12 @@ def top_above_start(goal: Goal, _: Whole) -> Found:
 
 def outcomes_once(retest: Retest, _: Whole) -> Found:
     """Find an outcome that is listed twice."""
-    for index, outcome in enumerate(retest.on):
-        if outcome in retest.on[:index]:
-            yield ("on", index), f"{outcome} is listed already"
+    return listed_once(retest.on, ("on",))
 
 
 def analytes_once(evidence: TargetEvidence, _: Whole) -> Found:
     """Find an analyte that is listed twice."""
-    for index, analyte in enumerate(evidence.analytes):
-        if analyte in evidence.analytes[:index]:
-            yield ("analytes", index), f"{analyte} is listed already"
+    return listed_once(evidence.analytes, ("analytes",))
 
 
 def panel_of_negatives(evidence: TargetEvidence, _: Whole) -> Found:
@@ -112,9 +108,7 @@ def quotas_once(target: Target, _: Whole) -> Found:
         bounded = any(quota.of == condition for quota in target.quotas)
         if getattr(target.reads, condition) == "open" and not bounded:
             yield ("reads", condition), f"nothing ends the putting off; add a quota of {condition}"
-    for index, excuse in enumerate(target.excuses):
-        if excuse in target.excuses[:index]:
-            yield ("excuses", index), f"{excuse} is listed already"
+    yield from listed_once(target.excuses, ("excuses",))
 
 
 RULES = {

@@ -2,7 +2,15 @@
 
 from itertools import pairwise
 
-from cm_engine.program.checks.base import Found, Whole, known_target, known_unit, too_fine, unit_of
+from cm_engine.program.checks.base import (
+    Found,
+    Whole,
+    known_target,
+    known_unit,
+    listed_once,
+    too_fine,
+    unit_of,
+)
 from cm_engine.program.ladders import REWARDS, Descend, Escalate, Group, Hold, Option, Phase, Reset, Weekly
 from cm_engine.program.models import Program
 from cm_engine.program.parts import NOT_MET
@@ -170,9 +178,7 @@ def one_effect(phase: Phase, _: Whole) -> Found:
 
 def outcomes_once(part: Reset | Hold, _: Whole) -> Found:
     """Find an outcome that is listed twice."""
-    for index, outcome in enumerate(part.on or ()):
-        if outcome in (part.on or ())[:index]:
-            yield ("on", index), f"{outcome} is listed already"
+    return listed_once(part.on or (), ("on",))
 
 
 def exact_rewards(phase: Phase, whole: Whole) -> Found:

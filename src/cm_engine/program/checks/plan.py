@@ -119,13 +119,16 @@ def days_within_weeks(block: VisitBlock, _: Whole) -> Found:
                 ("program_days", index),
                 f"expected a day of weeks {block.weeks}, {first} to {last}, got {day}",
             )
-        if day in block.program_days[:index]:
-            yield ("program_days", index), f"day {day} is listed already"
 
 
 def weekdays_once(program: Program, _: Whole) -> Found:
     """Find a weekday that is listed twice."""
     return listed_once(program.open_on, ("open_on",))
+
+
+def days_once(block: VisitBlock, _: Whole) -> Found:
+    """Find a day of the program that is listed twice."""
+    return listed_once(block.program_days, ("program_days",))
 
 
 def closure_ends(closure: Closure, _: Whole) -> Found:
@@ -142,6 +145,6 @@ DAYS_MAX = 366
 
 RULES = {
     Program: (some_plan, visit_weeks, some_visit, plan_in_use, schedule_weeks, schedule_end, weekdays_once),
-    VisitBlock: (one_rhythm, days_within_weeks),
+    VisitBlock: (one_rhythm, days_within_weeks, days_once),
     Closure: (closure_ends,),
 }

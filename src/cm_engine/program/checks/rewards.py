@@ -32,12 +32,11 @@ def one_condition(when: When, _: Whole) -> Found:
 
 
 def targets_of_milestone(when: When, whole: Whole) -> Found:
-    """Find a milestone over a target that is not there, or over several whose runs cannot be one."""
+    """Find a milestone over a target that is not there, or that is listed twice."""
     for index, name in enumerate(when.targets):
         if unknown := known_target(name, whole.program):
             yield ("targets", index), unknown
-        if name in when.targets[:index]:
-            yield ("targets", index), f"{name} is listed already"
+    yield from listed_once(when.targets, ("targets",))
 
 
 def reachable(when: When, whole: Whole) -> Found:

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from string import Formatter
 
-from cm_engine.program.checks.base import Found, Whole, known_target, listed_once
+from cm_engine.program.checks.base import Found, Whole, awarded, known_target, listed_once
 from cm_engine.program.models import Program
 from cm_engine.program.rewards import Milestone
 from cm_engine.program.values import either, shown
@@ -15,13 +15,13 @@ ENGLISH = (
     "urine test specimen sample drug substance stimulant opioid opiate cocaine methamphetamine amphetamine meth "
     "fentanyl heroin cannabis marijuana alcohol drinking nicotine tobacco smoking methadone buprenorphine naltrexone "
     "positive negative abstinent abstinence clean sober sobriety relapse recovery addiction rehab treatment patient "
-    "clinic diagnosis hiv viral psychiatric"
+    "clinic diagnosis hiv viral psychiatric testing tested urinalysis screening dose medication"
 )
 SPANISH = (
     "orina prueba muestra análisis droga sustancia estimulante opioide opiáceo cocaína metanfetamina anfetamina "
     "fentanilo heroína cannabis marihuana alcohol beber nicotina tabaco fumar metadona buprenorfina naltrexona "
     "positivo positiva negativo negativa abstinente abstinencia limpio limpia sobrio sobria sobriedad recaída "
-    "recuperación adicción rehabilitación tratamiento paciente clínica diagnóstico vih viral psiquiátrico psiquiátrica"
+    "dosis medicamento recuperación adicción rehabilitación tratamiento paciente clínica diagnóstico vih viral psiquiátrico psiquiátrica"
 )
 NEVER_SAID = tuple(dict.fromkeys([*ENGLISH.split(), *SPANISH.split()]))
 """Words that tell a stranger who reads the message what it is about (42 CFR Part 2), in English and Spanish.
@@ -50,6 +50,15 @@ def placeholders_known(message: Message, _: Whole) -> Found:
 def nothing_told(message: Message, whole: Whole) -> Found:
     """Find a word that tells a stranger of a substance, a result, a program or a clinic."""
     return _telling(message.text, "text", whole.program)
+
+
+def nothing_told_by_unit(message: Message, whole: Whole) -> Found:
+    """Find an award whose unit tells it, in a message that fills the award in."""
+    if not any(f"{{{name}" in message.text for name in ("award", "next", "balance")):
+        return
+    for unit in awarded(whole.program).values():
+        for _, told in _telling(unit.spoken(2), "text", whole.program):
+            yield ("text",), f"it fills in {unit.plural or unit.name}, and {told}"
 
 
 def nothing_told_by_milestone(milestone: Milestone, whole: Whole) -> Found:
@@ -91,6 +100,20 @@ def messages_once(program: Program, _: Whole) -> Found:
             yield ("signals", index, "name"), f"{signal.name} stands above already"
 
 
+def every_language(program: Program, _: Whole) -> Found:
+    """Find an occasion that some language of the program has no message on."""
+    languages = dict.fromkeys(message.language for message in program.messages)
+    for index, message in enumerate(program.messages):
+        has = {other.language for other in program.messages if other.on == message.on}
+        first = not any(other.on == message.on for other in program.messages[:index])
+        if first and len(has) < len(languages):
+            without = [language for language in languages if language not in has]
+            yield (
+                ("messages", index, "on"),
+                f"there is no message on {message.on} in {' and '.join(without)}; add one",
+            )
+
+
 def roles_once(signal: Signal, _: Whole) -> Found:
     """Find a role that is told twice."""
     yield from listed_once(signal.to, ("to",))
@@ -109,8 +132,8 @@ def target_of_signal(signal: Signal, whole: Whole) -> Found:
 
 
 RULES = {
-    Program: (messages_once,),
-    Message: (placeholders_known, nothing_told),
+    Program: (messages_once, every_language),
+    Message: (placeholders_known, nothing_told, nothing_told_by_unit),
     Milestone: (nothing_told_by_milestone,),
     Turn: (one_turn,),
     Signal: (target_of_signal, roles_once),
