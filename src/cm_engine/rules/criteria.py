@@ -162,5 +162,5 @@ def _moved(goal: Goal, memory: Memory, recent: tuple[Measured, ...], *, met: boo
     """Return the next bar: a step higher after a success, the recent best after a slip, and never raised by one."""
     bar = goal.start if memory.bar is None else memory.bar
     if not met:
-        return min(bar, max(value for value, _ in recent))
+        return min(bar, max(value for value, _ in recent[-goal.recent :]))
     return bar + goal.step if goal.top is None else min(goal.top, bar + goal.step)

@@ -158,7 +158,8 @@ def excuse(look: Occasion, seen: Evidence, reading: Reading) -> Reading:
     reason, accepted = seen.excuse, look.target.excuses
     if reading.outcome != "e" or not reason or not accepted or reason in accepted:
         return reading
-    return reading._replace(outcome="o", reasons=(*reading.reasons, NotExcused(reason)))
+    reasons = (*reading.reasons, NotExcused(reason))
+    return reading._replace(outcome="o", put_off=False, reasons=reasons)
 
 
 def closure(look: Occasion, seen: Evidence, reading: Reading) -> Reading:
