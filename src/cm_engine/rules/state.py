@@ -49,7 +49,9 @@ class Received(NamedTuple):
 
     def in_window(self, number: int) -> int:
         """Return what a window has received."""
-        return next((amount for each, amount in self.windows if each == number), 0)
+        if self.windows and self.windows[-1][0] == number:
+            return self.windows[-1][1]
+        return dict(self.windows).get(number, 0)
 
     def plus(self, number: int, amount: int) -> "Received":
         """Return what the windows have received with an amount more; the oldest of too many are forgotten."""

@@ -42,6 +42,7 @@ from cm_engine.spelling import nearest
 TRANSITIONS_REMEMBERED = 100_000
 LOOK_AHEAD = 100
 VISITS_BACK = 30
+NOTHING_SEEN: tuple[Reason, ...] = ()
 
 
 class Transition(NamedTuple):
@@ -118,9 +119,8 @@ def _settled(
     look: Occasion, change: Transition, reading: Reading | None = None
 ) -> tuple[State, tuple[Award, ...], tuple[Reason, ...]]:
     """Return what a visit comes to: the state after it, what is paid within the limits, and why."""
-    state, memory, counted, outcome = look.state, look.track.memory, look.state.counted, change.track.outcomes
-    seen: tuple[Reason, ...] = ()
-    why = change.reasons
+    state, memory, outcome, why = look.state, look.track.memory, change.track.outcomes, change.reasons
+    counted, seen = state.counted, NOTHING_SEEN
     if reading:
         memory, counted, seen, outcome = reading.memory, reading.counted, reading.reasons, reading.outcome
         why = tuple(reason for reason in why if not (seen and isinstance(reason, NotRequired)))
@@ -130,7 +130,7 @@ def _settled(
     tracks = look.tracks_with(track)
     if look.rules.pays_as_earned:
         after = State(tracks, (), counted, (), None, state.start, look.on, state.program)
-        return after, (change.paid,), (*seen, *why)
+        return after, (change.paid,), (*seen, *why) if seen else why
     extras = of_visit(look, outcome)
     earned = Earnings(state.received, ((change.paid, why), *extras.earned), extras)
     received, paid, reasons = _within_limits(look.rules, earned, look.when)
@@ -270,9 +270,9 @@ def _following(
     rules: Rules, state: State, target: TargetRules, promised: Next | PlanEnded
 ) -> Next | PlanEnded:
     """Return what is promised, within the limits and with the milestones that the next visits reach."""
-    if isinstance(promised, Next) and target.looks_at_others and not is_provided(rules, state, target):
+    if target.looks_at_others and isinstance(promised, Next) and not is_provided(rules, state, target):
         promised = promised._replace(amount=0)
-    if not isinstance(promised, Next) or not (rules.has_extras or rules.limits):
+    if rules.pays_as_earned or not isinstance(promised, Next):
         return promised
     if rules.has_extras:
         return _foreseen(rules, state, target, promised)
