@@ -27,7 +27,7 @@ from cm_engine import (
     parse_program,
     step,
 )
-from cm_engine.rules.step import transition
+from cm_engine.rules.settle import transition
 
 ROUNDS = 15
 ANCHOR = "frozen dataclasses, by hand (anchor)"

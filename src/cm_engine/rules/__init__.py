@@ -3,9 +3,10 @@
 from cm_engine.rules import prizes, reasons
 from cm_engine.rules.compiled import Rules, compile_rules
 from cm_engine.rules.days import initial_state
+from cm_engine.rules.promises import forecast
 from cm_engine.rules.shared import Pool, pools, with_pools
 from cm_engine.rules.state import Award, Decision, Evidence, Observation, State
-from cm_engine.rules.step import forecast, step
+from cm_engine.rules.step import step
 from cm_engine.rules.stored import dump_state, load_state
 from cm_engine.rules.timeline import Timeline, decide
 

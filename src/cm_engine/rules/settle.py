@@ -1,0 +1,166 @@
+"""What a visit comes to: where its ladder stands then, what is paid within the limits, and why."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import NamedTuple
+
+from cm_engine.errors import ResultsError
+from cm_engine.program.units import Unit
+from cm_engine.program.values import unknown_result
+from cm_engine.rules.compiled import Rules, TargetRules
+from cm_engine.rules.criteria import NO_VALUES
+from cm_engine.rules.extras import Extras, of_visit
+from cm_engine.rules.ladder import all_met, on_entering, respond, way_back
+from cm_engine.rules.limits import When, add, cut
+from cm_engine.rules.occasion import Occasion, visit_of
+from cm_engine.rules.payout import paid_out
+from cm_engine.rules.reading import Reading
+from cm_engine.rules.reasons import (
+    BonusEarned,
+    Earned,
+    MilestoneReached,
+    Next,
+    NotRequired,
+    PlanEnded,
+    Reason,
+    Recoverable,
+    Recovered,
+    WasReset,
+    WeekPaid,
+)
+from cm_engine.rules.state import Award, Ladder, Received, State, Track
+
+TRANSITIONS_REMEMBERED = 100_000
+LOOK_AHEAD = 100
+VISITS_BACK = 30
+NOTHING_SEEN: tuple[Reason, ...] = ()
+
+
+class Transition(NamedTuple):
+    """What an outcome does at a visit before limits, and what is promised for the next visit.
+
+    Attributes:
+        track: where the target stands then, without measured values.
+        promises: some reason says what later visits pay.
+    """
+
+    track: Track
+    paid: Award
+    reasons: tuple[Reason, ...]
+    promises: bool
+    promised: Next | PlanEnded
+
+
+class Earnings(NamedTuple):
+    """What a visit or an event has earned before limits, part by part, and what their windows had received."""
+
+    received: tuple[Received, ...]
+    parts: tuple[tuple[Award, tuple[Reason, ...]], ...]
+    extras: Extras
+
+
+def settled(
+    look: Occasion, change: Transition, reading: Reading | None = None
+) -> tuple[State, tuple[Award, ...], tuple[Reason, ...]]:
+    """Return what a visit comes to: the state after it, what is paid within the limits, and why."""
+    state, memory, outcome, why = look.state, look.track.memory, change.track.outcomes, change.reasons
+    counted, seen = state.counted, NOTHING_SEEN
+    if reading:
+        memory, counted, seen, outcome = reading.memory, reading.counted, reading.reasons, reading.outcome
+        why = tuple(reason for reason in why if not (seen and isinstance(reason, NotRequired)))
+    track = change.track if memory is NO_VALUES else change.track._replace(memory=memory)
+    if look.target.looked_back_on:
+        track = track._replace(outcomes=(look.track.outcomes + outcome)[-VISITS_BACK:])
+    tracks = look.tracks_with(track)
+    if look.rules.pays_as_earned:
+        after = State(tracks, (), counted, (), None, state.start, look.on, state.program)
+        return after, (change.paid,), (*seen, *why) if seen else why
+    extras = of_visit(look, outcome)
+    earned = Earnings(state.received, ((change.paid, why), *extras.earned), extras)
+    received, paid, reasons = within_limits(look.rules, earned, look.when)
+    after = State(
+        tracks, received, counted, extras.progress, extras.stake, state.start, look.on, state.program
+    )
+    return after, paid, (*seen, *reasons)
+
+
+def within_limits(
+    rules: Rules, earned: Earnings, when: When
+) -> tuple[tuple[Received, ...], tuple[Award, ...], tuple[Reason, ...]]:
+    """Return what the limits leave of each part of an award, one sum a unit, and why."""
+    received, parts, extras = earned
+    paid: list[Award] = []
+    reasons: list[Reason] = []
+    for (unit, amount), why in parts:
+        award, limits, limited = amount, rules.limits_on.get(unit.name, ()), None
+        if limits and amount:
+            award, limited = cut(limits, received, amount, when)
+            received = add(limits, received, amount, award, when)
+        reasons += (*_worth(why), limited) if limited else why
+        paid.append(Award(unit, award))
+    paid = sums_by_unit(paid) if len(paid) > 1 else paid
+    later = paid_out(rules.payout, paid, when.on) if rules.pays_later else None
+    if extras.own and rules.deposit:
+        paid = sums_by_unit([*paid, Award(rules.deposit.unit, extras.own)])
+    return received, tuple(paid), (*reasons, *extras.reasons, *([later] if later else []))
+
+
+def sums_by_unit(awards: Iterable[Award]) -> list[Award]:
+    """Return awards by unit, in the order in which the units come."""
+    sums = Counter[Unit]()
+    for unit, amount in awards:
+        sums[unit] += amount
+    return [Award(unit, amount) for unit, amount in sums.items()]
+
+
+def _worth(reasons: tuple[Reason, ...]) -> Iterator[Reason]:
+    """Yield reasons that say what a visit is worth, where a limit pays less."""
+    for reason in reasons:
+        if isinstance(reason, Earned | BonusEarned | WeekPaid | MilestoneReached):
+            yield reason._replace(limited=True)
+        else:
+            yield reason
+
+
+@lru_cache(maxsize=TRANSITIONS_REMEMBERED)
+def transition(
+    target: TargetRules, index: int, ladder: Ladder, outcome: str, variant: int | None = None
+) -> Transition:
+    """Return what an outcome does at the visit of an index, before limits.
+
+    Remembered, because a program has few states and a clinic meets the same ones all day.
+
+    Raises:
+        PlanExceededError: the plan has no such visit.
+        ResultsError: the outcome is not a symbol of a use-pattern word.
+    """
+    visit = visit_of(target, index)
+    if outcome not in visit.phase.effects:
+        raise ResultsError(unknown_result(outcome) or f"expected one result, got {outcome!r}")
+    response = respond(visit, on_entering(visit, ladder), outcome, variant)
+    after, reasons = response.ladder, response.reasons
+    if isinstance(reasons[0], WasReset) and (
+        back := way_back(target.visits[index + 1 : index + LOOK_AHEAD], after)
+    ):
+        reasons += (back,)
+    paid = Award(response.unit or visit.phase.unit, response.earned)
+    promises = any(isinstance(reason, WasReset | Recoverable | Recovered) for reason in reasons)
+    track = Track(index + 1, after, outcome, NO_VALUES, 0)
+    return Transition(track, paid, reasons, promises, promise(target, index + 1, after))
+
+
+def promise(target: TargetRules, index: int, ladder: Ladder) -> Next | PlanEnded:
+    """Return what the visit of an index pays if the target is met, before limits.
+
+    Where it pays nothing yet, the first of the visits after it that pays if all are met.
+    """
+    if index == len(target.visits):
+        return PlanEnded()
+    first = target.visits[index]
+    opens = first.phase.weeks if first.opens_phase and index else ""
+    responses = all_met(target.visits[index : index + first.phase.patience], ladder)
+    after, earned = next(((n, each.earned) for n, each in enumerate(responses, 1) if each.earned), (1, 0))
+    phase = target.visits[index + after - 1].phase
+    by_group = phase.group is not None or phase.together
+    return Next(phase.unit, earned, limited=False, opens=opens, after=after, by_group=by_group)
