@@ -140,14 +140,33 @@ def transition(
         raise ResultsError(unknown_result(outcome) or f"expected one result, got {outcome!r}")
     response = respond(visit, on_entering(visit, ladder), outcome, variant)
     after, reasons = response.ladder, response.reasons
-    if isinstance(reasons[0], WasReset) and (
-        back := way_back(target.visits[index + 1 : index + LOOK_AHEAD], after)
-    ):
-        reasons += (back,)
+    if isinstance(reasons[0], WasReset):
+        reasons = tuple(_with_way_back(target, index + 1, after, reasons))
     paid = Award(response.unit or visit.phase.unit, response.earned)
     promises = any(isinstance(reason, WasReset | Recoverable | Recovered) for reason in reasons)
     track = Track(index + 1, after, outcome, NO_VALUES, 0)
     return Transition(track, paid, reasons, promises, promise(target, index + 1, after))
+
+
+def _with_way_back(
+    target: TargetRules, index: int, ladder: Ladder, reasons: tuple[Reason, ...]
+) -> Iterator[Reason]:
+    """Yield the reasons of a reset with how the former level comes back, as far as the plan has visits for it."""
+    for reason in reasons:
+        if isinstance(reason, WasReset) and first_reward(target, index, ladder) is None:
+            yield reason._replace(restart=None)
+        else:
+            yield reason
+    if back := way_back(target.visits[index : index + LOOK_AHEAD], ladder):
+        yield back
+
+
+def first_reward(target: TargetRules, index: int, ladder: Ladder) -> tuple[int, int] | None:
+    """Return after how many visits, if all are met, the first is rewarded, and with how much; None if none is."""
+    patience = target.visits[index].phase.patience if index < len(target.visits) else 0
+    responses = enumerate(all_met(target.visits[index : index + patience], ladder), 1)
+    rewarded = (each for each in responses if each[1].earned or isinstance(each[1].reasons[0], Earned))
+    return next(((after, response.earned) for after, response in rewarded), None)
 
 
 def promise(target: TargetRules, index: int, ladder: Ladder) -> Next | PlanEnded:
@@ -159,8 +178,7 @@ def promise(target: TargetRules, index: int, ladder: Ladder) -> Next | PlanEnded
         return PlanEnded()
     first = target.visits[index]
     opens = first.phase.weeks if first.opens_phase and index else ""
-    responses = all_met(target.visits[index : index + first.phase.patience], ladder)
-    after, earned = next(((n, each.earned) for n, each in enumerate(responses, 1) if each.earned), (1, 0))
+    after, earned = first_reward(target, index, ladder) or (1, 0)
     phase = target.visits[index + after - 1].phase
     by_group = phase.group is not None or phase.together
     return Next(phase.unit, earned, limited=False, opens=opens, after=after, by_group=by_group)
