@@ -192,6 +192,7 @@ def test_an_amount_survives_the_way_to_minor_units_and_back(currency: str, minor
         ("GBP", 5, "£0.05"),
         ("JPY", 500, "JPY 500"),
         ("KWD", 1500, "KWD 1.500"),
+        ("USD", -15000, "-$150.00"),
         ("draw", 1, "1 draw"),
         ("take-home dose", 2, "2 take-home doses"),
     ],

@@ -95,6 +95,8 @@ class Unit(NamedTuple):
 
     def spoken(self, minor: int) -> str:
         """Return minor units as a participant would read them."""
+        if minor < 0:
+            return f"-{self.spoken(-minor)}"
         if not self.is_money:
             return f"{minor} {self.name if minor == 1 else self.plural or self.name}"
         symbol = _SYMBOLS.get(self.name)
