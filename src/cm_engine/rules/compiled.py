@@ -78,6 +78,7 @@ class Rules:
         open_on: the weekdays that a visit may move to, Monday being 0; none are all.
         closed: the days on which nothing is expected of anybody.
         pays_later: an award is not handed over at once, or not for good.
+        is_plain: a symbol of the only target decides, and what its ladder earns is what is paid.
         pays_as_earned: what a ladder earns is what is paid: no limit, nothing beside it, nothing later.
         has_extras: a decision may pay more than its ladder: milestones, or a deposit.
         needs_start: some rule cannot be told without a start date.
@@ -96,6 +97,7 @@ class Rules:
     open_on: frozenset[int]
     payout: Payout
     pays_later: bool
+    is_plain: bool
     pays_as_earned: bool
     has_extras: bool
     needs_start: bool
@@ -127,6 +129,7 @@ def compile_rules(program: Program) -> Rules:
     deposit = _deposit(program)
     events = dict.fromkeys(milestone.event for milestone in milestones if milestone.event)
     quotas = [quota for target in program.targets.values() for quota in target.quotas]
+    pays_as_earned = not (limits or milestones or deposit or program.payout != Payout())
     return Rules(
         program=program,
         digest=digest(program),
@@ -141,7 +144,8 @@ def compile_rules(program: Program) -> Rules:
         open_on=frozenset(map(WEEKDAYS.index, program.open_on)),
         payout=program.payout,
         pays_later=program.payout != Payout(),
-        pays_as_earned=not (limits or milestones or deposit or program.payout != Payout()),
+        is_plain=pays_as_earned and len(targets) == 1 and targets[0].given_as_read,
+        pays_as_earned=pays_as_earned,
         has_extras=bool(milestones or deposit),
         needs_start=bool(program.dated_rules),
     )

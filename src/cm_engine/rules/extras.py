@@ -29,8 +29,6 @@ class Extras(NamedTuple):
 def of_visit(look: Occasion, outcome: str) -> Extras:
     """Return what comes beside the ladder with a visit."""
     rules, state = look.rules, look.state
-    if not rules.has_extras:
-        return Extras(state.progress, state.stake)
     moved = [
         after_visit(milestone, before, look.target.name, look.visit.week, outcome)
         for milestone, before in zip(rules.milestones, state.progress, strict=True)

@@ -35,6 +35,7 @@ TRANSITIONS_REMEMBERED = 100_000
 LOOK_AHEAD = 100
 VISITS_BACK = 30
 NOTHING_SEEN: tuple[Reason, ...] = ()
+NO_EXTRAS = Extras((), None)
 
 
 class Transition(NamedTuple):
@@ -42,22 +43,22 @@ class Transition(NamedTuple):
 
     Attributes:
         track: where the target stands then, without measured values.
+        awards: what it pays, as a decision has it.
+        said: the reasons with what is promised, where nothing else is looked at.
         promises: some reason says what later visits pay.
     """
 
     track: Track
     paid: Award
+    awards: tuple[Award, ...]
+    said: tuple[Reason, ...]
     reasons: tuple[Reason, ...]
     promises: bool
     promised: Next | PlanEnded
 
 
-class Earnings(NamedTuple):
-    """What a visit or an event has earned before limits, part by part, and what their windows had received."""
-
-    received: tuple[Received, ...]
-    parts: tuple[tuple[Award, tuple[Reason, ...]], ...]
-    extras: Extras
+Parts = tuple[tuple[Award, tuple[Reason, ...]], ...]
+"""What a visit or an event has earned before limits, each part with its reasons."""
 
 
 def settled(
@@ -75,35 +76,46 @@ def settled(
     tracks = look.tracks_with(track)
     if look.rules.pays_as_earned:
         after = State(tracks, (), counted, (), None, state.start, look.on, state.program)
-        return after, (change.paid,), (*seen, *why) if seen else why
-    extras = of_visit(look, outcome)
-    earned = Earnings(state.received, ((change.paid, why), *extras.earned), extras)
-    received, paid, reasons = within_limits(look.rules, earned, look.when)
-    after = State(
-        tracks, received, counted, extras.progress, extras.stake, state.start, look.on, state.program
+        return after, change.awards, (*seen, *why) if seen else why
+    when, extras = look.when, of_visit(look, outcome) if look.rules.has_extras else NO_EXTRAS
+    parts = ((change.paid, why), *extras.earned)
+    received, paid, reasons = within_limits(look.rules, state.received, parts, when)
+    paid, reasons = handed_over(look.rules, paid, (*seen, *reasons), extras, when)
+    progress, stake = extras.progress, extras.stake
+    return (
+        State(tracks, received, counted, progress, stake, state.start, look.on, state.program),
+        paid,
+        reasons,
     )
-    return after, paid, (*seen, *reasons)
 
 
 def within_limits(
-    rules: Rules, earned: Earnings, when: When
-) -> tuple[tuple[Received, ...], tuple[Award, ...], tuple[Reason, ...]]:
-    """Return what the limits leave of each part of an award, one sum a unit, and why."""
-    received, parts, extras = earned
+    rules: Rules, received: tuple[Received, ...], parts: Parts, when: When
+) -> tuple[tuple[Received, ...], list[Award], list[Reason]]:
+    """Return what the limits leave of each part of an award, and why."""
     paid: list[Award] = []
     reasons: list[Reason] = []
-    for (unit, amount), why in parts:
-        award, limits, limited = amount, rules.limits_on.get(unit.name, ()), None
-        if limits and amount:
-            award, limited = cut(limits, received, amount, when)
+    for earned, why in parts:
+        unit, amount = earned
+        limits = rules.limits_on.get(unit.name, ()) if amount else ()
+        award, limited = cut(limits, received, amount, when) if limits else (amount, None)
+        if limits:
             received = add(limits, received, amount, award, when)
         reasons += (*_worth(why), limited) if limited else why
-        paid.append(Award(unit, award))
-    paid = sums_by_unit(paid) if len(paid) > 1 else paid
+        paid.append(Award(unit, award) if limited else earned)
+    return received, paid, reasons
+
+
+def handed_over(
+    rules: Rules, paid: list[Award], reasons: Iterable[Reason], extras: Extras, when: When
+) -> tuple[tuple[Award, ...], tuple[Reason, ...]]:
+    """Return one award a unit, with the participant's own money, and when it is handed over."""
+    if len(paid) > 1:
+        paid = sums_by_unit(paid)
     later = paid_out(rules.payout, paid, when.on) if rules.pays_later else None
     if extras.own and rules.deposit:
         paid = sums_by_unit([*paid, Award(rules.deposit.unit, extras.own)])
-    return received, tuple(paid), (*reasons, *extras.reasons, *([later] if later else []))
+    return tuple(paid), (*reasons, *extras.reasons, *([later] if later else []))
 
 
 def sums_by_unit(awards: Iterable[Award]) -> list[Award]:
@@ -145,7 +157,8 @@ def transition(
     paid = Award(response.unit or visit.phase.unit, response.earned)
     promises = any(isinstance(reason, WasReset | Recoverable | Recovered) for reason in reasons)
     track = Track(index + 1, after, outcome, NO_VALUES, 0)
-    return Transition(track, paid, reasons, promises, promise(target, index + 1, after))
+    promised = promise(target, index + 1, after)
+    return Transition(track, paid, (paid,), (*reasons, promised), reasons, promises, promised)
 
 
 def _with_way_back(

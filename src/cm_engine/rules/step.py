@@ -2,15 +2,15 @@
 
 from cm_engine.errors import ResultsError, StateError
 from cm_engine.rules.compiled import Rules
-from cm_engine.rules.criteria import Measured, checked_value
-from cm_engine.rules.days import not_before, when_of_event
+from cm_engine.rules.criteria import NO_VALUES, Measured, checked_value
+from cm_engine.rules.days import expected_day, not_before, when_of_event
 from cm_engine.rules.extras import can_return, of_event
 from cm_engine.rules.milestones import is_spent
 from cm_engine.rules.occasion import Occasion, occasion_of
 from cm_engine.rules.promises import following, forecast, kept_promises
 from cm_engine.rules.reading import Reading, read
 from cm_engine.rules.reasons import Happened, Reason
-from cm_engine.rules.settle import Earnings, settled, transition, within_limits
+from cm_engine.rules.settle import handed_over, settled, transition, within_limits
 from cm_engine.rules.state import Award, Decision, Evidence, Observation, State
 from cm_engine.rules.words import WORDS
 from cm_engine.spelling import nearest
@@ -40,6 +40,8 @@ def step(rules: Rules, state: State, observation: Observation) -> tuple[State, D
         raise StateError(state.program, rules.digest)
     if observation.event:
         return _happened(rules, state, observation)
+    if rules.is_plain and observation.evidence is None:
+        return _plainly(rules, state, observation)
     look = occasion_of(rules, state, observation)
     target, track, reading = look.target, look.track, None
     if observation.evidence is not None or not target.given_as_read:
@@ -55,6 +57,18 @@ def step(rules: Rules, state: State, observation: Observation) -> tuple[State, D
     if change.promises and rules.limits:
         reasons = tuple(kept_promises(look, after, reasons, promised))
     return after, _decision(look, outcome, paid, (*reasons, promised))
+
+
+def _plainly(rules: Rules, state: State, observation: Observation) -> tuple[State, Decision]:
+    """Take the short way where a symbol decides and the ladder pays what it earns."""
+    target, track = rules.target(observation.target), state.tracks[0]
+    change = transition(target, track.visits, track.ladder, observation.outcome)
+    visit = target.visits[track.visits]
+    on = not_before(state, observation.on, visit) if observation.on else expected_day(rules, state, visit)
+    moved = change.track if track.memory is NO_VALUES else change.track._replace(memory=track.memory)
+    after = State((moved,), (), (), (), None, state.start, on, state.program)
+    place = (target.name, visit.number, visit.week, on, observation.outcome)
+    return after, Decision(*place, change.awards, change.said, visit.phase.words)
 
 
 def _decision(look: Occasion, outcome: str, paid: tuple[Award, ...], reasons: tuple[Reason, ...]) -> Decision:
@@ -82,7 +96,8 @@ def _happened(rules: Rules, state: State, observation: Observation) -> tuple[Sta
     value = observation.evidence.value if observation.evidence else None
     measured = None if value is None else Measured(checked_value(value), when.day)
     extras = of_event(rules, state, event, measured)
-    received, paid, reasons = within_limits(rules, Earnings(state.received, extras.earned, extras), when)
+    received, earned, why = within_limits(rules, state.received, extras.earned, when)
+    paid, reasons = handed_over(rules, earned, why, extras, when)
     last = max(state.last, on) if state.last and on else on
     after = state._replace(received=received, progress=extras.progress, stake=extras.stake, last=last)
     return after, Decision(
