@@ -79,14 +79,12 @@ def settled(
         return after, change.awards, (*seen, *why) if seen else why
     when, extras = look.when, of_visit(look, outcome) if look.rules.has_extras else NO_EXTRAS
     parts = ((change.paid, why), *extras.earned)
-    received, paid, reasons = within_limits(look.rules, state.received, parts, when)
-    paid, reasons = handed_over(look.rules, paid, (*seen, *reasons), extras, when)
-    progress, stake = extras.progress, extras.stake
-    return (
-        State(tracks, received, counted, progress, stake, state.start, look.on, state.program),
-        paid,
-        reasons,
+    received, left, said = within_limits(look.rules, state.received, parts, when)
+    paid, reasons = handed_over(look.rules, left, (*seen, *said), extras, when)
+    after = State(
+        tracks, received, counted, extras.progress, extras.stake, state.start, look.on, state.program
     )
+    return after, paid, reasons
 
 
 def within_limits(
