@@ -36,7 +36,9 @@ def accepted_or_refused(text: str) -> None:
         check_places(refused.problems)
     else:
         for case in program.cases:
-            first_difference(program, case)
+            difference = first_difference(program, case)
+            runs = difference is None or "cannot be decided" not in difference[1]
+            assert runs or case.observations, "only what was seen, one by one, can fail to fit its program"
 
 
 def check_places(problems: tuple[Problem, ...]) -> None:

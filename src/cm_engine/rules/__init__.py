@@ -8,7 +8,7 @@ from cm_engine.rules.shared import Pool, pools, with_pools
 from cm_engine.rules.state import Award, Decision, Evidence, Observation, State
 from cm_engine.rules.step import step
 from cm_engine.rules.stored import dump_state, load_state
-from cm_engine.rules.timeline import Timeline, decide
+from cm_engine.rules.timeline import Timeline, decide, of_specimen
 
 __all__ = [
     "Award",
@@ -25,6 +25,7 @@ __all__ = [
     "forecast",
     "initial_state",
     "load_state",
+    "of_specimen",
     "pools",
     "prizes",
     "reasons",

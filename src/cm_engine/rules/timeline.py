@@ -13,8 +13,9 @@ from cm_engine.program.units import Unit
 from cm_engine.program.values import unknown_result
 from cm_engine.rules.compiled import Rules, TargetRules, compile_rules
 from cm_engine.rules.days import Before, initial_state
-from cm_engine.rules.state import Decision, Observation, State
+from cm_engine.rules.state import Decision, Evidence, Observation, State
 from cm_engine.rules.step import step
+from cm_engine.spelling import nearest
 
 Results = str | Mapping[str, str] | Iterable[Observation]
 """A word of results of the only target, a word for each target, or observations in their order."""
@@ -98,6 +99,33 @@ def _next_day(state: State, target: TargetRules) -> tuple[int, int]:
     visits = state.tracks[target.index].visits
     visit = target.visits[min(visits, len(target.visits) - 1)]
     return visit.days[state.start.weekday() if state.start else 0], target.index
+
+
+def of_specimen(rules: Rules, specimen: str, evidence: Evidence, on: date | None = None) -> list[Observation]:
+    """Return the observations that one specimen gives, one for each target that looks at such a specimen.
+
+    Args:
+        rules: the program.
+        specimen: urine, oral fluid, breath, ..., as the program writes it.
+        evidence: what was found in it.
+        on: the day it counts for.
+
+    Raises:
+        ResultsError: no target looks at such a specimen.
+
+    Example:
+        >>> from cm_engine import catalogue
+        >>> rules = compile_rules(catalogue.program("miedar-prize"))
+        >>> found = of_specimen(rules, "urine", Evidence(panel=(("cocaine", "-"), ("opioids", "+"))))
+        >>> [each.target for each in found]
+        ['stimulants', 'other-drugs']
+    """
+    looking = [target.name for target in rules.targets if target.evidence.specimen == specimen]
+    if not looking:
+        known = [target.evidence.specimen for target in rules.targets if target.evidence.specimen]
+        msg = f"no target looks at {specimen!r}{nearest(specimen, known)}"
+        raise ResultsError(msg)
+    return [Observation(on=on, target=name, evidence=evidence) for name in looking]
 
 
 def planned_part(target: TargetRules, results: str, *, truncate: bool = False) -> str:
