@@ -1,0 +1,74 @@
+"""When an award is handed over, and until when."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from cm_engine.program.rewards import Payout
+from cm_engine.program.units import unit_named
+from cm_engine.rules.payout import paid_out, payable
+from cm_engine.rules.reasons import PaidOut
+from cm_engine.rules.sentences import sentence
+from cm_engine.rules.words import WORDS
+
+USD, DRAW = unit_named("USD"), unit_named("draw")
+MONDAY, FRIDAY = date(2026, 1, 5), date(2026, 1, 9)
+ON_REQUEST = Payout(when="on request", minimum=Decimal(20), expires_after=60)
+FRIDAYS = Payout(when="set days", days=("friday",), expires_after=2)
+
+
+def of(payout: Payout, on: date | None = MONDAY) -> PaidOut:
+    found = paid_out(payout, [(DRAW, 2), (USD, 500)], on)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("payout", "on", "handed_over", "expires", "said"),
+    [
+        (
+            ON_REQUEST,
+            MONDAY,
+            None,
+            date(2026, 3, 6),
+            "This is saved, and handed over when you ask for it, from $20.00 on, until Friday 6 March 2026.",
+        ),
+        (
+            FRIDAYS,
+            MONDAY,
+            FRIDAY,
+            date(2026, 1, 11),
+            "This is handed over on Friday 9 January 2026, and you can collect it until Sunday 11 January 2026.",
+        ),
+        (FRIDAYS, FRIDAY, FRIDAY, date(2026, 1, 11), None),
+        (FRIDAYS, None, None, None, "This is handed over on the next set day."),
+        (
+            Payout(expires_after=60),
+            MONDAY,
+            MONDAY,
+            date(2026, 3, 6),
+            "You can collect this until Friday 6 March 2026.",
+        ),
+        (Payout(expires_after=60), None, None, None, "Collect this before it expires."),
+    ],
+)
+def test_an_award_says_when_and_until_when_it_is_handed_over(
+    payout: Payout, on: date | None, handed_over: date | None, expires: date | None, said: str | None
+) -> None:
+    found = of(payout, on)
+    assert (found.unit, found.on, found.expires) == (USD, handed_over, expires)
+    assert said is None or sentence(found, WORDS["attendance"]) == said
+
+
+def test_nothing_is_said_of_a_visit_that_pays_nothing() -> None:
+    assert paid_out(ON_REQUEST, [(USD, 0)], MONDAY) is None
+
+
+@pytest.mark.parametrize(("balance", "handed_over"), [(0, 0), (1999, 0), (2000, 2000), (2001, 2001)])
+def test_a_balance_is_handed_over_whole_from_its_minimum_on(balance: int, handed_over: int) -> None:
+    assert payable(ON_REQUEST, USD, balance) == handed_over
+
+
+def test_things_have_no_minimum_of_money() -> None:
+    assert payable(ON_REQUEST, DRAW, 1) == 1
