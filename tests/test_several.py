@@ -415,3 +415,64 @@ def test_a_member_keeps_its_own_result_and_reads_what_the_group_made_of_it(
     assert decision.sentence.endswith(
         "Next group goal met: what it pays depends on how many of the group make it."
     )
+
+
+def weekly_limited(**others: Any) -> Program:
+    """$10 a visit, at most $10 a week; news pay $1 each."""
+    document = {
+        "program": "weekly",
+        "version": "1",
+        "title": "Weekly",
+        "currency": "USD",
+        "visits": [{"weeks": "1-4", "per_week": 2}],
+        "targets": {
+            name: {"behavior": "task", "schedule": [{"weeks": "1-4", "fixed": 10}]} for name in ("a", "b")
+        },
+        "milestones": {"news": {"says": "News", "when": {"event": "news"}, "amount": 1, "repeats": True}},
+        "limits": [{"amount": 10, "per": "week", "crossing": "truncate"}],
+        **others,
+    }
+    return parse_program(json.dumps(document))
+
+
+@pytest.mark.parametrize("start", [None, START])
+def test_an_event_counts_for_the_week_of_the_visit_before_it(start: date | None) -> None:
+    week_1, week_2 = [Observation("-", target="a")] * 2, [Observation("-", target="a")]
+    news = [Observation(event="news")]
+    decisions = decide(
+        weekly_limited(), [*week_1[:1], *news, *week_1[1:], *week_2, *news], start=start
+    ).decisions
+    assert [each.awards["USD"] for each in decisions] == [10, 0, 0, 10, 0]
+
+
+def test_a_target_that_lags_finds_its_week_as_it_left_it() -> None:
+    seen_order = [Observation("-", target=name) for name in "aaaba"]
+    paid = [each.awards["USD"] for each in decide(weekly_limited(), seen_order).decisions]
+    assert paid == [10, 0, 10, 0, 0]
+
+
+def test_a_deposit_is_lost_and_said_so_once_nothing_can_return_it() -> None:
+    program = weekly_limited(
+        limits=[],
+        deposit={"stake": 150, "loss": 20},
+        milestones={
+            "two": {"says": "Two weeks", "when": {"targets": ["a"], "end_of": "1-2"}, "refunds": True}
+        },
+    )
+    lapses = [Observation(event="deposit"), *[Observation("+", target="a")] * 4]
+    last = decide(program, lapses).decisions[-1]
+    assert "$70.00 of your deposit is lost, and nothing is left of it." in last.sentence
+    with pytest.raises(ResultsError, match="nothing can return a deposit any more"):
+        decide(program, [*lapses[1:], lapses[0]])
+
+
+def test_a_reward_and_a_milestone_of_one_visit_are_cut_one_after_the_other() -> None:
+    program = weekly_limited(
+        milestones={"two": {"says": "Two", "when": {"targets": ["a"], "count": 2}, "amount": 20}},
+        limits=[{"amount": 25, "per": "episode", "crossing": "withhold"}],
+    )
+    decisions = decide(program, [Observation("-", target="a")] * 3).decisions
+    assert [each.awards["USD"] for each in decisions] == [10, 10, 0]
+    assert decisions[1].sentence.startswith(
+        "Second task completed: $10.00. Two, worth $20.00. The limit of $25.00 over the whole program does not"
+    )
