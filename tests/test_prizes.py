@@ -155,6 +155,8 @@ def test_a_lottery_is_a_bowl_with_as_many_slips_as_its_odds_need() -> None:
     bowl = full_bowl(prize_program(bowls={"draw": {"odds": odds}}), "draw")
     assert dict(zip(bowl.names, bowl.counts, strict=True)) == {"small": 20, "large": 1, "": 79}
     assert bowl.values == (1000, 10000, 0)
+    _, drawn = draw(bowl, SEED, "visit", 200)
+    assert {each.slip for each in drawn} >= {"small", ""}
 
 
 def test_small_prizes_are_traded_for_a_large_one_only_if_there_are_enough() -> None:

@@ -445,6 +445,18 @@ def test_an_event_counts_for_the_week_of_the_visit_before_it(start: date | None)
     assert [each.awards["USD"] for each in decisions] == [10, 0, 0, 10, 0]
 
 
+@pytest.mark.parametrize("start", [None, START])
+def test_an_event_finds_the_room_of_its_own_week(start: date | None) -> None:
+    program = weekly_limited(limits=[{"amount": 21, "per": "week", "crossing": "truncate"}])
+    visit, news = Observation("-", target="a"), Observation(event="news")
+    paid = [
+        each.awards["USD"]
+        for each in decide(program, [visit, visit, news, news, visit], start=start).decisions
+    ]
+    assert paid == [10, 10, 1, 0, 10]
+    assert decide(program, [visit, visit, news, visit, news], start=start).decisions[-1].awards["USD"] == 1
+
+
 def test_a_target_that_lags_finds_its_week_as_it_left_it() -> None:
     seen_order = [Observation("-", target=name) for name in "aaaba"]
     paid = [each.awards["USD"] for each in decide(weekly_limited(), seen_order).decisions]
