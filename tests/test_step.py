@@ -1,5 +1,6 @@
 """What `step` refuses, and what it holds against days that go wrong."""
 
+import json
 from datetime import UTC, date, datetime
 from decimal import localcontext
 
@@ -185,3 +186,26 @@ def test_amounts_do_not_depend_on_the_decimal_context_of_the_host() -> None:
 def test_a_file_that_is_not_there_is_not_found() -> None:
     with pytest.raises(ProgramNotFoundError, match="no such file"):
         load_program("absent.yaml")
+
+
+def test_a_phase_carries_on_from_one_without_visits_and_not_from_what_lies_before_it() -> None:
+    climbing = {"escalate": {"start": 0, "step": 1}}
+    document = {
+        "program": "gap",
+        "version": "1",
+        "title": "Gap",
+        "currency": "USD",
+        "visits": [{"weeks": week, "per_week": week % 2} for week in (1, 2, 3)],
+        "targets": {
+            "t": {
+                "behavior": "task",
+                "schedule": [
+                    {"weeks": 1, "fixed": 5},
+                    {"weeks": 2, **climbing},
+                    {"weeks": 3, **climbing, "carry": True},
+                ],
+            }
+        },
+    }
+    decisions = decide(parse_program(json.dumps(document)), "--").decisions
+    assert [decision.awards["USD"] for decision in decisions] == [5, 0]

@@ -70,7 +70,7 @@ def next_rung(phase: PhaseRules, ladder: Ladder) -> int:
 
 def on_entering(visit: Visit, ladder: Ladder) -> Ladder:
     """Return the ladder as it stands when a visit begins: a phase begins anew, and so does a week."""
-    if visit.opens_phase and not visit.phase.carries:
+    if visit.begins_ladder:
         return Ladder(visit.phase.first_rung)
     if visit.opens_week and (ladder.week_met or ladder.week_unmet):
         return ladder._replace(week_met=0, week_unmet=0)
@@ -228,7 +228,7 @@ def way_back(visits: Sequence[Visit], ladder: Ladder) -> Recoverable | None:
         return None
     recovery = visits[0].phase.recovery
     run = visits[: recovery.after + (not recovery.paid_nth)]
-    if any(visit.opens_phase and not visit.phase.carries for visit in run):
+    if any(visit.begins_ladder for visit in run):
         return None
     phase = run[-1].phase
     recovered, climbed = list(all_met(run, ladder)), list(all_met(run, ladder._replace(saved=0)))

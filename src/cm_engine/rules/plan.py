@@ -18,6 +18,7 @@ class Visit:
         number: counted from 1 over the whole plan.
         week: the program week, from 1.
         days: how many days after the start date, by the weekday of that date; Monday is 0.
+        begins_ladder: it is the first of its phase and of those that carry it on.
         left_in_phase: the visits still to come after this one, of the phase and of those that carry it on.
     """
 
@@ -26,6 +27,7 @@ class Visit:
     days: tuple[int, ...]
     phase: PhaseRules
     opens_phase: bool
+    begins_ladder: bool
     opens_week: bool
     closes_week: bool
     left_in_phase: int
@@ -50,6 +52,7 @@ def visits(
     stretch = _stretches(schedule)
     left = Counter(stretch[week] for week, _, _ in slots)
     opened: set[int] = set()
+    begun: set[int] = set()
     for number, (week, index, days) in enumerate(slots, start=1):
         phase = ruling[week]
         left[stretch[week]] -= 1
@@ -59,11 +62,13 @@ def visits(
             days=tuple(7 * (week - 1) + offsets[index] for offsets in days),
             phase=phase,
             opens_phase=id(phase) not in opened,
+            begins_ladder=stretch[week] not in begun,
             opens_week=index == 0,
             closes_week=index == len(days[0]) - 1,
             left_in_phase=left[stretch[week]],
         )
         opened.add(id(phase))
+        begun.add(stretch[week])
 
 
 def _stretches(schedule: Sequence[Phase]) -> Mapping[int, int]:
