@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import Field, PlainValidator, WithJsonSchema
 
 from cm_engine.program.evidence import Criterion
-from cm_engine.program.parts import Count, Name, NotMet, Part, Switch, Text, Weekday
+from cm_engine.program.parts import RESET_BY_DEFAULT, Count, Name, NotMet, Part, Switch, Text, Weekday
 from cm_engine.program.values import Amount, DatedAmount, MonthDay, WeekRange, shown, wrong
 
 Window = Literal["reward", "day", "week", "month", "calendar year", "grant year", "rolling days", "episode"]
@@ -86,9 +86,7 @@ class Deposit(Part):
     stake: Annotated[Amount, Field(description="what the participant pays in")]
     loss: Annotated[Amount, Field(description="what each lapse takes of it")] = Decimal(0)
     on: Annotated[tuple[NotMet, ...], Field(min_length=1, description="the outcomes that are a lapse")] = (
-        "positive",
-        "missed",
-        "refused",
+        RESET_BY_DEFAULT
     )
 
 

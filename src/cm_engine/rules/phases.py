@@ -8,7 +8,7 @@ from enum import Enum
 from cm_engine.program.evidence import Criterion
 from cm_engine.program.ladders import Group, Phase, Recover
 from cm_engine.program.models import Program, Target
-from cm_engine.program.parts import EVERY_MAX
+from cm_engine.program.parts import EVERY_MAX, RESET_BY_DEFAULT
 from cm_engine.program.plan import PER_WEEK_MAX
 from cm_engine.program.units import Unit
 from cm_engine.program.values import AMOUNT_MAX, OUTCOMES, WEEKS_MAX
@@ -130,7 +130,7 @@ def compile_phase(phase: Phase, target: Target, program: Program) -> PhaseRules:
         carries=phase.carry,
         effects=_effects(phase),
         recovery=_recovery(phase.recover) if phase.recover else None,
-        in_a_row=phase.resetting >= {"positive", "missed", "refused"},
+        in_a_row=phase.resetting.issuperset(RESET_BY_DEFAULT),
         has_place=any(each for each in (ladder, bonus, phase.require)),
         weeks=str(phase.weeks),
     )

@@ -15,7 +15,7 @@ from cm_engine.program.checks.base import (
 from cm_engine.program.models import Program
 from cm_engine.program.plan import visits_by_week
 from cm_engine.program.rewards import CONDITIONS_OF_MILESTONES, Deposit, Limit, Milestone, Payout, When
-from cm_engine.program.values import WEEKS_MAX, SubPath, either
+from cm_engine.program.values import WEEKS_MAX, either
 
 
 def one_condition(when: When, _: Whole) -> Found:
@@ -109,8 +109,8 @@ def stake_covers_loss(deposit: Deposit, whole: Whole) -> Found:
         yield ("stake",), "expected more than 0, got 0"
     if deposit.loss > deposit.stake:
         yield ("loss",), f"expected at most the stake, {deposit.stake}, got {deposit.loss}"
-    amounts: list[tuple[SubPath, object]] = [(("stake",), deposit.stake), (("loss",), deposit.loss)]
-    yield from too_fine(amounts, unit_of(None, whole.program))  # type: ignore[arg-type]
+    stakes = ((("stake",), deposit.stake), (("loss",), deposit.loss))
+    yield from too_fine(stakes, unit_of(None, whole.program))
 
 
 def payout_defined(payout: Payout, whole: Whole) -> Found:
