@@ -12,6 +12,19 @@
   x StateError                a state belongs to another program; also a ValueError
   x UndatedError              an amount depends on the date and no start date was given; also a ValueError
   x MissingDependencyError    names the extra to install
+  x ProgramNotAddedError      no such program is registered, also a LookupError
+  x EnrollmentNotFoundError   no such enrollment, also a LookupError
+  x RecordNotFoundError       no such act, or nothing that can be corrected; also a LookupError
+  x ReportError               what is reported lacks something, or says two things; also a ValueError
+  x KeyConflictError          the key was used for something else; shows both
+  x CorrectionError           a correction would leave a later observation without a decision
+  x RulesChangedError         today's rules decide the past otherwise
+  x BalanceError              a balance is not what was asserted
+  x StorageError              the storage failed; nothing was written
+    + StorageConflictError    another writer came first; read again and retry
+    + StorageBusyError        others held the storage too long; try again later
+    + StorageFullError        there is no space left, or the storage cannot be written
+    + SchemaError             the tables are missing, or of another release
 ```
 """
 
@@ -143,3 +156,127 @@ class MissingDependencyError(CmEngineError, ImportError):
         self.package = package
         self.extra = extra
         super().__init__(f'this needs {package}: pip install "cm-engine[{extra}]"')
+
+
+class ProgramNotAddedError(CmEngineError, LookupError):
+    """Report a program that is not registered.
+
+    Attributes:
+        name: what was asked for.
+        known: what is registered, by id and version.
+    """
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        self.name = name
+        self.known = tuple(known)
+        there = f"registered are {', '.join(self.known)}" if self.known else "none is registered"
+        super().__init__(f"program {name!r} is not registered; add it first with add_program ({there})")
+
+
+class EnrollmentNotFoundError(CmEngineError, LookupError):
+    """Report an enrollment that the storage does not hold."""
+
+    def __init__(self, enrollment: str) -> None:
+        self.enrollment = enrollment
+        super().__init__(f"no enrollment {enrollment!r}; enroll the participant first, and use the id it returns")
+
+
+class RecordNotFoundError(CmEngineError, LookupError):
+    """Report an act that cannot be corrected: there is none, it is no observation, or it was voided.
+
+    Attributes:
+        enrollment: the enrollment.
+        record: the number of the act.
+    """
+
+    def __init__(self, enrollment: str, record: int, why: str) -> None:
+        self.enrollment = enrollment
+        self.record = record
+        super().__init__(f"record {record} of {enrollment}: {why}")
+
+
+class ReportError(CmEngineError, ValueError):
+    """Report an act that lacks something, or that says what does not go together."""
+
+
+class KeyConflictError(CmEngineError):
+    """Report a key that was used before, for something else.
+
+    Attributes:
+        source, key: what was given.
+        stored: what was recorded under the key, as JSON.
+        given: what is reported under it now.
+    """
+
+    def __init__(self, source: str, key: str, stored: str, given: str) -> None:
+        self.source = source
+        self.key = key
+        self.stored = stored
+        self.given = given
+        super().__init__(
+            f"the key {key!r} of {source!r} was used before for something else:\n"
+            f"  recorded: {stored}\n  given:    {given}\n"
+            "nothing is changed; give what is new a key of its own, or amend what was recorded"
+        )
+
+
+class CorrectionError(CmEngineError):
+    """Report a correction that would leave an observation without a decision.
+
+    Attributes:
+        record: the act that reported the observation.
+        why: what stands in the way.
+    """
+
+    def __init__(self, record: int, why: str) -> None:
+        self.record = record
+        self.why = why
+        super().__init__(f"with this, record {record} cannot be decided any more: {why}; nothing is changed")
+
+
+class RulesChangedError(CmEngineError):
+    """Report a decision that today's rules make otherwise: a correction must not decide it anew in passing."""
+
+    def __init__(self, enrollment: str, number: int) -> None:
+        self.enrollment = enrollment
+        self.number = number
+        super().__init__(
+            f"decision {number} of {enrollment} was made by other rules than today's; "
+            "look at `verify` first, and correct with the release that made it"
+        )
+
+
+class BalanceError(CmEngineError):
+    """Report a balance that is not what was asserted.
+
+    Attributes:
+        asserted, found: exact decimals, as text.
+    """
+
+    def __init__(self, enrollment: str, unit: str, on: str, asserted: str, found: str) -> None:
+        self.enrollment = enrollment
+        self.asserted = asserted
+        self.found = found
+        super().__init__(
+            f"{enrollment} had been awarded {found} {unit} on {on}, not {asserted}; look at its history"
+        )
+
+
+class StorageError(CmEngineError):
+    """Report a storage that failed; nothing of the act was written."""
+
+
+class StorageConflictError(StorageError):
+    """Report that another writer came first; in a transaction of the host's own, begin that anew."""
+
+
+class StorageBusyError(StorageError):
+    """Report that others held the storage for too long; nothing was written, try again."""
+
+
+class StorageFullError(StorageError):
+    """Report a storage that cannot be written: the disk is full, or the file is read-only."""
+
+
+class SchemaError(StorageError):
+    """Report tables that are missing, or of another release."""

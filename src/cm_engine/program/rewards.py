@@ -104,6 +104,14 @@ class Payout(Part):
     expires_after: Annotated[
         Count | None, Field(description="days after which what was not collected is lost to the participant")
     ] = None
+    overpaid: Annotated[
+        Literal["absorbed", "offset"],
+        Field(
+            examples=["offset"],
+            description="what a correction shows to have been given too much: borne by the program, "
+            "or taken off later awards; it is never taken back",
+        ),
+    ] = "absorbed"
 
 
 class Limit(Part):

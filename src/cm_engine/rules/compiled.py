@@ -82,6 +82,7 @@ class Rules:
         pays_as_earned: what a ladder earns is what is paid: no limit, nothing beside it, nothing later.
         has_extras: a decision may pay more than its ladder: milestones, or a deposit.
         needs_start: some rule cannot be told without a start date.
+        shares: some limit counts for several enrollments together.
     """
 
     program: Program
@@ -101,6 +102,7 @@ class Rules:
     pays_as_earned: bool
     has_extras: bool
     needs_start: bool
+    shares: bool
 
     def target(self, name: str) -> TargetRules:
         """Return the target called `name`, or the only one if it is empty.
@@ -129,7 +131,8 @@ def compile_rules(program: Program) -> Rules:
     deposit = _deposit(program)
     events = dict.fromkeys(milestone.event for milestone in milestones if milestone.event)
     quotas = [quota for target in program.targets.values() for quota in target.quotas]
-    pays_as_earned = not (limits or milestones or deposit or program.payout != Payout())
+    pays_later = program.payout.when != "at once" or program.payout.expires_after is not None
+    pays_as_earned = not (limits or milestones or deposit or pays_later)
     return Rules(
         program=program,
         digest=digest(program),
@@ -143,11 +146,12 @@ def compile_rules(program: Program) -> Rules:
         closed=frozenset(_closed_days(program)),
         open_on=frozenset(map(WEEKDAYS.index, program.open_on)),
         payout=program.payout,
-        pays_later=program.payout != Payout(),
+        pays_later=pays_later,
         is_plain=pays_as_earned and len(targets) == 1 and targets[0].given_as_read,
         pays_as_earned=pays_as_earned,
         has_extras=bool(milestones or deposit),
         needs_start=bool(program.dated_rules),
+        shares=any(limit.scope for limit in limits),
     )
 
 

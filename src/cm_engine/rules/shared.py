@@ -45,6 +45,11 @@ def pools(rules: Rules, state: State) -> dict[Pool, Windows]:
     return {_pool(limit): received.windows for limit, received in pairs if limit.scope}
 
 
+def shared_pools(rules: Rules) -> tuple[Pool, ...]:
+    """Return the pools that the limits of a program count in."""
+    return tuple(dict.fromkeys(_pool(limit) for limit in rules.limits if limit.scope))
+
+
 def with_pools(rules: Rules, state: State, received: Mapping[Pool, Windows]) -> State:
     """Return a state with what its shared windows have received elsewhere; those not given stay as they are."""
     pairs = zip(rules.limits, state.received, strict=True)

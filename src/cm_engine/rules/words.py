@@ -25,6 +25,10 @@ class Words:
     is_test: bool = False
     kept: bool = False
 
+    def __hash__(self) -> int:
+        """Hash by the words of success: equal words agree on them."""
+        return hash((self.met, self.mets, self.kept))
+
 
 def _of_noun(one: str, many: str, met: str, not_met: str) -> Words:
     """Return the words of something that is met by being done: a visit attended, a dose taken."""

@@ -1,0 +1,1 @@
+"""Storages: in memory, on SQLite, on PostgreSQL, and in a transaction of the host's own."""

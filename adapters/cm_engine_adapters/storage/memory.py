@@ -1,0 +1,194 @@
+"""A storage in memory: for tests, for trying things out, and as the plainest reading of the contract."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from copy import copy
+from threading import RLock
+from typing import Self
+
+from cm_engine.errors import StorageConflictError, StorageError
+from cm_engine.log.rows import (
+    Batch,
+    DecisionRow,
+    EnrollmentRow,
+    EntryRow,
+    PayoutRow,
+    PoolRow,
+    ProgramRow,
+    RecordRow,
+    StandingRow,
+)
+from cm_engine.ports import Found
+
+
+class MemoryStorage:
+    """Keep the log in this process; it is gone when the process ends."""
+
+    one_writer = True
+    joined = False
+
+    def __init__(self) -> None:
+        self._lock = RLock()
+        self._tables = MemoryTransaction()
+
+    @classmethod
+    def open(cls, url: str = "memory:") -> Self:
+        """Return an empty storage; there is nothing to say in the URL."""
+        if url.rstrip("/") != "memory:":
+            msg = f"a storage in memory has the URL 'memory:', got {url!r}"
+            raise ValueError(msg)
+        return cls()
+
+    @contextmanager
+    def writing(self, *, lock: bool = False) -> Iterator["MemoryTransaction"]:
+        """Begin a transaction; nobody else reads or writes until it ends."""
+        _ = lock
+        with self._lock:
+            changed = self._tables.copied()
+            yield changed
+            self._tables = changed
+
+    @contextmanager
+    def reading(self) -> Iterator["MemoryTransaction"]:
+        """Begin a transaction that only reads."""
+        with self._lock:
+            tables = self._tables
+        yield tables
+
+    def joining(self, bind: object) -> Self:
+        """Refuse: there is no transaction of a host's in memory."""
+        msg = f"a storage in memory cannot join {bind!r}; open a database"
+        raise StorageError(msg)
+
+    def close(self) -> None:
+        """Keep everything: there is nothing to give up."""
+
+
+class MemoryTransaction:
+    """All tables, as one transaction sees them."""
+
+    def __init__(self) -> None:
+        self._programs: dict[str, ProgramRow] = {}
+        self._enrollments: dict[str, EnrollmentRow] = {}
+        self._standings: dict[str, StandingRow] = {}
+        self._keys: dict[tuple[str, str], RecordRow] = {}
+        self._records: dict[str, tuple[RecordRow, ...]] = {}
+        self._decisions: dict[str, tuple[DecisionRow, ...]] = {}
+        self._entries: dict[str, tuple[EntryRow, ...]] = {}
+        self._payouts: dict[str, tuple[PayoutRow, ...]] = {}
+        self._pools: dict[tuple[str, ...], PoolRow] = {}
+
+    def copied(self) -> "MemoryTransaction":
+        """Return the tables to write to, beside those that others read."""
+        other = copy(self)
+        for name, table in vars(self).items():
+            setattr(other, name, dict(table))
+        return other
+
+    def look_up(self, enrollments: Sequence[str], keys: Sequence[tuple[str, str]]) -> Found:
+        """Return where enrollments stand, and what was recorded under keys."""
+        return Found(
+            {each: self._standings[each] for each in enrollments if each in self._standings},
+            {key: self._keys[key] for key in keys if key in self._keys},
+        )
+
+    def append(self, batch: Batch) -> None:
+        """Write all rows of a batch, or none."""
+        self._refuse_conflicts(batch)
+        self._enrollments |= {row.id: row for row in batch.enrollments}
+        self._standings |= {row.enrollment: row for row in batch.standings}
+        self._keys |= {(row.source, row.key): row for row in batch.records}
+        for row in batch.records:
+            self._records[row.enrollment] = (*self._records.get(row.enrollment, ()), row)
+        for decision in batch.decisions:
+            self._decisions[decision.enrollment] = (*self._decisions.get(decision.enrollment, ()), decision)
+        for entry in batch.entries:
+            self._entries[entry.enrollment] = (*self._entries.get(entry.enrollment, ()), entry)
+        for payout in batch.payouts:
+            self._payouts[payout.enrollment] = (*self._payouts.get(payout.enrollment, ()), payout)
+        self._pools |= {row[:5]: row for _, row in batch.pools}
+
+    def _refuse_conflicts(self, batch: Batch) -> None:
+        keys = [(row.source, row.key) for row in batch.records]
+        ids = [row.id for row in batch.enrollments]
+        moved = any(
+            (self._standings[row.enrollment].head if row.enrollment in self._standings else "") != head
+            for row, head in zip(batch.standings, batch.heads, strict=True)
+        )
+        pools = any(
+            (self._pools[row[:5]].windows if row[:5] in self._pools else "") != read
+            for read, row in batch.pools
+        )
+        known = any(key in self._keys for key in keys) or any(each in self._enrollments for each in ids)
+        if moved or pools or known or len(set(keys)) < len(keys) or len(set(ids)) < len(ids):
+            msg = "another writer came first"
+            raise StorageConflictError(msg)
+
+    def add_program(self, program: ProgramRow) -> None:
+        """Write a program; one that is there stays as it is."""
+        self._programs.setdefault(program.digest, program)
+
+    def programs(self, *, digest: str = "", program: str = "") -> list[ProgramRow]:
+        """Return the programs of a digest or of an id, or all."""
+        return [
+            row
+            for row in sorted(self._programs.values(), key=lambda row: row[1:])
+            if digest in {"", row.digest} and program in {"", row.program}
+        ]
+
+    def enrollment(self, enrollment: str) -> EnrollmentRow | None:
+        """Return an enrollment, or None."""
+        return self._enrollments.get(enrollment)
+
+    def enrollments(
+        self, *, participant: str = "", program: str = "", after: str = "", limit: int = 1000
+    ) -> list[EnrollmentRow]:
+        """Return enrollments in the order of their ids."""
+        found = (
+            self._enrollments[each]
+            for each in sorted(self._enrollments)
+            if each > after
+            and participant in {"", self._enrollments[each].participant}
+            and program in {"", self._enrollments[each].program}
+        )
+        return [row for row, _ in zip(found, range(limit), strict=False)]
+
+    def records(self, enrollment: str, *, after: int = -1) -> list[RecordRow]:
+        """Return the acts of an enrollment after a place."""
+        return [row for row in self._records.get(enrollment, ()) if row.seq > after]
+
+    def decisions(self, enrollment: str, *, record: int | None = None) -> list[DecisionRow]:
+        """Return the decisions of an enrollment, or those that an act led to."""
+        return [row for row in self._decisions.get(enrollment, ()) if record in {None, row.record}]
+
+    def entries(self, enrollment: str, *, first: int = 0) -> list[EntryRow]:
+        """Return the postings of an enrollment, from a decision on."""
+        return [row for row in self._entries.get(enrollment, ()) if row.number >= first]
+
+    def payouts(self, enrollment: str) -> list[PayoutRow]:
+        """Return the payouts of an enrollment."""
+        return list(self._payouts.get(enrollment, ()))
+
+    def standing(self, enrollment: str) -> StandingRow | None:
+        """Return where an enrollment stands, or None."""
+        return self._standings.get(enrollment)
+
+    def pools(self, pools: Sequence[tuple[str, str, str, str, str]] = ()) -> list[PoolRow]:
+        """Return what pools have received."""
+        return [row for key, row in sorted(self._pools.items()) if not pools or key in pools]
+
+    def counts(self) -> dict[str, int]:
+        """Return how many rows there are of each kind."""
+        lists = {
+            "records": self._records,
+            "decisions": self._decisions,
+            "entries": self._entries,
+            "payouts": self._payouts,
+        }
+        return {
+            "programs": len(self._programs),
+            "enrollments": len(self._enrollments),
+            "standings": len(self._standings),
+            "pools": len(self._pools),
+            **{name: sum(map(len, table.values())) for name, table in lists.items()},
+        }

@@ -1,0 +1,294 @@
+"""The audit: take every act again, and compare everything that is stored with what it comes to."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from typing import Any, NamedTuple
+
+from cm_engine.errors import CmEngineError
+from cm_engine.log.chain import GENESIS, hash_of
+from cm_engine.log.correction import Log, content
+from cm_engine.log.encoding import dumped, pools_from
+from cm_engine.log.rows import DecisionRow, EnrollmentRow, EntryRow, PayoutRow, RecordRow, StandingRow
+from cm_engine.log.stand import Enrolled, Stand, first_stand, stand_text, start_of
+from cm_engine.log.taking import taken
+from cm_engine.ports import Transaction
+from cm_engine.program import canonical, digest, parse_program
+from cm_engine.recording import PoolKey, enrollment_body, pool_key
+from cm_engine.register import Register
+from cm_engine.rules import RULES_VERSION
+from cm_engine.rules.prizes import commitment
+
+OTHER_RULES = "other rules"
+"""Where a decision differs that another release's rules made."""
+
+PAGE = 500
+"""As many enrollments are read at a time."""
+
+
+class Difference(NamedTuple):
+    """Where what is stored first differs from what it should be.
+
+    Attributes:
+        enrollment: its id; empty for what belongs to none.
+        where: which row, or which rows.
+        what: how it differs.
+    """
+
+    enrollment: str
+    where: str
+    what: str
+
+    def __str__(self) -> str:
+        """Return the difference as a line."""
+        return f"{self.enrollment or 'storage'}: {self.where}: {self.what}"
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What an audit found.
+
+    Attributes:
+        enrollments, records, decisions: how many were looked at.
+        differences: the first one of each enrollment, and those of what belongs to none.
+        other_rules: decisions that today's rules would make otherwise, and that are as their own release made them.
+    """
+
+    enrollments: int = 0
+    records: int = 0
+    decisions: int = 0
+    differences: tuple[Difference, ...] = ()
+    other_rules: tuple[Difference, ...] = ()
+
+    @property
+    def is_clean(self) -> bool:
+        """Tell whether everything is as it should be."""
+        return not self.differences
+
+
+class _FoundError(Exception):
+    """Carry the first difference of an enrollment."""
+
+    def __init__(self, where: str, what: str) -> None:
+        self.where = where
+        self.what = what
+        super().__init__(where)
+
+
+class _Stored(NamedTuple):
+    """Everything that is stored of one enrollment."""
+
+    row: EnrollmentRow
+    records: list[RecordRow]
+    decisions: list[DecisionRow]
+    entries: list[EntryRow]
+    payouts: list[PayoutRow]
+    standing: StandingRow | None
+
+
+@dataclass(slots=True)
+class _Audit:
+    """One audit: what it has seen so far."""
+
+    tx: Transaction
+    register: Register
+    seen: Counter[str] = field(default_factory=Counter)
+    pools: dict[PoolKey, Counter[int]] = field(default_factory=dict)
+    differences: list[Difference] = field(default_factory=list)
+    other_rules: list[Difference] = field(default_factory=list)
+
+    def look_at(self, row: EnrollmentRow) -> None:
+        """Compare one enrollment with what its log comes to; note the first difference."""
+        stored = _stored(self.tx, row)
+        for name, rows in stored._asdict().items():
+            self.seen[name] += len(rows) if isinstance(rows, list) else rows is not None
+        try:
+            enrolled = self.register.opened(self.tx, row)
+            _check_enrollment(enrolled, stored, self.register)
+            _check_chain(stored)
+            stand = _check_fold(enrolled, stored)
+        except _FoundError as found:
+            about = self.other_rules if found.where == OTHER_RULES else self.differences
+            about.append(Difference(row.id, found.where, found.what))
+        except (CmEngineError, ValueError, KeyError, TypeError) as error:
+            self.differences.append(Difference(row.id, "log", f"it cannot be read: {error}"))
+        else:
+            self._count_pools(enrolled, stand)
+
+    def _count_pools(self, enrolled: Enrolled, stand: Stand) -> None:
+        for pool, windows in stand.own.items():
+            counted = self.pools.setdefault(pool_key(enrolled, pool), Counter())
+            for number, amount in windows:
+                counted[number] += amount
+
+    def look_at_programs(self) -> None:
+        """Compare each program with its digest."""
+        for row in self.tx.programs():
+            self.seen["programs"] += 1
+            try:
+                program = parse_program(row.text, name=row.digest[:12])
+                found = (digest(program), program.program, program.version, canonical(program))
+            except CmEngineError as error:
+                found = ("none", "", "", str(error))
+            if found != tuple(row):
+                what = f"its digest is {row.digest[:12]}, that of its text is {found[0][:12]}"
+                self.differences.append(Difference("", f"program {row.program}@{row.version}", what))
+
+    def look_at_pools(self) -> None:
+        """Compare what pools have received with what all enrollments have received from them."""
+        for row in self.tx.pools():
+            self.seen["pools"] += 1
+            counted = self.pools.pop(row[:5], Counter())
+            expected = dumped(sorted((number, amount) for number, amount in counted.items() if amount))
+            if row.windows != expected:
+                what = f"stored {row.windows}, received {expected}"
+                self.differences.append(Difference("", f"pool {'/'.join(row[:5])}", what))
+        for key in self.pools:
+            self.differences.append(Difference("", f"pool {'/'.join(key)}", "it is missing"))
+
+    def look_at_counts(self) -> None:
+        """Find rows that belong to no enrollment."""
+        names = {"row": "enrollments", "standing": "standings"}
+        seen = {names.get(name, name): count for name, count in self.seen.items()}
+        for name, count in self.tx.counts().items():
+            if count != seen.get(name, 0):
+                what = f"there are {count} rows, and {seen.get(name, 0)} belong to an enrollment"
+                self.differences.append(Difference("", name, what))
+
+    def result(self) -> Verification:
+        """Return what was found."""
+        counts = (self.seen["row"], self.seen["records"], self.seen["decisions"])
+        return Verification(*counts, tuple(self.differences), tuple(self.other_rules))
+
+
+def verified(
+    tx: Transaction, register: Register, only: str, progress: Callable[[int], None]
+) -> Verification:
+    """Return what an audit of one enrollment finds, or of everything.
+
+    Args:
+        tx: what is looked at.
+        register: finds programs and secrets.
+        only: an enrollment; empty for all.
+        progress: told how many enrollments have been looked at.
+    """
+    audit = _Audit(tx, register)
+    rows = [tx.enrollment(only)] if only else _all_enrollments(tx)
+    for number, row in enumerate(filter(None, rows), start=1):
+        audit.look_at(row)
+        progress(number)
+    if not only:
+        audit.look_at_programs()
+        audit.look_at_pools()
+        audit.look_at_counts()
+    return audit.result()
+
+
+def _all_enrollments(tx: Transaction) -> Iterator[EnrollmentRow]:
+    after = ""
+    while page := tx.enrollments(after=after, limit=PAGE):
+        yield from page
+        after = page[-1].id
+
+
+def _stored(tx: Transaction, row: EnrollmentRow) -> _Stored:
+    return _Stored(
+        row,
+        tx.records(row.id),
+        tx.decisions(row.id),
+        tx.entries(row.id),
+        tx.payouts(row.id),
+        tx.standing(row.id),
+    )
+
+
+def _check_enrollment(enrolled: Enrolled, stored: _Stored, register: Register) -> None:
+    """Compare the enrollment with the act that enrolled, and the commitment with its seed."""
+    if not stored.records:
+        raise _FoundError("log", "it is empty")
+    told = dumped(enrollment_body(enrolled.row))
+    if stored.records[0].body != told:
+        raise _FoundError("enrollment", f"stored {told}, enrolled as {stored.records[0].body}")
+    if enrolled.row.commitment and commitment(register.seed(enrolled.row.id)) != enrolled.row.commitment:
+        raise _FoundError("enrollment", "the commitment is not that of the seed; was the engine's secret changed?")
+
+
+def _check_chain(stored: _Stored) -> None:
+    """Follow the hashes: each act, and the decisions that it led to."""
+    head, number = GENESIS, 0
+    led_to: dict[int, list[DecisionRow]] = {}
+    for row in stored.decisions:
+        led_to.setdefault(row.record, []).append(row)
+    for seq, record in enumerate(stored.records):
+        if record.seq != seq:
+            raise _FoundError(f"record {seq}", f"it is missing; the next is {record.seq}")
+        head = _checked_hash(f"record {seq}", record, head)
+        for row in led_to.pop(seq, []):
+            number += 1
+            if row.number != number:
+                raise _FoundError(f"decision {number}", f"it is missing; the next is {row.number}")
+            head = _checked_hash(f"decision {number}", row, head)
+    if led_to:
+        raise _FoundError("decisions", f"no act led to those of record {min(led_to)}")
+    standing = stored.standing
+    found = (len(stored.records) - 1, number, head, stored.records[-1].recorded_at)
+    if standing is None or standing[1:5] != found:
+        raise _FoundError("standing", f"stored {standing and standing[1:5]}, the log comes to {found}")
+
+
+def _checked_hash(where: str, row: RecordRow | DecisionRow, head: str) -> str:
+    if row.hash != hash_of(row, head):
+        raise _FoundError(where, f"its hash is {row.hash[:12]}, that of what it says {hash_of(row, head)[:12]}")
+    return row.hash
+
+
+def _check_fold(enrolled: Enrolled, stored: _Stored) -> Stand:
+    """Take every act again, and compare what it leads to."""
+    stand = first_stand(enrolled.rules, start_of(enrolled))
+    shared = {row.observation: row.shared for row in reversed(stored.decisions)}
+    decisions: list[DecisionRow] = []
+    entries: list[EntryRow] = []
+    payouts: list[PayoutRow] = []
+    for seq, record in enumerate(stored.records):
+        log = Log(stored.records[:seq], decisions, entries)
+        others = pools_from(shared.get(seq, ""))
+        written = taken(enrolled, stand, record, len(decisions), others, lambda log=log: log)
+        known = [row for row in stored.decisions if row.record == seq]
+        _compare_decisions(known, written.decisions)
+        decisions += known
+        entries += written.entries
+        payouts += written.payouts
+        stand = written.stand
+    _compare("entry", stored.entries, entries)
+    _compare("payout", stored.payouts, payouts)
+    if stored.standing and stored.standing.state != stand_text(stand):
+        raise _FoundError("standing", f"stored {stored.standing.state}, folded again {stand_text(stand)}")
+    return stand
+
+
+def _compare_decisions(stored: Sequence[DecisionRow], again: Sequence[DecisionRow]) -> None:
+    for old, new in zip_longest(stored, again):
+        if old is None or new is None:
+            one = old or new
+            assert one is not None
+            there = "is not stored" if old is None else "is stored, and nothing leads to it"
+            raise _FoundError(f"decision {one.number}", f"it {there}")
+        if content(old) != content(new):
+            where = f"decision {old.number}" if old.rules == RULES_VERSION else OTHER_RULES
+            raise _FoundError(where, _first_column(content(old), content(new)))
+
+
+def _compare(what: str, stored: Iterable[NamedTuple], again: Iterable[NamedTuple]) -> None:
+    for old, new in zip_longest(stored, again):
+        if old != new:
+            one: Any = old or new
+            where = f"{what} {one.number}/{one.leg}"
+            raise _FoundError(where, _first_column(old, new) if old and new else "it is missing or too much")
+
+
+def _first_column(old: NamedTuple, new: NamedTuple) -> str:
+    """Say in which column two rows first differ."""
+    columns = zip(old._fields, old, new, strict=True)
+    name, stored, again = next((name, one, two) for name, one, two in columns if one != two)
+    return f"{name}: stored {stored}, folded again {again}"

@@ -1,0 +1,474 @@
+"""The durable engine: what clinic software embeds. The only place where the rules meet the ports."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from os import PathLike
+from typing import Any, Self, TypeVar
+
+from cm_engine import catalogue
+from cm_engine.auditing import Verification, verified
+from cm_engine.enrolling import before_text, new_id, zone_name
+from cm_engine.errors import EnrollmentNotFoundError, ReportError, StorageConflictError
+from cm_engine.ledger.balances import Balance
+from cm_engine.log.encoding import instant
+from cm_engine.log.rows import EnrollmentRow, ProgramRow
+from cm_engine.opening import open_storage
+from cm_engine.ports import Clock, Storage, Transaction
+from cm_engine.previewing import Preview, previews
+from cm_engine.program import Program, canonical, digest, load_program
+from cm_engine.queueing import Queue
+from cm_engine.recorded import Enrollment, Recorded
+from cm_engine.recording import Act, Done, Recording, acts_of, whole_log
+from cm_engine.register import Register
+from cm_engine.reports import (
+    Report,
+    act_of_amendment,
+    act_of_assertion,
+    act_of_report,
+    act_of_voiding,
+    one_line,
+    plain_day,
+)
+from cm_engine.rules.days import Before
+from cm_engine.rules.state import Evidence
+from cm_engine.statement import Statement, statement_of
+
+SECRET_BYTES = 32
+
+TRIES = 20
+"""As often is an act tried again that another writer came before; from the second time on its rows are locked."""
+
+Made = TypeVar("Made")
+
+
+def system_clock() -> datetime:
+    """Return what time it is: the one place that asks."""
+    return datetime.now(UTC)  # noqa: TID251
+
+
+class Engine:
+    """Record results, decide them, and keep what follows: for ever, exactly, and with the reasons.
+
+    Safe to share between threads. All arguments are by name.
+
+    Args:
+        storage: what keeps the log.
+        zone: the clinic's time zone, such as America/Los_Angeles, for enrollments that name none.
+        secret: at least 32 bytes that only the host knows: the seeds of prize draws are derived from it. The same
+            secret has to be given for ever; programs without a bowl need none.
+        clock: tells the time; for tests and simulations.
+
+    Example:
+        >>> from datetime import date
+        >>> from cm_engine import Engine
+        >>> engine = Engine.open("memory:", zone="America/Los_Angeles")
+        >>> _ = engine.add_program("california-recovery-incentives")
+        >>> enrollment = engine.enroll(
+        ...     participant="p-104", program="california-recovery-incentives", start=date(2026, 1, 5), by="nurse-7"
+        ... )
+        >>> decision = engine.record(
+        ...     enrollment=enrollment.id, result="-", on=date(2026, 1, 5), source="front-desk", key="udt-778", by="nurse-7"
+        ... )
+        >>> decision.awards, decision.sentence
+        ({'USD': Decimal('10.00')}, 'Negative test: $10.00. Next negative: $10.00.')
+    """
+
+    def __init__(
+        self, *, storage: Storage, zone: str = "", secret: bytes = b"", clock: Clock = system_clock
+    ) -> None:
+        self._storage = storage
+        self._zone = zone_name(zone) if zone else ""
+        self._secret = _checked_secret(secret)
+        self._clock = clock
+        self._register = Register(secret)
+        self._queue = Queue(self._take) if storage.one_writer and not storage.joined else None
+
+    @classmethod
+    def open(
+        cls,
+        url: str,
+        *,
+        zone: str = "",
+        secret: bytes = b"",
+        clock: Clock = system_clock,
+        **options: Any,  # noqa: ANN401 - each storage has its own
+    ) -> Self:
+        """Open the storage that a URL names; tables that are not there yet are made.
+
+        Args:
+            url: sqlite:///clinic.db, postgresql+psycopg://user@host/clinic, or memory: for trying things out.
+            zone, secret, clock: as for the engine.
+            options: of the storage: prefix and schema of its tables.
+
+        Raises:
+            StorageError: it cannot be opened.
+            SchemaError: its tables are of another release; run `cm-engine db upgrade`.
+        """
+        return cls(storage=open_storage(url, options), zone=zone, secret=secret, clock=clock)
+
+    def joining(self, bind: Any) -> "Engine":  # noqa: ANN401 - of SQLAlchemy, which the core does not import
+        """Return an engine that writes in the host's own transaction, and is there only if the host commits.
+
+        Args:
+            bind: a Connection or a Session of SQLAlchemy, on the same database; of an AsyncSession what `run_sync`
+                gives.
+        """
+        storage = self._storage.joining(bind)
+        return Engine(storage=storage, zone=self._zone, secret=self._secret, clock=self._clock)
+
+    def close(self) -> None:
+        """Give up the storage's connections."""
+        self._storage.close()
+
+    def __enter__(self) -> Self:
+        """Return the engine, to be closed with the block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the engine."""
+        self.close()
+
+    def add_program(self, program: str | PathLike[str] | Program) -> str:
+        """Register a program, and return its digest; one that is registered stays as it is.
+
+        Args:
+            program: an id of the catalogue, the path of a file, or a program.
+
+        Raises:
+            ProgramNotFoundError: the catalogue has no such id, or there is no such file.
+            ProgramError: the file is wrong.
+        """
+        found = program if isinstance(program, Program) else _loaded(program)
+        row = ProgramRow(digest(found), found.program, found.version, canonical(found))
+        with self._storage.writing() as tx:
+            tx.add_program(row)
+        return row.digest
+
+    def programs(self) -> dict[str, str]:
+        """Return the digests of all registered programs, by id and version: california-recovery-incentives@1."""
+        with self._storage.reading() as tx:
+            return {f"{row.program}@{row.version}": row.digest for row in tx.programs()}
+
+    def enroll(
+        self,
+        *,
+        participant: str,
+        program: str,
+        start: date,
+        by: str,
+        zone: str = "",
+        before: Before | None = None,
+        source: str = "enrollment",
+        key: str = "",
+        id: str = "",  # noqa: A002 - what it is
+    ) -> Enrollment:
+        """Enroll a participant in a program.
+
+        Args:
+            participant: an opaque id of the host's; never a name.
+            program: the id, `id@version` or digest of a registered program.
+            start: the first day of program week 1, in the clinic's zone.
+            by: who enrolls.
+            zone: the clinic's time zone, if it is not that of the engine.
+            before: values measured before the plan, by target, the first one being the baseline.
+            source, key: what makes it the same enrollment, however often it is asked for; if left out, the
+                participant, the program and the start.
+            id: of the enrollment; if left out, one is made.
+
+        Raises:
+            ReportError: something is missing, or no zone is known.
+            ProgramNotAddedError: the program is not registered.
+            KeyConflictError: the key was used for another enrollment.
+        """
+        given = EnrollmentRow(
+            id or new_id(),
+            one_line("participant", participant),
+            one_line("program", program),
+            plain_day("start", start),
+            zone_name(zone or self._zone),
+            before_text(before),
+            "",
+        )
+        by = one_line("by", by)
+        done = self._tried(lambda recording: recording.enroll(given, one_line("source", source), key, by))
+        return Enrollment.of(done.enrolled.row)
+
+    def enrollment(self, enrollment: str) -> Enrollment:
+        """Return an enrollment by its id.
+
+        Raises:
+            EnrollmentNotFoundError: there is none.
+        """
+        with self._storage.reading() as tx:
+            return Enrollment.of(_found(tx, enrollment))
+
+    def enrollments(self, *, participant: str = "", after: str = "", limit: int = 1000) -> list[Enrollment]:
+        """Return enrollments in the order of their ids, of one participant or of all.
+
+        Args:
+            participant: whose; empty for all.
+            after: the id that comes before them, for the next page.
+            limit: at most so many.
+        """
+        with self._storage.reading() as tx:
+            rows = tx.enrollments(participant=participant, after=after, limit=limit)
+        return [Enrollment.of(row) for row in rows]
+
+    def record(
+        self,
+        *,
+        enrollment: str,
+        source: str,
+        key: str,
+        by: str,
+        result: str = "",
+        target: str = "",
+        event: str = "",
+        evidence: Evidence | None = None,
+        collected_at: datetime | None = None,
+        on: date | None = None,
+        resulted_at: datetime | None = None,
+    ) -> Recorded:
+        """Record an observation, decide it, and post what it awards: in one transaction, once for ever.
+
+        A result that comes late is decided in its place: what follows it is decided anew, and the difference is
+        posted. Keeps INV-12 and INV-13.
+
+        Args:
+            enrollment: its id.
+            source, key: what makes it the same report, however often it comes; a repeat gives the stored decision.
+            by: who reports it.
+            result: one symbol: - met, + positive, o missed, e excused, * invalid, r refused, _ not required.
+            target: its name; may be left out for the only target of a program.
+            event: instead of a result, something reported from outside.
+            evidence: what else was seen: a panel, a value, conditions.
+            collected_at: when the specimen was taken or the visit was, aware; its day in the clinic's zone counts.
+            on: the day it counts for, if it is another one, or if no time is known.
+            resulted_at: when the result came, aware.
+
+        Raises:
+            ReportError: something is missing, or does not go together.
+            EnrollmentNotFoundError: there is no such enrollment.
+            ResultsError: what was seen does not fit the program.
+            KeyConflictError: the key was used for something else; the error shows both.
+            CorrectionError: in its place, a later observation could not be decided any more.
+            StorageError: the storage failed; nothing was written.
+        """
+        report = Report(
+            enrollment=enrollment,
+            source=source,
+            key=key,
+            by=by,
+            result=result,
+            target=target,
+            event=event,
+            evidence=evidence,
+            collected_at=collected_at,
+            on=on,
+            resulted_at=resulted_at,
+        )
+        return self._recorded(act_of_report(report, self._clock()))
+
+    def record_many(self, reports: Iterable[Report]) -> list[Recorded]:
+        """Record observations in one transaction, in their order: all of them, or none.
+
+        Raises:
+            CmEngineError: as `record`, for the first that is refused; nothing is written.
+        """
+        now = self._clock()
+        acts = [act_of_report(report, now) for report in reports]
+        return [Recorded(done) for done in self._take(acts)] if acts else []
+
+    def amend(
+        self,
+        *,
+        enrollment: str,
+        record: int,
+        why: str,
+        source: str,
+        key: str,
+        by: str,
+        result: str = "",
+        target: str = "",
+        event: str = "",
+        evidence: Evidence | None = None,
+        collected_at: datetime | None = None,
+        on: date | None = None,
+        resulted_at: datetime | None = None,
+    ) -> Recorded:
+        """Correct a recorded observation: everything after it is decided anew, and the difference is posted.
+
+        What is left out stays as it was; result, event and evidence are replaced together, and so are the times
+        collected_at and on. Nothing that was given is taken back: the program says whether too much is absorbed or
+        taken off later awards. Keeps INV-14.
+
+        Args:
+            record: the number of the observation: `record` of its decision.
+            why: the reason, for the audit.
+
+        Raises:
+            RecordNotFoundError: there is no such observation, or it was voided.
+            CmEngineError: as `record`.
+        """
+        report = Report(
+            enrollment=enrollment,
+            source=source,
+            key=key,
+            by=by,
+            result=result,
+            target=target,
+            event=event,
+            evidence=evidence,
+            collected_at=collected_at,
+            on=on,
+            resulted_at=resulted_at,
+        )
+        return self._recorded(act_of_amendment(report, record, why, self._clock()))
+
+    def void(
+        self, *, enrollment: str, record: int, why: str, source: str, key: str, by: str
+    ) -> Recorded:
+        """Take a recorded observation back, as if it had never been made; it stays in the history.
+
+        Raises:
+            RecordNotFoundError: there is no such observation, or it was voided.
+            CmEngineError: as `record`.
+        """
+        report = Report(enrollment=enrollment, source=source, key=key, by=by)
+        return self._recorded(act_of_voiding(report, record, why))
+
+    def assert_awarded(
+        self,
+        *,
+        enrollment: str,
+        amount: Decimal,
+        unit: str = "",
+        on: date,
+        source: str,
+        key: str,
+        by: str,
+    ) -> Recorded:
+        """Assert what had been awarded by the end of a day; it is written down, and every audit looks at it again.
+
+        Args:
+            amount: exact, such as Decimal("72.50").
+            unit: its name; empty is the program's currency.
+
+        Raises:
+            BalanceError: it is not so; the error says what is.
+            CmEngineError: as `record`.
+        """
+        report = Report(enrollment=enrollment, source=source, key=key, by=by)
+        with self._storage.reading() as tx:
+            of = self._register.opened(tx, _found(tx, enrollment)).rules.program.unit(unit or None)
+        return self._recorded(act_of_assertion(report, of.name, of.minor(amount), on))
+
+    def preview(self, *, enrollment: str, on: date | None = None) -> Preview:
+        """Return what each result of the next visit would pay, and why: by target, then by symbol.
+
+        Args:
+            on: the day of the next visit; left out, the planned one.
+
+        Raises:
+            EnrollmentNotFoundError: there is no such enrollment.
+            ResultsError: the day is before the last visit.
+        """
+        with self._storage.reading() as tx:
+            enrolled, stand, others = Recording(tx, self._register, "").standing(enrollment)
+        return previews(enrolled, stand, others, on)
+
+    def statement(self, *, enrollment: str, until: date | None = None) -> Statement:
+        """Return all decisions of an enrollment with what each added, and its balances.
+
+        Args:
+            until: the last day that counts; left out, all of them.
+
+        Raises:
+            EnrollmentNotFoundError: there is no such enrollment.
+        """
+        with self._storage.reading() as tx:
+            enrolled = self._register.opened(tx, _found(tx, enrollment))
+            return statement_of(enrolled, whole_log(tx, enrollment), until)
+
+    def balance(self, *, enrollment: str, on: date | None = None) -> Mapping[str, Balance]:
+        """Return what was awarded and where it is, by unit: derived from the postings each time.
+
+        Args:
+            on: by the end of this day; left out, by now.
+
+        Raises:
+            EnrollmentNotFoundError: there is no such enrollment.
+        """
+        return self.statement(enrollment=enrollment, until=on).balances
+
+    def history(self, *, enrollment: str) -> tuple[Recorded, ...]:
+        """Return every act on an enrollment, with the decisions that it led to, in order; nothing is left out.
+
+        Raises:
+            EnrollmentNotFoundError: there is no such enrollment.
+        """
+        with self._storage.reading() as tx:
+            enrolled = self._register.opened(tx, _found(tx, enrollment))
+            return tuple(Recorded(done) for done in acts_of(enrolled, whole_log(tx, enrollment)))
+
+    def verify(
+        self, *, enrollment: str = "", progress: Callable[[int], None] = lambda _: None
+    ) -> Verification:
+        """Audit one enrollment, or everything: fold every act again, and compare all that is stored.
+
+        Every hash is followed, every decision made again by the program it was pinned to, every posting, payout,
+        prize and cached state derived again, every balance that was asserted looked at. Keeps INV-15.
+
+        Args:
+            enrollment: its id; left out, all of them.
+            progress: called with how many enrollments have been looked at.
+
+        Raises:
+            EnrollmentNotFoundError: there is no such enrollment.
+        """
+        with self._storage.reading() as tx:
+            if enrollment:
+                _found(tx, enrollment)
+            return verified(tx, Register(self._secret), enrollment, progress)
+
+    def _recorded(self, act: Act) -> Recorded:
+        return Recorded(self._queue.take(act) if self._queue else self._take([act])[0])
+
+    def _take(self, acts: Sequence[Act]) -> list[Done]:
+        return self._tried(lambda recording: recording.take(acts))
+
+    def _tried(self, work: Callable[[Recording], Made]) -> Made:
+        """Do work in a transaction; once more if another writer came first, with the rows locked."""
+        tries = 0
+        while True:
+            try:
+                with self._storage.writing(lock=tries > 0) as tx:
+                    return work(Recording(tx, self._register, instant(self._clock())))
+            except StorageConflictError:
+                tries += 1
+                if tries == TRIES:
+                    raise
+
+
+def _checked_secret(secret: bytes) -> bytes:
+    if secret and len(secret) < SECRET_BYTES:
+        msg = f"secret: expected at least {SECRET_BYTES} bytes, got {len(secret)}; secrets.token_bytes(32) makes some"
+        raise ReportError(msg)
+    return secret
+
+
+def _loaded(program: str | PathLike[str]) -> Program:
+    """Return a program of the catalogue, or else of a file."""
+    if isinstance(program, str) and program in catalogue.program_ids():
+        return catalogue.program(program)
+    if isinstance(program, str) and not {"/", "\\", "."} & set(program):
+        return catalogue.program(program)
+    return load_program(program)
+
+
+def _found(tx: Transaction, enrollment: str) -> EnrollmentRow:
+    row = tx.enrollment(enrollment)
+    if row is None:
+        raise EnrollmentNotFoundError(enrollment)
+    return row

@@ -1,0 +1,1 @@
+"""Double-entry postings from decisions, and what they add up to. Pure: no clock, disk, network or chance."""

@@ -1,0 +1,102 @@
+"""Where an enrollment stands: all that its next decision depends on, and the same as text."""
+
+import json
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from cm_engine.ledger.postings import payable
+from cm_engine.log.encoding import dumped, pools_from, slips_from
+from cm_engine.log.history import Place
+from cm_engine.log.rows import EnrollmentRow
+from cm_engine.rules.compiled import Rules
+from cm_engine.rules.days import initial_state
+from cm_engine.rules.prizes import Slips, full_bowl
+from cm_engine.rules.shared import Pool, Windows
+from cm_engine.rules.state import State
+from cm_engine.rules.stored import dump_state, load_state
+
+NOWHERE: Place = ("", "")
+"""The place before the first observation."""
+
+
+class Enrolled(NamedTuple):
+    """An enrollment with the rules of its program and, where it draws prizes, the secret of its draws."""
+
+    row: EnrollmentRow
+    rules: Rules
+    seed: bytes = b""
+
+    def __repr__(self) -> str:
+        """Return the enrollment without the seed, which is a secret."""
+        return f"Enrolled({self.row!r})"
+
+    @property
+    def pays_into(self) -> str:
+        """Return the account that awards are credited to."""
+        return payable(self.rules)
+
+
+class Stand(NamedTuple):
+    """Where an enrollment stands after its last observation.
+
+    Attributes:
+        state: of the rules.
+        place: of the last observation.
+        slips: what is in each bowl, by the unit that draws from it.
+        own: what each shared pool has received from this enrollment.
+        offset: what is still to be taken off later awards, by unit, in minor units.
+    """
+
+    state: State
+    place: Place = NOWHERE
+    slips: Mapping[str, Slips] = {}
+    own: Mapping[Pool, Windows] = {}
+    offset: Mapping[str, int] = {}
+
+
+def first_stand(rules: Rules, state: State) -> Stand:
+    """Return where an enrollment stands before its first observation."""
+    return Stand(state, slips={unit: full_bowl(rules.program, unit) for unit in rules.program.bowls})
+
+
+def start_of(enrolled: Enrolled) -> State:
+    """Return the state before the first observation of an enrollment."""
+    row = enrolled.row
+    before = {
+        target: [Decimal(value) for value in values]
+        for target, values in json.loads(row.before or "{}").items()
+    }
+    return initial_state(enrolled.rules, date.fromisoformat(row.start), before)
+
+
+def stand_text(stand: Stand) -> str:
+    """Return where an enrollment stands, as text; what is empty is left out."""
+    state, place, slips, own, offset = stand
+    rest: dict[str, Any] = {"place": place} if place != NOWHERE else {}
+    if slips:
+        rest["slips"] = slips
+    if own:
+        rest["own"] = sorted(own.items())
+    if offset:
+        rest["offset"] = offset
+    return f"{dump_state(state)}\n{dumped(rest)}"
+
+
+def stand_from(rules: Rules, text: str) -> Stand:
+    """Return what `stand_text` wrote.
+
+    Raises:
+        StateError: it is of another layout, or of another program; fold the log again.
+    """
+    state, _, rest = text.partition("\n")
+    fields = json.loads(rest)
+    day, moment = fields.get("place", NOWHERE)
+    return Stand(
+        load_state(rules, state),
+        (day, moment),
+        {unit: slips_from(slips) for unit, slips in fields.get("slips", {}).items()},
+        pools_from(dumped(fields.get("own", []))),
+        fields.get("offset", {}),
+    )

@@ -1,0 +1,74 @@
+"""What an act does to a log: the one way that recording takes, and that the audit takes again."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cm_engine.errors import BalanceError, RecordNotFoundError
+from cm_engine.log.correction import Log, awarded_by, redecide
+from cm_engine.log.fold import Others, Written, follow
+from cm_engine.log.history import AMENDED, ASSERTED, ENROLLED, OBSERVED, VOIDED, corrected, seen
+from cm_engine.log.rows import RecordRow
+from cm_engine.log.stand import Enrolled, Stand, start_of
+
+
+def taken(
+    enrolled: Enrolled,
+    stand: Stand,
+    record: RecordRow,
+    number: int,
+    others: Others,
+    log: Callable[[], Log],
+) -> Written:
+    """Return what an act writes.
+
+    An observation that comes after all others is decided from where the enrollment stands, whatever the length of
+    its history; all else looks at the whole log.
+
+    Args:
+        enrolled: the enrollment.
+        stand: where it stands.
+        record: the act, with its hash.
+        number: of the last decision.
+        others: what shared pools have received from other enrollments.
+        log: gives all rows before the act.
+
+    Raises:
+        RecordNotFoundError: it corrects what is no observation.
+        BalanceError: it asserts what is not true.
+        CmEngineError: the observation does not fit the program.
+    """
+    body: dict[str, Any] = json.loads(record.body)
+    if record.kind == OBSERVED:
+        reported = seen(record.seq, body, record.recorded_at, enrolled.row.zone)
+        if reported.place >= stand.place:
+            return follow(enrolled, stand, reported, others, record.hash, number)
+    if record.kind == ENROLLED:
+        return Written((), (), (), stand)
+    so_far = log()
+    if record.kind == ASSERTED:
+        _refuse_untrue(so_far, enrolled, body)
+        return Written((), (), (), stand)
+    if record.kind in {AMENDED, VOIDED}:
+        _refuse_uncorrectable(so_far, enrolled.row.id, body["of"])
+    return redecide(enrolled, so_far, record, start_of(enrolled), others)
+
+
+def _refuse_untrue(log: Log, enrolled: Enrolled, body: Mapping[str, Any]) -> None:
+    """Refuse a balance that is not what the log comes to."""
+    found = awarded_by(log, body["on"]).get(body["unit"], 0)
+    if found != body["awarded"]:
+        unit = enrolled.rules.program.unit(body["unit"])
+        amounts = unit.plain(body["awarded"]), unit.plain(found)
+        raise BalanceError(enrolled.row.id, unit.name, body["on"], *amounts)
+
+
+def _refuse_uncorrectable(log: Log, enrollment: str, number: int) -> None:
+    """Refuse to correct what is no observation, or what was voided."""
+    kinds = {record.seq: record.kind for record in log.records}
+    if number not in kinds:
+        raise RecordNotFoundError(enrollment, number, "there is none; history lists what is recorded")
+    if kinds[number] != OBSERVED:
+        raise RecordNotFoundError(enrollment, number, f"it was {kinds[number]}, and only what was observed is corrected")
+    if number in corrected(log.records, VOIDED):
+        raise RecordNotFoundError(enrollment, number, "it was voided; record the observation anew")

@@ -1,0 +1,40 @@
+"""Find the storage that a URL names: by an entry point, as a stranger's would be found."""
+
+from collections.abc import Mapping
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from cm_engine.errors import AmbiguousNameError, MissingDependencyError, StorageError
+from cm_engine.ports import Storage
+
+GROUP = "cm_engine.storage"
+EXTRAS: Mapping[str, str] = {"psycopg": "postgresql"}
+"""The extra that brings a package."""
+
+
+def open_storage(url: str, options: Mapping[str, Any]) -> Storage:
+    """Open the storage of a URL, by what stands before its first colon or plus.
+
+    Raises:
+        StorageError: nothing that is installed opens such a URL.
+        AmbiguousNameError: two installed packages do.
+        MissingDependencyError: the driver is not installed.
+    """
+    name = url.partition(":")[0].partition("+")[0]
+    try:
+        storage: Storage = _offered(name, url).load().open(url, **options)
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(error.name or name, EXTRAS.get(error.name or "", "sql")) from error
+    return storage
+
+
+def _offered(name: str, url: str) -> EntryPoint:
+    offers = [point for point in entry_points(group=GROUP) if point.name == name]
+    if not offers:
+        known = sorted({point.name for point in entry_points(group=GROUP)})
+        scheme = f"{name}:" if name != url else repr(url)
+        msg = f"no storage is installed for {scheme}; expected a URL that begins with one of {', '.join(known)}"
+        raise StorageError(msg)
+    if len(offers) > 1:
+        raise AmbiguousNameError(name, [point.value for point in offers])
+    return offers[0]

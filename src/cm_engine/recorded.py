@@ -1,0 +1,231 @@
+"""What the engine gives back: enrollments, decisions and acts as they stand in the log."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+
+from cm_engine.ledger.accounts import PAYABLE
+from cm_engine.log.encoding import awards_from, prizes_from, reasons_from
+from cm_engine.log.history import AMENDED, VOIDED
+from cm_engine.log.rows import DecisionRow, EnrollmentRow, RecordRow
+from cm_engine.recording import Done
+from cm_engine.rules.compiled import Rules
+from cm_engine.rules.prizes import Prizes
+from cm_engine.rules.reasons import Reason
+
+
+@dataclass(frozen=True)
+class Enrollment:
+    """One participant in one program from a start date on.
+
+    Attributes:
+        id: what `record` and all others ask for.
+        participant: the host's opaque id.
+        program: the digest of the program.
+        start: the first day of program week 1.
+        zone: the clinic's time zone, which decides which day a time falls on.
+        commitment: the SHA-256 of the seed that prizes are drawn with, to be published now; empty without draws.
+    """
+
+    id: str
+    participant: str
+    program: str
+    start: date
+    zone: str
+    commitment: str
+
+    @classmethod
+    def of(cls, row: EnrollmentRow) -> "Enrollment":
+        """Return an enrollment from its row."""
+        start = date.fromisoformat(row.start)
+        return cls(row.id, row.participant, row.program, start, row.zone, row.commitment)
+
+
+@dataclass(frozen=True)
+class RecordedDecision:
+    """A decision as it stands in the log; what it says in detail is read when it is asked for."""
+
+    row: DecisionRow
+    rules: Rules
+
+    def __repr__(self) -> str:
+        """Return which decision it is, and what it says."""
+        return f"<decision {self.number} of {self.row.enrollment}: {self.outcome!r} {self.row.awards}>"
+
+    @property
+    def number(self) -> int:
+        """Return its place among the decisions of the enrollment, from 1."""
+        return self.row.number
+
+    @property
+    def record(self) -> int:
+        """Return the act that reported what it decides: what `amend` and `void` ask for."""
+        return self.row.observation
+
+    @property
+    def target(self) -> str:
+        """Return the target, empty for an event."""
+        return self.row.target
+
+    @property
+    def visit(self) -> int:
+        """Return the visit, from 1; 0 for an event."""
+        return self.row.visit
+
+    @property
+    def week(self) -> int:
+        """Return the program week, from 1; 0 for an event."""
+        return self.row.week
+
+    @property
+    def on(self) -> date | None:
+        """Return the day it counts for."""
+        return date.fromisoformat(self.row.day) if self.row.day else None
+
+    @property
+    def outcome(self) -> str:
+        """Return what the observation was read as; `withdrawn` if it was voided."""
+        return self.row.outcome
+
+    @property
+    def sentence(self) -> str:
+        """Return the reasons as the participant reads them."""
+        return self.row.said
+
+    @cached_property
+    def awards(self) -> Mapping[str, Decimal]:
+        """Return the exact amounts by the name of their unit."""
+        found = awards_from(self.row.awards, self.rules.program.unit)
+        return {unit.name: unit.decimal(amount) for unit, amount in found}
+
+    @cached_property
+    def reasons(self) -> tuple[Reason, ...]:
+        """Return the reasons, in order."""
+        return reasons_from(self.row.reasons, self.rules.program.unit)
+
+    @cached_property
+    def prizes(self) -> Prizes | None:
+        """Return what its draws won, None without draws."""
+        return prizes_from(self.row.prizes, self.rules.program.unit) if self.row.prizes else None
+
+
+class Recorded:
+    """What an act led to: the decision on what it is about, and what it changed besides."""
+
+    __slots__ = ("_done",)
+
+    def __init__(self, done: Done) -> None:
+        self._done = done
+
+    def __repr__(self) -> str:
+        """Return which act it is, and the decision."""
+        return f"<record {self.record} of {self.enrollment}, {self.kind}: {self.decision!r}>"
+
+    @property
+    def enrollment(self) -> str:
+        """Return the id of the enrollment."""
+        return self._done.record.enrollment
+
+    @property
+    def record(self) -> int:
+        """Return the place of the act in the log of the enrollment."""
+        return self._done.record.seq
+
+    @property
+    def kind(self) -> str:
+        """Return what was done: enrolled, observed, amended, voided or asserted."""
+        return self._done.record.kind
+
+    @property
+    def source(self) -> str:
+        """Return who gave the key."""
+        return self._done.record.source
+
+    @property
+    def key(self) -> str:
+        """Return what makes it the same act, however often it is reported."""
+        return self._done.record.key
+
+    @property
+    def by(self) -> str:
+        """Return who did it."""
+        return self._done.record.actor
+
+    @property
+    def recorded_at(self) -> datetime:
+        """Return when it was recorded, in UTC."""
+        return datetime.fromisoformat(self._done.record.recorded_at)
+
+    @property
+    def reported(self) -> Mapping[str, Any]:
+        """Return what was reported, as data."""
+        found: dict[str, Any] = json.loads(self._done.record.body)
+        return found
+
+    @property
+    def replayed(self) -> bool:
+        """Tell whether it was recorded before, and nothing was written now."""
+        return self._done.replayed
+
+    @property
+    def decisions(self) -> tuple[RecordedDecision, ...]:
+        """Return all decisions that it led to, in order."""
+        rules = self._done.enrolled.rules
+        return tuple(RecordedDecision(row, rules) for row in self._done.decisions)
+
+    @property
+    def decision(self) -> RecordedDecision | None:
+        """Return the decision on the observation that it is about; None if the decision is as it was."""
+        about = about_record(self._done.record)
+        return next((each for each in self.decisions if each.record == about), None)
+
+    @property
+    def corrected(self) -> tuple[RecordedDecision, ...]:
+        """Return the decisions on other observations, that it changed."""
+        about = about_record(self._done.record)
+        return tuple(each for each in self.decisions if each.record != about)
+
+    @property
+    def awards(self) -> Mapping[str, Decimal]:
+        """Return what the decision awards, exactly, by the name of the unit."""
+        return self.decision.awards if self.decision else {}
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """Return the reasons of the decision, in order."""
+        return self.decision.reasons if self.decision else ()
+
+    @property
+    def sentence(self) -> str:
+        """Return the reasons of the decision as the participant reads them."""
+        return self.decision.sentence if self.decision else ""
+
+    @property
+    def outcome(self) -> str:
+        """Return what the observation was read as."""
+        return self.decision.outcome if self.decision else ""
+
+    @property
+    def prizes(self) -> Prizes | None:
+        """Return what the draws of the decision won."""
+        return self.decision.prizes if self.decision else None
+
+    @property
+    def payable(self) -> Mapping[str, Decimal]:
+        """Return what the participant is due more by it, or less, by unit; corrections and offsets are in it."""
+        found = Counter[str]()
+        for entry in self._done.entries:
+            found[entry.unit] += entry.amount * ((entry.credit in PAYABLE) - (entry.debit in PAYABLE))
+        unit = self._done.enrolled.rules.program.unit
+        return {name: unit(name).decimal(amount) for name, amount in found.items()}
+
+
+def about_record(record: RecordRow) -> int:
+    """Return the observation that an act is about: itself, or the one it corrects."""
+    corrects = record.kind in {AMENDED, VOIDED}
+    return int(json.loads(record.body)["of"]) if corrects else record.seq

@@ -1,0 +1,291 @@
+"""The way of an act: looked up, decided, posted and written in one transaction, or not at all."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, NamedTuple
+
+from cm_engine.enrolling import program_called
+from cm_engine.errors import EnrollmentNotFoundError, KeyConflictError
+from cm_engine.log.chain import GENESIS, linked
+from cm_engine.log.correction import Log
+from cm_engine.log.encoding import dumped, windows_from
+from cm_engine.log.fold import Others, Written, summed
+from cm_engine.log.history import ENROLLED
+from cm_engine.log.rows import (
+    Batch,
+    DecisionRow,
+    EnrollmentRow,
+    EntryRow,
+    PayoutRow,
+    PoolRow,
+    RecordRow,
+    StandingRow,
+)
+from cm_engine.log.stand import Enrolled, Stand, first_stand, stand_text, start_of
+from cm_engine.log.taking import taken
+from cm_engine.ports import Found, Transaction
+from cm_engine.register import Register
+from cm_engine.rules.prizes import commitment
+from cm_engine.rules.shared import Pool, Windows, shared_pools
+
+PoolKey = tuple[str, str, str, str, str]
+"""Holder, scope, name, unit and window of a pool."""
+
+
+class Act(NamedTuple):
+    """What somebody does to an enrollment.
+
+    Attributes:
+        kind: enrolled, observed, amended, voided or asserted.
+        body: what is reported, as data.
+    """
+
+    enrollment: str
+    kind: str
+    source: str
+    key: str
+    actor: str
+    body: dict[str, Any]
+
+
+class Done(NamedTuple):
+    """What an act led to: its row, its decisions and their postings."""
+
+    enrolled: Enrolled
+    record: RecordRow
+    decisions: tuple[DecisionRow, ...]
+    entries: tuple[EntryRow, ...]
+    replayed: bool = False
+
+
+@dataclass(slots=True)
+class _Desk:
+    """One enrollment while acts are taken: where it stands, and what is added to its log."""
+
+    enrolled: Enrolled
+    read: str
+    seq: int
+    number: int
+    head: str
+    recorded_at: str
+    stand: Stand
+    records: list[RecordRow] = field(default_factory=list)
+    decisions: list[DecisionRow] = field(default_factory=list)
+    entries: list[EntryRow] = field(default_factory=list)
+    payouts: list[PayoutRow] = field(default_factory=list)
+
+    def add(self, record: RecordRow, written: Written) -> None:
+        """Add what an act writes."""
+        self.seq, self.recorded_at, self.stand = record.seq, record.recorded_at, written.stand
+        self.records.append(record)
+        self.decisions += written.decisions
+        self.entries += written.entries
+        self.payouts += written.payouts
+        self.number += len(written.decisions)
+        self.head = written.decisions[-1].hash if written.decisions else record.hash
+
+    @property
+    def standing(self) -> StandingRow:
+        """Return where the enrollment stands then."""
+        enrollment = self.enrolled.row.id
+        text = stand_text(self.stand)
+        return StandingRow(enrollment, self.seq, self.number, self.head, self.recorded_at, text)
+
+
+class Recording:
+    """Take acts in one transaction: read what they need, decide them in order, and write all rows at the end."""
+
+    def __init__(self, tx: Transaction, register: Register, now: str) -> None:
+        self._tx = tx
+        self._register = register
+        self._now = now
+        self._desks: dict[str, _Desk] = {}
+        self._enrollments: list[EnrollmentRow] = []
+        self._found = Found({}, {})
+        self._done: dict[tuple[str, str], Done] = {}
+        self._pools_read: dict[PoolKey, str] = {}
+        self._pools: dict[PoolKey, Windows] = {}
+
+    def take(self, acts: Sequence[Act]) -> list[Done]:
+        """Return what acts led to, in their order, once their rows are written.
+
+        Raises:
+            CmEngineError: one of them cannot be taken; none is.
+        """
+        enrollments = list(dict.fromkeys(act.enrollment for act in acts))
+        keys = [(act.source, act.key) for act in acts]
+        self._found = self._tx.look_up(enrollments, keys)
+        done = [self._taken(act) for act in acts]
+        self._write()
+        return done
+
+    def enroll(self, given: EnrollmentRow, source: str, key: str, actor: str) -> Done:
+        """Return what an enrollment led to, once its rows are written; the same one again is the stored one.
+
+        Args:
+            given: the enrollment, with what its program is called.
+            source, key: what makes it the same; without a key, the participant, the program and the start do.
+            actor: who enrolls.
+        """
+        program = program_called(self._tx.programs(), given.program).digest
+        row = given._replace(program=program)
+        key = key or f"{row.participant}/{program}/{row.start}"
+        record = self._tx.look_up([], [(source, key)]).records.get((source, key))
+        if record is not None:
+            return self._enrolled_before(record, row)
+        if self._register.rules(self._tx, program).program.bowls:
+            row = row._replace(commitment=commitment(self._register.seed(row.id)))
+        enrolled = self._register.opened(self._tx, row)
+        desk = _Desk(enrolled, GENESIS, -1, 0, GENESIS, "", first_stand(enrolled.rules, start_of(enrolled)))
+        self._desks[row.id] = desk
+        self._enrollments.append(row)
+        return self._added(desk, Act(row.id, ENROLLED, source, key, actor, enrollment_body(row)))
+
+    def _enrolled_before(self, record: RecordRow, given: EnrollmentRow) -> Done:
+        stored, asked = json.loads(record.body), enrollment_body(given)
+        stored.pop("commitment", "")
+        if record.kind != ENROLLED or stored != asked:
+            raise KeyConflictError(record.source, record.key, record.body, dumped(asked))
+        return Done(self._register.enrolled(self._tx, record.enrollment), record, (), (), replayed=True)
+
+    def _added(self, desk: _Desk, act: Act) -> Done:
+        record = self._record(desk, act)
+        desk.add(record, Written((), (), (), desk.stand))
+        self._write()
+        return Done(desk.enrolled, record, (), ())
+
+    def standing(self, enrollment: str) -> tuple[Enrolled, Stand, Others]:
+        """Return where an enrollment stands, and what shared pools have received from others."""
+        self._found = self._tx.look_up([enrollment], [])
+        desk = self._desk(enrollment)
+        return desk.enrolled, desk.stand, self._others(desk)
+
+    def _taken(self, act: Act) -> Done:
+        if known := self._replayed(act):
+            return known
+        desk = self._desk(act.enrollment)
+        record = self._record(desk, act)
+        written = self._written(desk, record)
+        desk.add(record, written)
+        done = Done(desk.enrolled, record, written.decisions, written.entries)
+        self._done[act.source, act.key] = done
+        return done
+
+    def _replayed(self, act: Act) -> Done | None:
+        """Return what an act led to that was taken before, under the same key."""
+        done = self._done.get((act.source, act.key))
+        record = done.record if done else self._found.records.get((act.source, act.key))
+        if record is None:
+            return None
+        given = dumped(act.body)
+        if (record.enrollment, record.kind, record.body) != (act.enrollment, act.kind, given):
+            stored = f"{record.enrollment} {record.kind} {record.body}"
+            raise KeyConflictError(act.source, act.key, stored, f"{act.enrollment} {act.kind} {given}")
+        return (done or self._stored(record))._replace(replayed=True)
+
+    def _stored(self, record: RecordRow) -> Done:
+        """Return what a recorded act led to."""
+        enrolled = self._register.enrolled(self._tx, record.enrollment)
+        decisions = tuple(self._tx.decisions(record.enrollment, record=record.seq))
+        numbers = {row.number for row in decisions}
+        entries = self._tx.entries(record.enrollment, first=min(numbers)) if numbers else []
+        return Done(enrolled, record, decisions, tuple(row for row in entries if row.number in numbers))
+
+    def _desk(self, enrollment: str) -> _Desk:
+        if enrollment not in self._desks:
+            row = self._found.standings.get(enrollment)
+            if row is None:
+                raise EnrollmentNotFoundError(enrollment)
+            enrolled = self._register.enrolled(self._tx, enrollment)
+            stand = self._register.stand(self._tx, enrolled, row)
+            self._desks[enrollment] = _Desk(
+                enrolled, row.head, row.seq, row.number, row.head, row.recorded_at, stand
+            )
+        return self._desks[enrollment]
+
+    def _record(self, desk: _Desk, act: Act) -> RecordRow:
+        """Return the row of an act, with its hash; no act is recorded before the one it follows."""
+        now = max(self._now, desk.recorded_at)
+        row = RecordRow(
+            act.enrollment, desk.seq + 1, act.kind, act.source, act.key, act.actor, now, dumped(act.body), ""
+        )
+        return linked(row, desk.head)
+
+    def _written(self, desk: _Desk, record: RecordRow) -> Written:
+        """Decide an act: in order from where the enrollment stands, or with the whole log anew."""
+        enrolled = desk.enrolled
+        others = self._others(desk) if enrolled.rules.shares else {}
+        written = taken(enrolled, desk.stand, record, desk.number, others, partial(self._log, desk))
+        if enrolled.rules.shares:
+            together = summed(others, written.stand.own)
+            self._pools |= {pool_key(enrolled, pool): windows for pool, windows in together.items()}
+        return written
+
+    def _log(self, desk: _Desk) -> Log:
+        """Return the whole log of an enrollment, with what is added to it."""
+        stored = whole_log(self._tx, desk.enrolled.row.id)
+        return Log(
+            [*stored.records, *desk.records],
+            [*stored.decisions, *desk.decisions],
+            [*stored.entries, *desk.entries],
+        )
+
+    def _others(self, desk: _Desk) -> Others:
+        """Return what shared pools have received from other enrollments."""
+        names = {pool_key(desk.enrolled, pool): pool for pool in shared_pools(desk.enrolled.rules)}
+        new = sorted(key for key in names if key not in self._pools)
+        rows = {row[:5]: row.windows for row in self._tx.pools(new)} if new else {}
+        for key in new:
+            self._pools_read[key] = rows.get(key, "")
+            self._pools[key] = windows_from(rows.get(key, ""))
+        return summed({pool: self._pools[key] for key, pool in names.items()}, desk.stand.own, sign=-1)
+
+    def _write(self) -> None:
+        """Write all rows, and keep at hand where the enrollments stand."""
+        desks = [desk for desk in self._desks.values() if desk.records]
+        if not desks:
+            return
+        self._tx.append(
+            Batch(
+                enrollments=tuple(self._enrollments),
+                records=tuple(row for desk in desks for row in desk.records),
+                decisions=tuple(row for desk in desks for row in desk.decisions),
+                entries=tuple(row for desk in desks for row in desk.entries),
+                payouts=tuple(row for desk in desks for row in desk.payouts),
+                standings=tuple(desk.standing for desk in desks),
+                heads=tuple(desk.read for desk in desks),
+                pools=tuple(
+                    (self._pools_read[key], PoolRow(*key, dumped(windows)))
+                    for key, windows in sorted(self._pools.items())
+                ),
+            )
+        )
+        for desk in desks:
+            self._register.keep(desk.head, desk.stand)
+
+
+def pool_key(enrolled: Enrolled, pool: Pool) -> PoolKey:
+    """Return the pool of a payer for this participant, or that of a fund for all."""
+    holder = enrolled.row.participant if pool.scope == "payer" else ""
+    return (holder, pool.scope, pool.name, pool.unit, pool.per)
+
+
+def enrollment_body(row: EnrollmentRow) -> dict[str, Any]:
+    """Return what the act that enrolls says: all of the enrollment but its id."""
+    return {name: value for name, value in row._asdict().items() if value and name != "id"}
+
+
+def whole_log(tx: Transaction, enrollment: str) -> Log:
+    """Return all rows of an enrollment."""
+    return Log(tx.records(enrollment), tx.decisions(enrollment), tx.entries(enrollment))
+
+
+def acts_of(enrolled: Enrolled, log: Log) -> Iterator[Done]:
+    """Yield the acts of a log, each with what it led to."""
+    for record in log.records:
+        decisions = tuple(row for row in log.decisions if row.record == record.seq)
+        numbers = {row.number for row in decisions}
+        entries = tuple(row for row in log.entries if row.number in numbers)
+        yield Done(enrolled, record, decisions, entries)

@@ -1,0 +1,109 @@
+"""The enrollments and programs at hand, with what they are compiled to; nothing in it can go stale."""
+
+import hmac
+from collections.abc import Iterator
+
+from cm_engine.errors import EnrollmentNotFoundError, ProgramNotFoundError, ReportError
+from cm_engine.ledger.accounts import OFFSET
+from cm_engine.log.correction import latest, shared_then
+from cm_engine.log.fold import folded
+from cm_engine.log.history import standing_observations
+from cm_engine.log.rows import EnrollmentRow, StandingRow
+from cm_engine.log.stand import Enrolled, Stand, stand_from, start_of
+from cm_engine.ports import Transaction
+from cm_engine.program.loading import parse_program
+from cm_engine.rules.compiled import Rules, compile_rules
+
+KEPT = 20_000
+"""As many enrollments and standings are kept at hand."""
+
+
+class Register:
+    """Find enrollments with their rules, and where they stand.
+
+    A program is found by its digest, and where an enrollment stands by the head of its hash chain: the same name
+    always means the same thing, so that no writer elsewhere can make it wrong.
+    """
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+        self._rules: dict[str, Rules] = {}
+        self._enrolled: dict[str, Enrolled] = {}
+        self._stands: dict[str, Stand] = {}
+
+    def rules(self, tx: Transaction, digest: str) -> Rules:
+        """Return the rules of a program by its digest."""
+        if digest not in self._rules:
+            rows = tx.programs(digest=digest)
+            if not rows:
+                raise ProgramNotFoundError(digest)
+            self._rules[digest] = compile_rules(parse_program(rows[0].text, name=f"program {digest[:12]}"))
+        return self._rules[digest]
+
+    def enrolled(self, tx: Transaction, enrollment: str) -> Enrolled:
+        """Return an enrollment with its rules.
+
+        Raises:
+            EnrollmentNotFoundError: there is none.
+        """
+        if enrollment not in self._enrolled:
+            row = tx.enrollment(enrollment)
+            if row is None:
+                raise EnrollmentNotFoundError(enrollment)
+            _forget_some(self._enrolled)
+            self._enrolled[enrollment] = self.opened(tx, row)
+        return self._enrolled[enrollment]
+
+    def opened(self, tx: Transaction, row: EnrollmentRow) -> Enrolled:
+        """Return an enrollment with its rules, from its row."""
+        rules = self.rules(tx, row.program)
+        return Enrolled(row, rules, self.seed(row.id) if rules.program.bowls else b"")
+
+    def seed(self, enrollment: str) -> bytes:
+        """Return the secret that the prizes of an enrollment are drawn with.
+
+        Raises:
+            ReportError: the engine was opened without a secret.
+        """
+        if not self._secret:
+            msg = "this program draws prizes: open the engine with a secret, Engine.open(url, secret=...)"
+            raise ReportError(msg)
+        return hmac.digest(self._secret, f"cm-engine/seed/{enrollment}".encode(), "sha256")
+
+    def stand(self, tx: Transaction, enrolled: Enrolled, row: StandingRow) -> Stand:
+        """Return where an enrollment stands; what another release has written is folded again."""
+        if row.head not in self._stands:
+            try:
+                self.keep(row.head, stand_from(enrolled.rules, row.state))
+            except (ValueError, KeyError, TypeError, AttributeError):
+                self.keep(row.head, refolded(tx, enrolled))
+        return self._stands[row.head]
+
+    def keep(self, head: str, stand: Stand) -> None:
+        """Keep where an enrollment stands at hand."""
+        _forget_some(self._stands)
+        self._stands[head] = stand
+
+
+def _forget_some(kept: dict[str, Enrolled] | dict[str, Stand]) -> None:
+    """Make room by forgetting what was kept first."""
+    if len(kept) >= KEPT:
+        for name in list(_first(kept, KEPT // 10)):
+            kept.pop(name, None)
+
+
+def _first(kept: dict[str, Enrolled] | dict[str, Stand], number: int) -> Iterator[str]:
+    return (name for name, _ in zip(list(kept), range(number), strict=False))
+
+
+def refolded(tx: Transaction, enrolled: Enrolled) -> Stand:
+    """Return where an enrollment stands, from its whole log."""
+    enrollment = enrolled.row.id
+    seen = standing_observations(tx.records(enrollment), enrolled.row.zone)
+    shared = shared_then(latest(tx.decisions(enrollment)), {})
+    stand, _ = folded(enrolled, seen, start_of(enrolled), shared)
+    offset: dict[str, int] = {}
+    for entry in tx.entries(enrollment):
+        moved = entry.amount * ((entry.debit == OFFSET) - (entry.credit == OFFSET))
+        offset[entry.unit] = offset.get(entry.unit, 0) + moved
+    return stand._replace(offset={unit: amount for unit, amount in offset.items() if amount})

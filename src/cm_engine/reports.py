@@ -1,0 +1,157 @@
+"""What a caller reports, looked at before anything is written: complete, aware of its zone, and attributed."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from cm_engine.errors import ReportError
+from cm_engine.log.encoding import instant, observed
+from cm_engine.log.history import AMENDED, ASSERTED, OBSERVED, VOIDED
+from cm_engine.recording import Act
+from cm_engine.rules.state import Evidence, Observation
+
+TEXT_MAX = 200
+AHEAD = timedelta(days=1)
+"""How far a clock may be behind the one that a time of collection was read from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """One observation to record, or an event.
+
+    Attributes:
+        enrollment: the id of the enrollment.
+        source: the system or the place that reports it: lab, front-desk, an app.
+        key: the id that the source gives it; together they make it the same report, however often it comes.
+        by: who reports it: an opaque id of the host's.
+        result: one symbol: - met, + positive or not met, o missed, e excused, * invalid, r refused, _ not required;
+            empty where it is read from the evidence, or for an event.
+        target: its name; may be left out for the only target of a program.
+        event: instead of a result, something reported from outside.
+        evidence: what else was seen.
+        collected_at: when the specimen was taken, or the visit was; aware.
+        on: the day it counts for, if that is not the day of `collected_at` in the clinic's zone.
+        resulted_at: when the result came; aware.
+    """
+
+    enrollment: str
+    source: str
+    key: str
+    by: str
+    result: str = ""
+    target: str = ""
+    event: str = ""
+    evidence: Evidence | None = None
+    collected_at: datetime | None = None
+    on: date | None = None
+    resulted_at: datetime | None = None
+
+
+def act_of_report(report: Report, now: datetime) -> Act:
+    """Return the act that a report is.
+
+    Raises:
+        ReportError: it lacks something, or says what does not go together.
+    """
+    if report.on is None and report.collected_at is None:
+        msg = "say when it was: collected_at, an aware time, or on, the day it counts for"
+        raise ReportError(msg)
+    if not (report.result or report.event or report.evidence):
+        msg = "say what was seen: result, evidence or event"
+        raise ReportError(msg)
+    body = {**_seen(report), **_times(report, now)}
+    return _act(OBSERVED, report, body)
+
+
+def act_of_amendment(report: Report, record: int, why: str, now: datetime) -> Act:
+    """Return the act that corrects a recorded observation; what a report leaves out stays as it is."""
+    body = {**_seen(report), **_times(report, now)}
+    if not body:
+        msg = "say what is to be corrected: result, evidence, event, target, collected_at or on"
+        raise ReportError(msg)
+    return _act(AMENDED, report, {"of": _number(record), "why": one_line("why", why), **body})
+
+
+def act_of_voiding(report: Report, record: int, why: str) -> Act:
+    """Return the act that takes a recorded observation back."""
+    return _act(VOIDED, report, {"of": _number(record), "why": one_line("why", why)})
+
+
+def act_of_assertion(report: Report, unit: str, minor: int, on: date) -> Act:
+    """Return the act that asserts what had been awarded by the end of a day, in minor units."""
+    return _act(ASSERTED, report, {"unit": unit, "awarded": minor, "on": plain_day("on", on)})
+
+
+def _act(kind: str, report: Report, body: dict[str, Any]) -> Act:
+    return Act(
+        one_line("enrollment", report.enrollment),
+        kind,
+        one_line("source", report.source),
+        one_line("key", report.key),
+        one_line("by", report.by),
+        body,
+    )
+
+
+def _seen(report: Report) -> dict[str, Any]:
+    given = Observation(report.result, None, report.target, report.evidence, report.event)
+    return observed(given)
+
+
+def _times(report: Report, now: datetime) -> dict[str, Any]:
+    found = {"on": plain_day("on", report.on)} if report.on is not None else {}
+    for name, time in (("at", report.collected_at), ("resulted_at", report.resulted_at)):
+        if time is not None:
+            found[name] = _time("collected_at" if name == "at" else name, time)
+    _refuse_future(found, now)
+    return found
+
+
+def _refuse_future(times: dict[str, str], now: datetime) -> None:
+    latest = instant(now + AHEAD)
+    for name, text in times.items():
+        if text > (latest if name != "on" else (now + 2 * AHEAD).date().isoformat()):
+            what = "collected_at" if name == "at" else name
+            msg = f"{what} is {text}, and now it is {instant(now)}; what has not happened yet cannot be recorded"
+            raise ReportError(msg)
+    if "at" in times and "resulted_at" in times and times["resulted_at"] < times["at"]:
+        msg = f"resulted_at is {times['resulted_at']}, before collected_at, {times['at']}"
+        raise ReportError(msg)
+
+
+def _time(name: str, time: object) -> str:
+    if not isinstance(time, datetime) or time.utcoffset() is None:
+        msg = f"{name}: expected an aware time, such as datetime(2026, 1, 5, 9, tzinfo=ZoneInfo(...)), got {time!r}"
+        raise ReportError(msg)
+    return instant(time)
+
+
+def plain_day(name: str, day: object) -> str:
+    """Return a date as text.
+
+    Raises:
+        ReportError: it is no date, or one with a time.
+    """
+    if type(day) is not date:
+        msg = f"{name}: expected a date without a time, got {day!r}"
+        raise ReportError(msg)
+    return day.isoformat()
+
+
+def _number(record: object) -> int:
+    if type(record) is not int:
+        msg = f"record: expected the number of an act, got {record!r}"
+        raise ReportError(msg)
+    return record
+
+
+def one_line(name: str, text: object) -> str:
+    """Return a text that can stand in the log.
+
+    Raises:
+        ReportError: there is nothing to read, or more than a line.
+    """
+    if not isinstance(text, str) or not text.strip() or not text.isprintable() or len(text) > TEXT_MAX:
+        msg = f"{name}: expected text of one line, at most {TEXT_MAX} characters, got {text!r}"
+        raise ReportError(msg)
+    return text

@@ -1,0 +1,157 @@
+"""A participant's statement: what was earned, day by day, what corrections changed, and where it all is now."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from cm_engine.ledger.accounts import PAYABLE, Posting
+from cm_engine.ledger.balances import Balance, balance, sums
+from cm_engine.log.correction import Log
+from cm_engine.log.rows import DecisionRow, EntryRow
+from cm_engine.log.stand import Enrolled
+from cm_engine.program.units import Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One decision on a statement.
+
+    Attributes:
+        number: of the decision.
+        on: the day it counts for.
+        target, visit, week, outcome: what was decided.
+        corrects: the number of the decision whose place it takes, 0 if none.
+        amounts: what it adds to what the participant is due, or takes from it, by unit; exact decimals.
+        so_far: what the participant is due in all after it, by unit.
+        sentence: how the participant reads of it.
+    """
+
+    number: int
+    on: date | None
+    target: str
+    visit: int
+    week: int
+    outcome: str
+    corrects: int
+    amounts: Mapping[str, Decimal]
+    so_far: Mapping[str, Decimal]
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """All decisions of an enrollment, and its balances.
+
+    Attributes:
+        title: of the program.
+        lines: in the order in which they were decided.
+        balances: by the name of the unit.
+        units: that amounts are in, by their name.
+    """
+
+    enrollment: str
+    participant: str
+    title: str
+    start: date
+    lines: tuple[Line, ...]
+    balances: Mapping[str, Balance]
+    units: Mapping[str, Unit]
+
+    def text(self) -> str:
+        """Return the statement as text, a line for each decision."""
+        return "\n".join(_texts(self)) + "\n"
+
+
+def statement_of(enrolled: Enrolled, log: Log, until: date | None) -> Statement:
+    """Return the statement of an enrollment.
+
+    Args:
+        enrolled: the enrollment.
+        log: all its rows.
+        until: the last day that counts; None is all of them.
+    """
+    last = until.isoformat() if until else ""
+    decisions = [row for row in log.decisions if not last or row.day <= last]
+    numbers = {row.number for row in decisions}
+    entries = [row for row in log.entries if row.number in numbers]
+    row = enrolled.row
+    return Statement(
+        row.id,
+        row.participant,
+        enrolled.rules.program.title,
+        date.fromisoformat(row.start),
+        tuple(_lines(enrolled, decisions, entries)),
+        found := balances(enrolled, entries),
+        {name: enrolled.rules.program.unit(name) for name in found},
+    )
+
+
+def balances(enrolled: Enrolled, entries: Iterable[EntryRow]) -> dict[str, Balance]:
+    """Return the balance of each unit that was ever posted."""
+    postings = [Posting(row.debit, row.credit, row.unit, row.amount) for row in entries]
+    found, unit = sums(postings), enrolled.rules.program.unit
+    names = dict.fromkeys(posting.unit for posting in postings)
+    return {name: balance(found, unit(name)) for name in names}
+
+
+def _lines(
+    enrolled: Enrolled, decisions: Iterable[DecisionRow], entries: Iterable[EntryRow]
+) -> Iterator[Line]:
+    latest: dict[int, int] = {}
+    so_far = Counter[str]()
+    posted: dict[int, Counter[str]] = {}
+    for entry in entries:
+        moved = entry.amount * ((entry.credit in PAYABLE) - (entry.debit in PAYABLE))
+        posted.setdefault(entry.number, Counter())[entry.unit] += moved
+    for row in decisions:
+        amounts = posted.get(row.number, Counter[str]())
+        so_far.update(amounts)
+        yield Line(
+            row.number,
+            date.fromisoformat(row.day) if row.day else None,
+            row.target,
+            row.visit,
+            row.week,
+            row.outcome,
+            latest.get(row.observation, 0),
+            _exact(enrolled, amounts),
+            _exact(enrolled, so_far),
+            row.said,
+        )
+        latest[row.observation] = row.number
+
+
+def _exact(enrolled: Enrolled, amounts: Mapping[str, int]) -> dict[str, Decimal]:
+    unit = enrolled.rules.program.unit
+    return {name: unit(name).decimal(amount) for name, amount in amounts.items()}
+
+
+def _texts(statement: Statement) -> Iterator[str]:
+    yield f"Statement of {statement.participant}, {statement.title}, from {statement.start:%d %b %Y}"
+    for line in statement.lines:
+        day = f"{line.on:%d %b %Y}" if line.on else ""
+        what = f"visit {line.visit}" if line.visit else "event"
+        target = f"{line.target}, " if len({each.target for each in statement.lines}) > 1 else ""
+        again = f", instead of line {line.corrects}" if line.corrects else ""
+        amount = _spoken(statement, line.amounts) or "nothing"
+        yield f"{line.number:4}  {day}  {target}{what}{again}: {amount}. {line.sentence}".rstrip()
+    for unit, of in statement.balances.items():
+        yield f"In all {_spoken(statement, {unit: of.awarded}) or 'nothing'} awarded{_where(statement, of)}"
+
+
+def _spoken(statement: Statement, amounts: Mapping[str, Decimal]) -> str:
+    found = ((statement.units[name], amount) for name, amount in amounts.items() if amount)
+    return " and ".join(unit.spoken(unit.minor(amount)) for unit, amount in found)
+
+
+def _where(statement: Statement, of: Balance) -> str:
+    """Return where an amount is, in words."""
+    places = {name: amount for name, amount in of._asdict().items() if name not in {"unit", "awarded"}}
+    told = (
+        f"{_spoken(statement, {of.unit: amount})} {name.replace('_', ' ')}"
+        for name, amount in places.items()
+        if amount
+    )
+    return "".join(f"; {each}" for each in told)
