@@ -12,6 +12,7 @@ from cm_engine.enrolling import before_text, new_id, zone_name
 from cm_engine.errors import EnrollmentNotFoundError, ReportError, StorageConflictError
 from cm_engine.ledger.balances import Balance
 from cm_engine.log.encoding import instant
+from cm_engine.log.history import OBSERVED
 from cm_engine.log.rows import EnrollmentRow, ProgramRow
 from cm_engine.opening import open_storage
 from cm_engine.ports import Clock, Storage, Transaction
@@ -375,7 +376,7 @@ class Engine:
             ResultsError: the day is before the last visit.
         """
         with self._storage.reading() as tx:
-            enrolled, stand, others = Recording(tx, self._register, "").standing(enrollment)
+            enrolled, stand, others = Recording(tx, self._register, "", locked=False).standing(enrollment)
         return previews(enrolled, stand, others, on)
 
     def statement(self, *, enrollment: str, until: date | None = None) -> Statement:
@@ -436,15 +437,17 @@ class Engine:
         return Recorded(self._queue.take(act) if self._queue else self._take([act])[0])
 
     def _take(self, acts: Sequence[Act]) -> list[Done]:
-        return self._tried(lambda recording: recording.take(acts))
+        corrects = any(act.kind != OBSERVED for act in acts)
+        return self._tried(lambda recording: recording.take(acts), lock=corrects)
 
-    def _tried(self, work: Callable[[Recording], Made]) -> Made:
-        """Do work in a transaction; once more if another writer came first, with the rows locked."""
+    def _tried(self, work: Callable[[Recording], Made], *, lock: bool = False) -> Made:
+        """Do work in a transaction; once more if another writer came first, or if it needs the whole log: locked."""
         tries = 0
         while True:
+            locked = lock or tries > 0
             try:
-                with self._storage.writing(lock=tries > 0) as tx:
-                    return work(Recording(tx, self._register, instant(self._clock())))
+                with self._storage.writing(lock=locked) as tx:
+                    return work(Recording(tx, self._register, instant(self._clock()), locked=locked))
             except StorageConflictError:
                 tries += 1
                 if tries == TRIES:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from cm_engine.enrolling import program_called
-from cm_engine.errors import EnrollmentNotFoundError, KeyConflictError
+from cm_engine.errors import EnrollmentNotFoundError, KeyConflictError, StorageConflictError
 from cm_engine.log.chain import GENESIS, linked
 from cm_engine.log.correction import Log
 from cm_engine.log.encoding import dumped, windows_from
@@ -97,8 +97,9 @@ class _Desk:
 class Recording:
     """Take acts in one transaction: read what they need, decide them in order, and write all rows at the end."""
 
-    def __init__(self, tx: Transaction, register: Register, now: str) -> None:
+    def __init__(self, tx: Transaction, register: Register, now: str, *, locked: bool) -> None:
         self._tx = tx
+        self._locked = locked
         self._register = register
         self._now = now
         self._desks: dict[str, _Desk] = {}
@@ -224,7 +225,10 @@ class Recording:
         return written
 
     def _log(self, desk: _Desk) -> Log:
-        """Return the whole log of an enrollment, with what is added to it."""
+        """Return the whole log of an enrollment, with what is added to it; nobody else may be adding to it."""
+        if not self._locked:
+            msg = "the whole log is read with its rows locked"
+            raise StorageConflictError(msg)
         stored = whole_log(self._tx, desk.enrolled.row.id)
         return Log(
             [*stored.records, *desk.records],

@@ -1,0 +1,35 @@
+"""What the errors of drivers mean: another writer came first, no space is left, others hold the storage, or it failed."""
+
+import sqlite3
+
+from cm_engine.errors import StorageBusyError, StorageConflictError, StorageError, StorageFullError
+
+CONFLICTS = {"23505", "40001", "40P01"}
+"""SQLSTATE of PostgreSQL: a key is there already, a serialization failed, a deadlock was broken."""
+FULL = {"53100", "25006"}
+"""The disk is full, or the server only reads."""
+BUSY = {"55P03", "57014", "53300", "57P03"}
+"""A lock was waited for too long, a statement was ended, there are too many connections, or the server is starting."""
+
+SQLITE_CONFLICTS = {sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_UNIQUE}
+SQLITE_FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
+SQLITE_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+PRIMARY = 0xFF
+"""The part of SQLite's codes that says which kind of error it is."""
+
+
+def failure(error: BaseException) -> StorageError:
+    """Return what a driver's error means to a caller."""
+    kind, hint = _kind(error)
+    return kind(f"{hint}: {' '.join(str(error).split())}")
+
+
+def _kind(error: BaseException) -> tuple[type[StorageError], str]:
+    code, state = getattr(error, "sqlite_errorcode", None), getattr(error, "sqlstate", None)
+    if code in SQLITE_CONFLICTS or state in CONFLICTS:
+        return StorageConflictError, "another writer came first"
+    if (code is not None and code & PRIMARY in SQLITE_FULL) or state in FULL:
+        return StorageFullError, "the storage cannot be written, and nothing was; make room or allow writing"
+    if (code is not None and code & PRIMARY in SQLITE_BUSY) or state in BUSY:
+        return StorageBusyError, "others hold the storage, and nothing was written; try again"
+    return StorageError, "the storage failed; report the same again with the same key, it is recorded once"

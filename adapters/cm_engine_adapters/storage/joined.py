@@ -1,0 +1,86 @@
+"""A storage inside the host's own transaction: the chart note and its reward commit together, or neither does."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Self
+
+from sqlalchemy import Connection
+from sqlalchemy.orm import Session
+
+from cm_engine.errors import StorageError
+from cm_engine_adapters.storage.postgresql import transaction_of
+from cm_engine_adapters.storage.sql import SqlTransaction, errors_of, statements_for, translated
+from cm_engine_adapters.storage.tables import PREFIX
+
+SAVEPOINT = "cm_engine"
+
+
+class SqlJoined:
+    """Write in a transaction of the host's: each act in a savepoint of its own, and no commit.
+
+    Args:
+        bind: a Connection or a Session of SQLAlchemy; for an AsyncSession, the Session that `run_sync` gives.
+        prefix, schema: of the tables.
+    """
+
+    one_writer = False
+    joined = True
+
+    def __init__(self, bind: Connection | Session, *, prefix: str = PREFIX, schema: str | None = None) -> None:
+        self._bind = bind
+        self._prefix = prefix
+        self._schema = schema
+
+    def _connection(self) -> Connection:
+        """Return the host's connection, in its transaction."""
+        if isinstance(self._bind, Session):
+            return self._bind.connection()
+        if not isinstance(self._bind, Connection):
+            msg = f"expected a Connection or a Session of SQLAlchemy, got {type(self._bind).__name__}"
+            raise StorageError(msg)
+        if not self._bind.in_transaction():
+            self._bind.begin()
+        return self._bind
+
+    @contextmanager
+    def writing(self, *, lock: bool = False) -> Iterator[SqlTransaction]:
+        """Begin a savepoint; if the block raises, what it wrote is undone, and nothing of the host's is."""
+        connection = self._connection()
+        with translated(errors_of(connection.dialect)):
+            cursor = connection.connection.cursor()
+            _begin_sqlite(connection)
+            cursor.execute(f"SAVEPOINT {SAVEPOINT}")
+            try:
+                yield self._transaction(connection, cursor, lock=lock)
+            except BaseException:
+                cursor.execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
+                cursor.execute(f"RELEASE SAVEPOINT {SAVEPOINT}")
+                raise
+            cursor.execute(f"RELEASE SAVEPOINT {SAVEPOINT}")
+
+    @contextmanager
+    def reading(self) -> Iterator[SqlTransaction]:
+        """Read in the host's transaction."""
+        connection = self._connection()
+        with translated(errors_of(connection.dialect)):
+            yield self._transaction(connection, connection.connection.cursor())
+
+    def _transaction(self, connection: Connection, cursor: Any, *, lock: bool = False) -> SqlTransaction:
+        statements = statements_for(connection.dialect, self._prefix, self._schema)
+        return transaction_of(connection.dialect)(cursor, statements, lock=lock)
+
+    def joining(self, bind: Connection | Session) -> Self:
+        """Return a storage in another transaction of the host's."""
+        return type(self)(bind, prefix=self._prefix, schema=self._schema)
+
+    def close(self) -> None:
+        """Leave the host's transaction as it is."""
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """Have a transaction begun on SQLite, whose driver begins none before a savepoint and would then commit ours."""
+    if connection.dialect.name != "sqlite":
+        return
+    driver = connection.connection.driver_connection
+    if not driver.in_transaction:
+        connection.connection.cursor().execute("BEGIN IMMEDIATE")

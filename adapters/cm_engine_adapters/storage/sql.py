@@ -1,0 +1,324 @@
+"""A storage on a database: any that SQLAlchemy speaks to, with what SQLite and PostgreSQL do in their own way beside it.
+
+SQLAlchemy has the tables, the dialects, the pool and the host's sessions; the statements it compiled once are run by the
+driver itself, which takes a third of the time.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import cached_property
+from typing import Any, Self, TypeVar
+
+from sqlalchemy import Dialect, Engine, MetaData, create_engine, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+
+from cm_engine.errors import StorageConflictError, StorageError
+from cm_engine.log.rows import (
+    Batch,
+    DecisionRow,
+    EnrollmentRow,
+    EntryRow,
+    PayoutRow,
+    PoolRow,
+    ProgramRow,
+    RecordRow,
+    StandingRow,
+)
+from cm_engine.ports import Found, Storage
+from cm_engine_adapters.storage.failures import failure
+from cm_engine_adapters.storage.statements import FILLED, MOVED, Statement, Statements
+from cm_engine_adapters.storage.tables import PREFIX, tables
+
+Row = TypeVar("Row")
+
+
+class SqlTransaction:
+    """Run the statements of the log on one connection, through its driver."""
+
+    def __init__(self, cursor: Any, statements: Statements, *, lock: bool = False) -> None:
+        self.cursor = cursor
+        self.statements = statements
+        self._lock = lock
+
+    def look_up(self, enrollments: Sequence[str], keys: Sequence[tuple[str, str]]) -> Found:
+        """Return where enrollments stand, and what was recorded under keys."""
+        by_id = self.statements.standing_locked if self._lock else self.statements.standing
+        standings = (self._one(StandingRow, by_id, enrollment=each) for each in sorted(enrollments))
+        records = (self._one(RecordRow, self.statements.record, source=source, key=key) for source, key in keys)
+        return Found(
+            {row.enrollment: row for row in standings if row},
+            {(row.source, row.key): row for row in records if row},
+        )
+
+    def append(self, batch: Batch) -> None:
+        """Write all rows of a batch, or none."""
+        self._insert("enrollments", batch.enrollments)
+        self._insert("records", batch.records)
+        self._insert("decisions", batch.decisions)
+        self._insert("entries", batch.entries)
+        self._insert("payouts", batch.payouts)
+        stood = [(row, head) for row, head in zip(batch.standings, batch.heads, strict=True) if head]
+        self._insert("standings", [row for row, head in zip(batch.standings, batch.heads, strict=True) if not head])
+        self._change(self.statements.move, MOVED, [(*row[1:], row[0], head) for row, head in stood])
+        self._insert("pools", [row for read, row in batch.pools if not read])
+        filled = [(row.windows, *row[:5], read) for read, row in batch.pools if read]
+        self._change(self.statements.fill, FILLED, filled)
+
+    def _insert(self, name: str, rows: Sequence[Sequence[Any]]) -> None:
+        statement = self.statements.inserts[name]
+        fields = ROWS[name]
+        if len(rows) == 1:
+            self.cursor.execute(statement.text, statement.rows(fields, rows)[0])
+        elif rows:
+            self.cursor.executemany(statement.text, statement.rows(fields, rows))
+
+    def _change(self, statement: Statement, fields: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Change rows, each if it is still what was read."""
+        for values in statement.rows(fields, rows):
+            self.cursor.execute(statement.text, values)
+            if self.cursor.rowcount != 1:
+                msg = "another writer came first"
+                raise StorageConflictError(msg)
+
+    def add_program(self, program: ProgramRow) -> None:
+        """Write a program; one that is there stays as it is."""
+        once = self.statements.program_once
+        self.cursor.execute(once.text, once.bound(**program._asdict()))
+
+    def programs(self, *, digest: str = "", program: str = "") -> list[ProgramRow]:
+        """Return the programs of a digest or of an id, or all."""
+        found = self._all(ProgramRow, self.statements.programs)
+        return [row for row in found if digest in {"", row.digest} and program in {"", row.program}]
+
+    def enrollment(self, enrollment: str) -> EnrollmentRow | None:
+        """Return an enrollment, or None."""
+        return self._one(EnrollmentRow, self.statements.enrollment, id=enrollment)
+
+    def enrollments(
+        self, *, participant: str = "", program: str = "", after: str = "", limit: int = 1000
+    ) -> list[EnrollmentRow]:
+        """Return enrollments in the order of their ids."""
+        return self._all(
+            EnrollmentRow,
+            self.statements.enrollments,
+            after=after,
+            limit=limit,
+            participant=participant,
+            program=program,
+            any_participant=not participant,
+            any_program=not program,
+        )
+
+    def records(self, enrollment: str, *, after: int = -1) -> list[RecordRow]:
+        """Return the acts of an enrollment after a place."""
+        return self._all(RecordRow, self.statements.records, enrollment=enrollment, after=after)
+
+    def decisions(self, enrollment: str, *, record: int | None = None) -> list[DecisionRow]:
+        """Return the decisions of an enrollment, or those that an act led to."""
+        if record is None:
+            return self._all(DecisionRow, self.statements.decisions, enrollment=enrollment)
+        return self._all(DecisionRow, self.statements.decisions_of, enrollment=enrollment, record=record)
+
+    def entries(self, enrollment: str, *, first: int = 0) -> list[EntryRow]:
+        """Return the postings of an enrollment, from a decision on."""
+        return self._all(EntryRow, self.statements.entries, enrollment=enrollment, first=first)
+
+    def payouts(self, enrollment: str) -> list[PayoutRow]:
+        """Return the payouts of an enrollment."""
+        return self._all(PayoutRow, self.statements.payouts, enrollment=enrollment)
+
+    def standing(self, enrollment: str) -> StandingRow | None:
+        """Return where an enrollment stands, or None."""
+        return self._one(StandingRow, self.statements.standing, enrollment=enrollment)
+
+    def pools(self, pools: Sequence[tuple[str, str, str, str, str]] = ()) -> list[PoolRow]:
+        """Return what pools have received; locked in the order of their keys."""
+        if not pools:
+            return self._all(PoolRow, self.statements.pools)
+        by_key = self.statements.pool_locked if self._lock else self.statements.pool
+        names = PoolRow._fields[:5]
+        found = (self._one(PoolRow, by_key, **dict(zip(names, key, strict=True))) for key in sorted(pools))
+        return [row for row in found if row]
+
+    def counts(self) -> dict[str, int]:
+        """Return how many rows there are of each kind."""
+        statement = self.statements.counts
+        self.cursor.execute(statement.text, statement.bound())
+        return dict(self.cursor.fetchall())
+
+    def _all(self, kind: type[Row], statement: Statement, **values: Any) -> list[Row]:
+        self.cursor.execute(statement.text, statement.bound(**values))
+        return [kind(*row) for row in self.cursor.fetchall()]
+
+    def _one(self, kind: type[Row], statement: Statement, **values: Any) -> Row | None:
+        self.cursor.execute(statement.text, statement.bound(**values))
+        row = self.cursor.fetchone()
+        return kind(*row) if row else None
+
+
+@contextmanager
+def translated(errors: type[Exception]) -> Iterator[None]:
+    """Raise a driver's errors, and SQLAlchemy's, as our own."""
+    try:
+        yield
+    except errors as error:
+        raise failure(error) from error
+    except SQLAlchemyError as error:
+        raise failure(getattr(error, "orig", None) or error) from error
+
+
+def errors_of(dialect: Dialect) -> type[Exception]:
+    """Return the root of the errors of a dialect's driver."""
+    found: type[Exception] = dialect.loaded_dbapi.Error
+    return found
+
+
+_compiled: dict[tuple[str, str, str, str | None], Statements] = {}
+
+
+def statements_for(dialect: Dialect, prefix: str, schema: str | None) -> Statements:
+    """Return the statements of a dialect; they are compiled once."""
+    key = (dialect.name, dialect.driver, prefix, schema)
+    if key not in _compiled:
+        _compiled[key] = Statements(dialect, tables(MetaData(), prefix=prefix, schema=schema))
+    return _compiled[key]
+
+
+ROWS: dict[str, tuple[str, ...]] = {
+    "enrollments": EnrollmentRow._fields,
+    "records": RecordRow._fields,
+    "decisions": DecisionRow._fields,
+    "entries": EntryRow._fields,
+    "payouts": PayoutRow._fields,
+    "standings": StandingRow._fields,
+    "pools": PoolRow._fields,
+}
+
+
+class SqlStorage:
+    """Keep the log in a database.
+
+    Args:
+        engine: of SQLAlchemy; it stays the host's, and `close` leaves it open.
+        prefix: what the names of the tables begin with.
+        schema: of PostgreSQL; left out, the one that a connection has.
+    """
+
+    one_writer = False
+    joined = False
+    transaction: type[SqlTransaction] = SqlTransaction
+
+    def __init__(self, engine: Engine, *, prefix: str = PREFIX, schema: str | None = None) -> None:
+        self.engine = engine
+        self.prefix = prefix
+        self.schema = schema
+        self._owned = False
+
+    @classmethod
+    def open(cls, url: str, *, prefix: str = PREFIX, schema: str | None = None, **options: Any) -> Self:
+        """Open the database of a URL; its tables are made if there are none.
+
+        Args:
+            url: as SQLAlchemy writes it.
+            prefix, schema: of the tables.
+            options: of SQLAlchemy's engine.
+
+        Raises:
+            SchemaError: the tables are of another release.
+            StorageError: the database cannot be opened.
+        """
+        storage = cls(cls.made_engine(url, options), prefix=prefix, schema=schema)
+        storage._owned = True
+        storage.prepare()
+        return storage
+
+    @classmethod
+    def made_engine(cls, url: str, options: dict[str, Any]) -> Engine:
+        """Return the engine of a URL."""
+        try:
+            return create_engine(make_url(url), **options)
+        except (ArgumentError, NoSuchModuleError) as error:
+            msg = f"{url!r} is no URL of a database: {error}"
+            raise StorageError(msg) from error
+
+    @cached_property
+    def statements(self) -> Statements:
+        """Return the statements, compiled for the dialect."""
+        return statements_for(self.engine.dialect, self.prefix, self.schema)
+
+    def prepare(self) -> None:
+        """Make the tables if there are none.
+
+        Raises:
+            SchemaError: they are of another release.
+        """
+        from cm_engine_adapters.storage.schema import prepare  # noqa: PLC0415 - only where tables are made
+
+        with self._translated():
+            prepare(self.engine, prefix=self.prefix, schema=self.schema)
+
+    @contextmanager
+    def writing(self, *, lock: bool = False) -> Iterator[SqlTransaction]:
+        """Begin a transaction that commits with the block, or writes nothing if the block raises."""
+        with self._connected() as cursor:
+            self.begin(cursor, lock=lock)
+            yield self.transaction(cursor, self.statements, lock=lock)
+            self.commit(cursor)
+
+    @contextmanager
+    def reading(self) -> Iterator[SqlTransaction]:
+        """Begin a transaction that only reads, and sees one moment of the log."""
+        with self._connected() as cursor:
+            self.begin_reading(cursor)
+            yield self.transaction(cursor, self.statements)
+
+    def begin(self, cursor: Any, *, lock: bool) -> None:
+        """Begin a transaction that writes."""
+
+    def begin_reading(self, cursor: Any) -> None:
+        """Begin a transaction that reads."""
+
+    def commit(self, cursor: Any) -> None:
+        """Commit what a transaction wrote."""
+        cursor.connection.commit()
+
+    @contextmanager
+    def _connected(self) -> Iterator[Any]:
+        """Yield a cursor on a connection of the pool; what is not committed is undone at the end."""
+        with self._translated():
+            connection = self.engine.raw_connection()
+            try:
+                yield connection.cursor()
+            except BaseException as error:
+                self._give_up(connection, error)
+                raise
+            connection.close()
+
+    def _give_up(self, connection: Any, error: BaseException) -> None:
+        """Undo what a connection wrote; one that is lost is not used again."""
+        dialect, errors = self.engine.dialect, self._errors
+        lost = isinstance(error, errors) and dialect.is_disconnect(error, connection, None)
+        with suppress(errors):
+            if lost:
+                connection.invalidate(error)
+            connection.close()
+
+    @property
+    def _errors(self) -> type[Exception]:
+        return errors_of(self.engine.dialect)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        with translated(self._errors):
+            yield
+
+    def joining(self, bind: Any) -> Storage:
+        """Return a storage that writes in the host's own transaction."""
+        from cm_engine_adapters.storage.joined import SqlJoined  # noqa: PLC0415 - it knows all dialects
+
+        return SqlJoined(bind, prefix=self.prefix, schema=self.schema)
+
+    def close(self) -> None:
+        """Close the connections of an engine that was opened here."""
+        if self._owned:
+            self.engine.dispose()

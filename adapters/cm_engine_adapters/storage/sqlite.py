@@ -1,0 +1,58 @@
+"""SQLite: the embedded default; one file, write-ahead log, every commit on the disk before it is said to be done."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import RLock
+from typing import Any
+
+from sqlalchemy import Engine, event
+
+from cm_engine_adapters.storage.sql import SqlStorage, SqlTransaction
+from cm_engine_adapters.storage.tables import PREFIX
+
+BUSY_SECONDS = 30.0
+"""As long is waited for other processes that write."""
+
+
+class SqliteStorage(SqlStorage):
+    """Keep the log in a file of SQLite."""
+
+    one_writer = True
+
+    def __init__(self, engine: Engine, *, prefix: str = PREFIX, schema: str | None = None) -> None:
+        super().__init__(engine, prefix=prefix, schema=schema)
+        self._writer = RLock()
+
+    @classmethod
+    def made_engine(cls, url: str, options: dict[str, Any]) -> Engine:
+        """Return the engine of a file, whose transactions are begun and ended here."""
+        arguments = {"timeout": BUSY_SECONDS, **options.pop("connect_args", {})}
+        engine = super().made_engine(url, {**options, "connect_args": arguments})
+        event.listen(engine, "connect", _durable)
+        return engine
+
+    @contextmanager
+    def writing(self, *, lock: bool = False) -> Iterator[SqlTransaction]:
+        """Begin a transaction as the only writer: threads of this process wait here, other processes at the file."""
+        with self._writer, super().writing(lock=lock) as transaction:
+            yield transaction
+
+    def begin(self, cursor: Any, *, lock: bool) -> None:
+        """Begin as the one who writes, so that what is read stays true until the commit."""
+        _ = lock
+        cursor.execute("BEGIN IMMEDIATE")
+
+    def begin_reading(self, cursor: Any) -> None:
+        """Begin with one moment of the log."""
+        cursor.execute("BEGIN")
+
+    def commit(self, cursor: Any) -> None:
+        """Commit, and have it on the disk."""
+        cursor.execute("COMMIT")
+
+
+def _durable(connection: Any, _: object) -> None:
+    """Have no transaction begun behind our back, and every commit on the disk."""
+    connection.isolation_level = None
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")

@@ -1,0 +1,143 @@
+"""The statements of the log: written once with SQLAlchemy, compiled once for a dialect, then run by its driver."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Dialect,
+    Executable,
+    Select,
+    Table,
+    bindparam,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    union_all,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from cm_engine_adapters.storage.tables import Tables
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A statement as a driver takes it.
+
+    Attributes:
+        text: in the dialect's language, with its kind of placeholders.
+        names: of the parameters, in the order of the placeholders; empty if they go by name.
+        constants: the parameters that are always the same.
+    """
+
+    text: str
+    names: tuple[str, ...]
+    constants: Mapping[str, Any]
+
+    def bound(self, **values: Any) -> Any:
+        """Return parameters as the driver takes them."""
+        given = {**self.constants, **values}
+        return tuple(given[name] for name in self.names) if self.names else given
+
+    def rows(self, fields: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[Any]:
+        """Return rows as the driver takes them, whose fields are named in the order of the placeholders."""
+        return list(rows) if self.names else [dict(zip(fields, row, strict=True)) for row in rows]
+
+
+class Statements:
+    """All statements that a storage runs, for one dialect and one set of tables."""
+
+    def __init__(self, dialect: Dialect, tables: Tables) -> None:
+        self._dialect = dialect
+        self.tables = tables
+        t = tables
+        self.standing = self._selected(t.standings, t.standings.c.enrollment)
+        self.standing_locked = self._compiled(
+            select(t.standings).where(t.standings.c.enrollment == bindparam("enrollment")).with_for_update()
+        )
+        self.record = self._selected(t.records, t.records.c.source, t.records.c.key)
+        self.enrollment = self._selected(t.enrollments, t.enrollments.c.id)
+        self.records = self._compiled(_log(t.records).where(t.records.c.seq > bindparam("after")))
+        self.decisions = self._compiled(_log(t.decisions))
+        self.decisions_of = self._compiled(
+            _log(t.decisions).where(t.decisions.c.record == bindparam("record"))
+        )
+        self.entries = self._compiled(_log(t.entries).where(t.entries.c.number >= bindparam("first")))
+        self.payouts = self._compiled(_log(t.payouts))
+        self.programs = self._compiled(select(t.programs).order_by(t.programs.c.program, t.programs.c.version))
+        self.enrollments = self._compiled(_page(t.enrollments))
+        self.pool = self._selected(t.pools, *t.pools.primary_key)
+        self.pool_locked = self._compiled(_only(t.pools, *t.pools.primary_key).with_for_update())
+        self.pools = self._compiled(select(t.pools).order_by(*t.pools.primary_key))
+        self.counts = self._compiled(_counts(t))
+        self.inserts = {name: self._compiled(_insert(t.named(name))) for name in t.__slots__}
+        self.program_once = self._compiled(_insert_once(dialect, t.programs))
+        self.move = self._compiled(_move(t.standings))
+        self.fill = self._compiled(_fill(t.pools))
+
+    def _selected(self, table: Table, *by: ColumnElement[Any]) -> Statement:
+        return self._compiled(_only(table, *by))
+
+    def _compiled(self, statement: Executable) -> Statement:
+        compiled = statement.compile(dialect=self._dialect)  # type: ignore[attr-defined]
+        constants = {name: value for name, value in compiled.params.items() if value is not None}
+        return Statement(str(compiled), tuple(compiled.positiontup or ()), constants)
+
+
+def _only(table: Table, *by: Any) -> Select[Any]:
+    return select(table).where(*(column == bindparam(column.name) for column in by))
+
+
+def _log(table: Table) -> Select[Any]:
+    """Select the rows of an enrollment, in order."""
+    key = list(table.primary_key)
+    return select(table).where(key[0] == bindparam("enrollment")).order_by(*key)
+
+
+def _page(enrollments: Table) -> Select[Any]:
+    c = enrollments.c
+    chosen = (
+        or_(bindparam(f"any_{name}", type_=Boolean), c[name] == bindparam(name))
+        for name in ("participant", "program")
+    )
+    found = select(enrollments).where(c.id > bindparam("after"), *chosen)
+    return found.order_by(c.id).limit(bindparam("limit"))
+
+
+def _counts(tables: Tables) -> Any:
+    return union_all(
+        *(select(literal(name), func.count()).select_from(tables.named(name)) for name in tables.__slots__)
+    )
+
+
+def _insert(table: Table) -> Any:
+    return insert(table).values({column.name: bindparam(column.name) for column in table.columns})
+
+
+def _insert_once(dialect: Dialect, table: Table) -> Any:
+    made = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}.get(dialect.name, sqlite.insert)(table)
+    return made.values({column.name: bindparam(column.name) for column in table.columns}).on_conflict_do_nothing()
+
+
+def _move(standings: Table) -> Any:
+    """Move a standing on, if its head is still the one that was read."""
+    c = standings.c
+    new = {name: bindparam(f"new_{name}") for name in ("seq", "number", "head", "recorded_at", "state")}
+    return update(standings).where(c.enrollment == bindparam("of"), c.head == bindparam("read")).values(new)
+
+
+def _fill(pools: Table) -> Any:
+    """Fill a pool, if it has still received what was read."""
+    key = (column == bindparam(f"of_{column.name}") for column in pools.primary_key)
+    chosen = update(pools).where(*key, pools.c.windows == bindparam("read"))
+    return chosen.values(windows=bindparam("new_windows"))
+
+
+# The parameters of `move` and `fill`, in the order of their placeholders.
+MOVED: Sequence[str] = ("new_seq", "new_number", "new_head", "new_recorded_at", "new_state", "of", "read")
+FILLED: Sequence[str] = ("new_windows", "of_holder", "of_scope", "of_name", "of_unit", "of_per", "read")

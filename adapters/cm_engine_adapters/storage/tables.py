@@ -1,0 +1,137 @@
+"""The tables of the log, as SQLAlchemy describes them; a host may take them into its own MetaData.
+
+Columns stand in the order of the fields of `cm_engine.log.rows`. The keys of all tables of an enrollment begin with the
+enrollment, so that they can be spread over machines by it; only an act's source and key are unique over all.
+
+No table refers to another by a foreign key in the database. The rows of an act are written in one transaction that
+replaces where its enrollment stands, and no row can be removed, so that what they refer to is always there.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import DDL, BigInteger, Column, Index, Integer, MetaData, Table, Text, event
+from sqlalchemy.sql.schema import SchemaItem
+
+from cm_engine.log.rows import (
+    DecisionRow,
+    EnrollmentRow,
+    EntryRow,
+    PayoutRow,
+    PoolRow,
+    ProgramRow,
+    RecordRow,
+    StandingRow,
+)
+
+PREFIX = "cm_"
+APPEND_ONLY = ("programs", "enrollments", "records", "decisions", "entries", "payouts")
+KEPT = ("standings", "pools")
+"""The tables whose rows change, and are never removed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """All tables of the log, in one MetaData."""
+
+    programs: Table
+    enrollments: Table
+    records: Table
+    decisions: Table
+    entries: Table
+    payouts: Table
+    standings: Table
+    pools: Table
+
+    @property
+    def metadata(self) -> MetaData:
+        """Return what the tables are in."""
+        return self.programs.metadata
+
+    def named(self, name: str) -> Table:
+        """Return a table by its name without a prefix."""
+        table: Table = getattr(self, name)
+        return table
+
+
+def tables(metadata: MetaData | None = None, *, prefix: str = PREFIX, schema: str | None = None) -> Tables:
+    """Return the tables of the log, with the triggers that keep them append-only.
+
+    Args:
+        metadata: the host's, so that its own `create_all` and migrations include them; left out, a new one.
+        prefix: what their names begin with.
+        schema: of PostgreSQL; left out, the one that the connection has.
+
+    Example:
+        >>> from sqlalchemy import MetaData
+        >>> mine = MetaData()
+        >>> _ = tables(mine, prefix="reward_")
+        >>> sorted(mine.tables)[:2]
+        ['reward_decisions', 'reward_enrollments']
+    """
+    into = metadata if metadata is not None else MetaData()
+
+    def table(name: str, row: type, key: tuple[str, ...], *more: SchemaItem) -> Table:
+        columns = (_column(field, kind, key) for field, kind in row.__annotations__.items())
+        made = Table(f"{prefix}{name}", into, *columns, *more, schema=schema)
+        _guard(made, name)
+        return made
+
+    once = Index(f"{prefix}records_once", "source", "key", unique=True)
+    of_enrollment = ("enrollment", "number")
+    return Tables(
+        programs=table("programs", ProgramRow, ("digest",)),
+        enrollments=table("enrollments", EnrollmentRow, ("id",), _index(prefix, "participant")),
+        records=table("records", RecordRow, ("enrollment", "seq"), once),
+        decisions=table("decisions", DecisionRow, of_enrollment),
+        entries=table("entries", EntryRow, (*of_enrollment, "leg")),
+        payouts=table("payouts", PayoutRow, (*of_enrollment, "leg")),
+        standings=table("standings", StandingRow, ("enrollment",)),
+        pools=table("pools", PoolRow, ("holder", "scope", "name", "unit", "per")),
+    )
+
+
+def _column(field: str, kind: type, key: tuple[str, ...]) -> Column[Any]:
+    of = Text() if kind is str else BigInteger() if field == "amount" else Integer()
+    return Column(field, of, primary_key=field in key, nullable=False, autoincrement=False)
+
+
+def _index(prefix: str, column: str) -> Index:
+    return Index(f"{prefix}enrollments_{column}", column)
+
+
+def _guard(table: Table, name: str) -> None:
+    """Have a table's rows guarded once it is made."""
+    for dialect, statements in (("sqlite", sqlite_guards), ("postgresql", postgresql_guards)):
+        for statement in statements(table.name, name, table.schema):
+            ddl = DDL(statement.replace("%", "%%")).execute_if(dialect=dialect)
+            event.listen(table, "after_create", ddl)
+
+
+def sqlite_guards(table: str, name: str, _: str | None = None) -> list[str]:
+    """Return the statements that keep a table of SQLite append-only."""
+    acts = ("UPDATE", "DELETE") if name in APPEND_ONLY else ("DELETE",)
+    return [
+        f'CREATE TRIGGER "{table}_no_{act.lower()}" BEFORE {act} ON "{table}" '
+        f"BEGIN SELECT RAISE(ABORT, '{_refusal(table)}'); END"
+        for act in acts
+    ]
+
+
+def postgresql_guards(table: str, name: str, schema: str | None = None) -> list[str]:
+    """Return the statements that keep a table of PostgreSQL append-only."""
+    within = f'"{schema}".' if schema else ""
+    acts = "UPDATE OR DELETE" if name in APPEND_ONLY else "DELETE"
+    refuse = f'{within}"{table}_refuse"'
+    return [
+        f"CREATE OR REPLACE FUNCTION {refuse}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        f"RAISE EXCEPTION USING ERRCODE = 'restrict_violation', MESSAGE = '{_refusal(table)}'; END $$",
+        f'CREATE TRIGGER "{table}_no_change" BEFORE {acts} ON {within}"{table}" '
+        f"FOR EACH ROW EXECUTE FUNCTION {refuse}()",
+        f'CREATE TRIGGER "{table}_no_truncate" BEFORE TRUNCATE ON {within}"{table}" '
+        f"FOR EACH STATEMENT EXECUTE FUNCTION {refuse}()",
+    ]
+
+
+def _refusal(table: str) -> str:
+    return f"{table}: rows are never changed or removed; record a correction"

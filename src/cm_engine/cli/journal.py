@@ -1,0 +1,341 @@
+"""What the log says, as JSON for programs, whose keys are a contract, and as text for people."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from rich import box
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from cm_engine.auditing import Difference, Verification
+from cm_engine.cli.forms import amounts, reason_form
+from cm_engine.cli.tables import COPIED, counted_noun, spoken
+from cm_engine.log.correction import WITHDRAWN
+from cm_engine.log.encoding import instant
+from cm_engine.log.history import AMENDED, ASSERTED, VOIDED
+from cm_engine.previewing import Preview
+from cm_engine.program.units import Unit
+from cm_engine.program.values import OUTCOMES
+from cm_engine.recorded import Enrollment, Recorded, RecordedDecision
+from cm_engine.rules import Award, Decision, Rules
+from cm_engine.rules.prizes import Prizes
+from cm_engine.rules.words import WORDS
+from cm_engine.statement import Line, Statement
+
+UNDECIDED: Mapping[str, Any] = {
+    **dict.fromkeys(("number", "target", "visit", "week", "date", "result")),
+    "awards": {},
+    "reasons": [],
+    "sentence": "",
+    "prizes": None,
+}
+"""What stands in the place of a decision where an act led to none."""
+
+
+def one_line(form: object) -> str:
+    """Return data as JSON on a line of its own."""
+    return json.dumps(form, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+def act_form(done: Recorded) -> dict[str, Any]:
+    """Return an act as data: the decision on what it is about, and what it changed besides.
+
+    `record` is its own number, and `of` that of the act it corrects.
+    """
+    return {
+        "enrollment": done.enrollment,
+        "record": done.record,
+        "kind": done.kind,
+        "of": done.reported.get("of"),
+        **(_recorded_form(done.decision) if done.decision else UNDECIDED),
+        "payable": _digits(done.payable),
+        "corrected": [{"record": each.record, **_recorded_form(each)} for each in done.corrected],
+        "replayed": done.replayed,
+        "recorded_at": instant(done.recorded_at),
+        "by": done.by,
+        "source": done.source,
+        "key": done.key,
+    }
+
+
+def history_form(enrollment: str, acts: Iterable[Recorded]) -> dict[str, Any]:
+    """Return all acts on an enrollment as data, each with what was reported."""
+    found = [{**act_form(done), "reported": done.reported} for done in acts]
+    return {"enrollment": enrollment, "acts": found}
+
+
+def _recorded_form(decision: RecordedDecision) -> dict[str, Any]:
+    prizes = decision.prizes
+    form = {"number": decision.number, **_decision_form(_decided(decision))}
+    return {**form, "sentence": decision.sentence, "prizes": _prizes_form(prizes) if prizes else None}
+
+
+def _decision_form(decision: Decision) -> dict[str, Any]:
+    return {
+        "target": decision.target,
+        "visit": decision.visit,
+        "week": decision.week,
+        "date": decision.on.isoformat() if decision.on else None,
+        "result": decision.outcome,
+        "awards": amounts(decision.paid),
+        "reasons": [reason_form(reason, decision.words) for reason in decision.reasons],
+    }
+
+
+def _prizes_form(prizes: Prizes) -> dict[str, Any]:
+    unit = prizes.paid.unit
+    return {
+        "drawn": [{**each._asdict(), "value": unit.plain(each.value)} for each in prizes.drawn],
+        "paid": amounts([prizes.paid]),
+        "limited": reason_form(prizes.limited, WORDS["task"]) if prizes.limited else None,
+    }
+
+
+def _decided(decision: RecordedDecision) -> Decision:
+    """Return a decision of the log as the rules made it."""
+    rules, unit = decision.rules, decision.rules.program.unit
+    visits = rules.target(decision.target).visits if decision.visit else ()
+    return Decision(
+        decision.target,
+        decision.visit,
+        decision.week,
+        decision.on,
+        decision.outcome,
+        tuple(Award(unit(name), unit(name).minor(amount)) for name, amount in decision.awards.items()),
+        decision.reasons,
+        visits[decision.visit - 1].phase.words if visits else WORDS["task"],
+    )
+
+
+def _digits(sums: Mapping[str, Decimal]) -> dict[str, str]:
+    """Return exact amounts, which have all the decimals of their unit, as digits."""
+    return {name: f"{amount:f}" for name, amount in sums.items()}
+
+
+def enrollment_form(enrollment: Enrollment, programs: Mapping[str, str]) -> dict[str, Any]:
+    """Return an enrollment as data.
+
+    Args:
+        enrollment: the enrollment.
+        programs: the digests of programs, by id and version.
+    """
+    program, _, version = _name_of(enrollment.program, programs).partition("@")
+    return {
+        "enrollment": enrollment.id,
+        "participant": enrollment.participant,
+        "program": program,
+        "version": version,
+        "digest": enrollment.program,
+        "start": enrollment.start.isoformat(),
+        "zone": enrollment.zone,
+        "commitment": enrollment.commitment,
+    }
+
+
+def preview_form(enrollment: str, preview: Preview) -> dict[str, Any]:
+    """Return what each next result would pay, as data: by target, then by symbol."""
+    targets = {
+        target: {symbol: _decision_form(decision) for symbol, decision in decisions.items()}
+        for target, decisions in preview.items()
+    }
+    return {"enrollment": enrollment, "targets": targets}
+
+
+def statement_form(statement: Statement) -> dict[str, Any]:
+    """Return a statement as data."""
+    balances = {
+        name: {place: f"{amount:f}" for place, amount in balance._asdict().items() if place != "unit"}
+        for name, balance in statement.balances.items()
+    }
+    return {
+        "enrollment": statement.enrollment,
+        "participant": statement.participant,
+        "title": statement.title,
+        "start": statement.start.isoformat(),
+        "lines": [_line_form(line) for line in statement.lines],
+        "balances": balances,
+    }
+
+
+def _line_form(line: Line) -> dict[str, Any]:
+    return {
+        "number": line.number,
+        "date": line.on.isoformat() if line.on else None,
+        "target": line.target,
+        "visit": line.visit,
+        "week": line.week,
+        "result": line.outcome,
+        "corrects": line.corrects or None,
+        "amounts": _digits(line.amounts),
+        "so_far": _digits(line.so_far),
+        "sentence": line.sentence,
+    }
+
+
+def verification_form(found: Verification) -> dict[str, Any]:
+    """Return what an audit found, as data."""
+    return {
+        "clean": found.is_clean,
+        "enrollments": found.enrollments,
+        "records": found.records,
+        "decisions": found.decisions,
+        "differences": [each._asdict() for each in found.differences],
+        "other_rules": [each._asdict() for each in found.other_rules],
+    }
+
+
+def act_text(done: Recorded) -> Iterator[str]:
+    """Yield what an act led to: what was decided, what to hand over, and what else is corrected."""
+    yield _head(done)
+    if done.decision:
+        yield decision_text(done.decision)
+        yield from _drawn(done.decision.prizes)
+    elif done.kind in {AMENDED, VOIDED}:
+        yield "Its decision stays as it was."
+    if done.kind != ASSERTED:
+        yield _payable(done)
+    if done.corrected:
+        yield f"It corrects {counted_noun(len(done.corrected), 'other decision')}:"
+        yield from (f"  record {each.record}: {decision_text(each)}" for each in done.corrected)
+
+
+def _head(done: Recorded) -> str:
+    what = {
+        AMENDED: f"Record {done.reported.get('of')} is amended by record {done.record}",
+        VOIDED: f"Record {done.reported.get('of')} is voided by record {done.record}",
+    }.get(done.kind, f"This is record {done.record}")
+    again = "; it came before, and nothing new is written" if done.replayed else ""
+    return f"{what} of {done.enrollment}{again}."
+
+
+def decision_text(recorded: RecordedDecision) -> str:
+    """Return a decision in a line: what it is on, what that was read as, and what the participant reads."""
+    decision = _decided(recorded)
+    where = f"{_which(decision, recorded.rules)}{_on(decision.on)}: {_result(decision)}"
+    return f"{where}. {recorded.sentence}".rstrip()
+
+
+def _which(decision: Decision, rules: Rules) -> str:
+    if not decision.visit:
+        return "Event"
+    target = f"{decision.target}, " if len(rules.targets) > 1 else ""
+    which = f"{target}visit {decision.visit}, week {decision.week}"
+    return which[:1].upper() + which[1:]
+
+
+def _on(day: date | None) -> str:
+    return f", {day:%a %d %b %Y}" if day else ""
+
+
+def _result(decision: Decision) -> str:
+    """Return what a result is called: only a test is positive."""
+    if decision.outcome == WITHDRAWN:
+        return WITHDRAWN
+    if not decision.visit:
+        return "reported"
+    if decision.outcome == "+" and not decision.words.is_test:
+        return "not met"
+    return OUTCOMES[decision.outcome]
+
+
+def _drawn(prizes: Prizes | None) -> Iterator[str]:
+    if prizes is None:
+        return
+    unit = prizes.paid.unit
+    slips = (f"{each.slip or 'nothing'} ({unit.spoken(each.value)})" for each in prizes.drawn)
+    yield f"Drawn: {', '.join(slips)}; won: {unit.spoken(prizes.paid.amount)}"
+
+
+def _payable(done: Recorded) -> str:
+    """Return what an act changes of what is due, and whether that is handed over at once."""
+    if not any(done.payable.values()):
+        return "Hand over now: nothing"
+    program = done.decisions[0].rules.program
+    due = [(program.unit(name), amount) for name, amount in done.payable.items() if amount]
+    sums: dict[Unit, int] = {unit: unit.minor(amount) for unit, amount in due}
+    if program.payout.when == "at once":
+        return f"Hand over now: {spoken(sums)}"
+    return f"Hand over now: nothing; saved, to be handed over {_later(program.payout.when)}: {spoken(sums)}"
+
+
+def _later(when: str) -> str:
+    return "on a pay day" if when == "set days" else when
+
+
+def history_text(acts: Iterable[Recorded]) -> Iterator[str]:
+    """Yield each act, with who did it and when, and below it what it decided."""
+    for done in acts:
+        told = done.reported
+        what = f"{done.kind} record {told['of']}" if "of" in told else done.kind
+        why = f": {told['why']}" if "why" in told else ""
+        who = f"by {done.by}, {done.source}/{done.key}"
+        yield f"{done.record:4}  {done.recorded_at:%d %b %Y %H:%M} UTC  {what}{why} ({who})"
+        for each in done.decisions:
+            about = "" if each.record == done.record else f"record {each.record}: "
+            yield f"      {about}{decision_text(each)}"
+
+
+def enrolled_text(enrollment: Enrollment, programs: Mapping[str, str]) -> Iterator[str]:
+    """Yield who is enrolled in what, and the commitment that has to be published."""
+    name = _name_of(enrollment.program, programs)
+    where = f"{name}, from {enrollment.start:%a %d %b %Y}, {enrollment.zone}"
+    yield f"{enrollment.participant} is enrolled as {enrollment.id}: {where}"
+    if enrollment.commitment:
+        yield f"Publish the commitment of the prize draws now: {enrollment.commitment}"
+
+
+def enrollments_table(enrollments: Sequence[Enrollment], programs: Mapping[str, str]) -> Group:
+    """Return one line an enrollment."""
+    table = _table("Id", "Participant", "Program", "Start", "Zone")
+    for each in enrollments:
+        name = _name_of(each.program, programs)
+        table.add_row(each.id, each.participant, name, f"{each.start:%d %b %Y}", each.zone)
+    return Group(table, Text(counted_noun(len(enrollments), "enrollment")))
+
+
+def _name_of(digest: str, programs: Mapping[str, str]) -> str:
+    """Return the id and version of a program, or else the beginning of its digest."""
+    return next((name for name, each in programs.items() if each == digest), digest[:12])
+
+
+def preview_table(preview: Preview) -> Group:
+    """Return one line a result that the next visit may have, for each target."""
+    return Group(*(each for target in preview.items() for each in _target_table(*target)))
+
+
+def _target_table(target: str, decisions: Mapping[str, Decision]) -> Iterator[Table | Text]:
+    if not decisions:
+        yield Text(f"{target}: every visit of the plan is decided")
+        return
+    first = next(iter(decisions.values()))
+    yield Text(f"{target}: visit {first.visit}, week {first.week}{_on(first.on)}")
+    table = _table("Result", "Award", "Why")
+    for symbol, decision in decisions.items():
+        name = "not met" if symbol == "+" and not decision.words.is_test else OUTCOMES[symbol]
+        table.add_row(f"{symbol} {name}", spoken(dict(decision.paid)), decision.sentence)
+    yield table
+
+
+def verification_text(found: Verification) -> Iterator[str]:
+    """Yield what was looked at, and each difference on a line."""
+    counts = ("enrollment", found.enrollments), ("record", found.records), ("decision", found.decisions)
+    looked_at = ", ".join(counted_noun(number, noun) for noun, number in counts)
+    many = counted_noun(len(found.differences), "difference") if found.differences else "no difference"
+    yield f"Looked at {looked_at}: {many}"
+    yield from map(str, found.differences)
+    yield from (_of_other_rules(each) for each in found.other_rules)
+
+
+def _of_other_rules(found: Difference) -> str:
+    return f"{found}; it is as the rules of its own release made it, and no difference"
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=box.SIMPLE)
+    for column in columns:
+        table.add_column(column, overflow="fold", no_wrap=column in COPIED)
+    return table
