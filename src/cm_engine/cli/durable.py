@@ -25,7 +25,6 @@ from cm_engine.program import Program, digest, load_program
 from cm_engine.program.values import amount, day, shown, wrong
 from cm_engine.recorded import Enrollment, Recorded
 from cm_engine.rules import Evidence, Observation
-from cm_engine.spelling import nearest
 
 DATABASE = "CM_ENGINE_DB"
 SECRET = "CM_ENGINE_SECRET"  # noqa: S105 - the name of the variable
@@ -82,7 +81,8 @@ def values_before(text: str) -> tuple[str, list[Decimal]]:
 
 
 DatabaseOption = Annotated[
-    str, typer.Option("--db", metavar="URL", envvar=DATABASE, help="the database, such as sqlite:///clinic.db")
+    str,
+    typer.Option("--db", metavar="URL", envvar=DATABASE, help="the database, such as sqlite:///clinic.db"),
 ]
 EnrollmentArgument = Annotated[
     str, typer.Argument(metavar="ENROLLMENT", help="the id that `enroll` printed", show_default=False)
@@ -146,7 +146,8 @@ RecordOption = Annotated[
 ]
 WhyOption = Annotated[str, typer.Option("--why", metavar="TEXT", help="the reason, for the audit")]
 SourceOption = Annotated[
-    str, typer.Option("--source", metavar="SOURCE", help="the system or place that reports it: lab, front-desk")
+    str,
+    typer.Option("--source", metavar="SOURCE", help="the system or place that reports it: lab, front-desk"),
 ]
 KeyOption = Annotated[
     str, typer.Option("--key", metavar="KEY", help="the id it has there: reported again, it is the same")
@@ -191,7 +192,9 @@ def add_program(
 )
 def enroll(
     db: DatabaseOption,
-    participant: Annotated[str, typer.Option("--participant", metavar="ID", help="an opaque id; never a name")],
+    participant: Annotated[
+        str, typer.Option("--participant", metavar="ID", help="an opaque id; never a name")
+    ],
     program: Annotated[
         str, typer.Option("--program", metavar="NAME", help="id, id@version, digest, or a program file")
     ],
@@ -269,9 +272,325 @@ def record(
     What is reported again under the same source and key is not decided again. A result that comes late is decided in
     its place, and what follows it anew.
     """
-    seen = reported(result, event, observation, target)
-    times = {"on": on, "collected_at": collected_at, "resulted_at": resulted_at}
-    _refuse_unsaid(seen | times)
+    seen = reported(result, event, observation, target, on, collected_at, resulted_at)
+    _refuse_unsaid(seen)
     with opened(db) as engine:
         done = engine.record(enrollment=enrollment, source=source, key=key, by=by, **seen)
     show(done, as_json=as_json)
+
+
+@commands.command(
+    epilog="Example: cm-engine amend --db sqlite:///clinic.db e-1 --record 1 --result + --why typo"
+    " --source front-desk --key udt-778-b --by nurse-7"
+)
+def amend(
+    enrollment: EnrollmentArgument,
+    db: DatabaseOption,
+    record: RecordOption,
+    why: WhyOption,
+    source: SourceOption,
+    key: KeyOption,
+    by: ByOption,
+    result: ResultOption = "",
+    event: EventOption = "",
+    observation: ObservationOption = None,
+    target: TargetOption = "",
+    on: OnOption = None,
+    collected_at: CollectedOption = None,
+    resulted_at: ResultedOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Correct a recorded observation.
+
+    What is left out stays as it was, and what follows is decided anew. Nothing that was handed over is taken back.
+    """
+    seen = reported(result, event, observation, target, on, collected_at, resulted_at)
+    with opened(db) as engine:
+        done = engine.amend(
+            enrollment=enrollment, record=record, why=why, source=source, key=key, by=by, **seen
+        )
+    show(done, as_json=as_json)
+
+
+@commands.command(
+    epilog="Example: cm-engine void --db sqlite:///clinic.db e-1 --record 1 --why 'another patient'"
+    " --source front-desk --key udt-778-c --by nurse-7"
+)
+def void(
+    enrollment: EnrollmentArgument,
+    db: DatabaseOption,
+    record: RecordOption,
+    why: WhyOption,
+    source: SourceOption,
+    key: KeyOption,
+    by: ByOption,
+    as_json: JsonOption = False,
+) -> None:
+    """Take a recorded observation back.
+
+    It is decided as if it had never been made, and stays in the history.
+    """
+    with opened(db) as engine:
+        done = engine.void(enrollment=enrollment, record=record, why=why, source=source, key=key, by=by)
+    show(done, as_json=as_json)
+
+
+@commands.command(
+    "assert",
+    epilog="Example: cm-engine assert --db sqlite:///clinic.db e-1 --awarded 0.00 --on 2026-01-05"
+    " --source audit --key a-1 --by nurse-7",
+)
+def assert_awarded(
+    enrollment: EnrollmentArgument,
+    db: DatabaseOption,
+    awarded: Annotated[
+        Decimal,
+        typer.Option(
+            "--awarded", metavar="AMOUNT", parser=reader("--awarded", amount), help="exact, such as 72.50"
+        ),
+    ],
+    on: Annotated[
+        date,
+        typer.Option("--on", metavar="DATE", parser=reader("--on", day), help="by the end of this day"),
+    ],
+    source: SourceOption,
+    key: KeyOption,
+    by: ByOption,
+    unit: Annotated[str, typer.Option("--unit", metavar="NAME", help="if it is not the currency")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Assert what had been awarded by the end of a day.
+
+    If it is so, it is written down, and every audit looks at it again; if not, what is so is said.
+    """
+    report = {"enrollment": enrollment, "source": source, "key": key, "by": by}
+    with opened(db) as engine:
+        done = _asserted(engine, report, awarded, unit, on)
+    show(done, as_json=as_json)
+    if not as_json:
+        typer.echo(f"By {on:%a %d %b %Y} {awarded} {done.reported['unit']} had been awarded.")
+
+
+def _asserted(engine: Engine, report: dict[str, str], awarded: Decimal, unit: str, on: date) -> Recorded:
+    """Assert an amount; where it is none of the unit, or there is no such unit, name the option."""
+    try:
+        return engine.assert_awarded(**report, amount=awarded, unit=unit, on=on)
+    except CmEngineError:
+        raise
+    except KeyError as error:
+        called = (
+            f"the program has no unit {unit!r}" if unit else "the program has no currency; say which unit"
+        )
+        msg = f"--unit: {called}"
+        raise ReportError(msg) from error
+    except ValueError as error:
+        msg = f"--awarded: {error}"
+        raise ReportError(msg) from error
+
+
+@commands.command(epilog="Example: cm-engine preview --db sqlite:///clinic.db e-1")
+def preview(
+    enrollment: EnrollmentArgument,
+    db: DatabaseOption,
+    on: Annotated[
+        date | None,
+        typer.Option(
+            "--on",
+            metavar="DATE",
+            parser=reader("--on", day),
+            help="the day of the next visit, if not the planned",
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what each result of the next visit would pay.
+
+    Nothing is written.
+    """
+    with opened(db) as engine:
+        found = engine.preview(enrollment=enrollment, on=on)
+    if as_json:
+        sys.stdout.write(journal.one_line(journal.preview_form(enrollment, found)))
+    else:
+        screen().print(journal.preview_table(found))
+
+
+@commands.command(epilog="Example: cm-engine statement --db sqlite:///clinic.db e-1")
+def statement(
+    enrollment: EnrollmentArgument,
+    db: DatabaseOption,
+    until: Annotated[
+        date | None,
+        typer.Option(
+            "--until", metavar="DATE", parser=reader("--until", day), help="the last day that counts"
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print what was earned, day by day, and where it is."""
+    with opened(db) as engine:
+        found = engine.statement(enrollment=enrollment, until=until)
+    sys.stdout.write(journal.one_line(journal.statement_form(found)) if as_json else found.text())
+
+
+@commands.command(epilog="Example: cm-engine history --db sqlite:///clinic.db e-1")
+def history(enrollment: EnrollmentArgument, db: DatabaseOption, as_json: JsonOption = False) -> None:
+    """Print every act, with the decisions it led to.
+
+    Nothing is left out: what was amended or voided stands as it was recorded.
+    """
+    with opened(db) as engine:
+        acts = engine.history(enrollment=enrollment)
+    if as_json:
+        sys.stdout.write(journal.one_line(journal.history_form(enrollment, acts)))
+    else:
+        _echo(journal.history_text(acts))
+
+
+@commands.command(epilog="Example: cm-engine enrollments --db sqlite:///clinic.db")
+def enrollments(
+    db: DatabaseOption,
+    participant: Annotated[str, typer.Option("--participant", metavar="ID", help="only this one's")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """List the enrollments."""
+    with opened(db) as engine:
+        found, programs = list(_enrollments(engine, participant)), engine.programs()
+    if as_json:
+        forms = [journal.enrollment_form(each, programs) for each in found]
+        sys.stdout.write(journal.one_line({"enrollments": forms}))
+    else:
+        screen().print(journal.enrollments_table(found, programs))
+
+
+@commands.command(epilog="Example: cm-engine verify --db sqlite:///clinic.db")
+def verify(
+    db: DatabaseOption,
+    enrollment: Annotated[
+        str, typer.Argument(metavar="[ENROLLMENT]", help="only this one", show_default=False)
+    ] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Audit everything: decide it all again, and compare.
+
+    Prints what was looked at, and each difference on a line. Exits with 1 if there is one.
+    """
+    with opened(db) as engine:
+        found = _verified(engine, enrollment)
+    if as_json:
+        sys.stdout.write(journal.one_line(journal.verification_form(found)))
+    else:
+        _echo(journal.verification_text(found))
+    if not found.is_clean:
+        raise typer.Exit(1)
+
+
+def _verified(engine: Engine, enrollment: str) -> Verification:
+    """Audit, with a progress bar where a person watches."""
+    watched = Console(stderr=True)
+    if not watched.is_terminal:
+        return engine.verify(enrollment=enrollment)
+    total = 1 if enrollment else sum(1 for _ in _enrollments(engine))
+    with Progress(console=watched) as bar:
+        task = bar.add_task("Verifying", total=total)
+        return engine.verify(enrollment=enrollment, progress=lambda done: bar.update(task, completed=done))
+
+
+def _enrollments(engine: Engine, participant: str = "") -> Iterator[Enrollment]:
+    """Yield all enrollments, read page by page."""
+    after = ""
+    while page := engine.enrollments(participant=participant, after=after, limit=PAGE):
+        yield from page
+        after = page[-1].id
+
+
+def opened(db: str) -> Engine:
+    """Open the engine on a database, with the secret of the environment if there is one."""
+    text = os.environ.get(SECRET, "")
+    try:
+        secret = bytes.fromhex(text)
+    except ValueError:
+        msg = f"{SECRET}: expected hexadecimal digits, two for each byte; {_making_one()}"
+        raise CmEngineError(msg) from None
+    if secret and len(secret) < SECRET_BYTES:
+        msg = f"{SECRET}: expected at least {SECRET_BYTES} bytes, got {len(secret)}; {_making_one()}"
+        raise CmEngineError(msg)
+    return Engine.open(db, secret=secret)
+
+
+def _making_one() -> str:
+    code = f"import secrets; print(secrets.token_hex({SECRET_BYTES}))"
+    return f"python -c '{code}' makes one, which has to stay the same for ever"
+
+
+def find_program(name: str) -> Program:
+    """Return a program of the catalogue, or else of a file."""
+    known = name in programs_of_catalogue.program_ids()
+    is_file = not known and os.path.isfile(name)  # noqa: PTH113 - it never raises
+    return load_program(name) if is_file else programs_of_catalogue.program(name)
+
+
+def reported(
+    result: str,
+    event: str,
+    file: Path | None,
+    target: str,
+    on: date | None,
+    collected_at: datetime | None,
+    resulted_at: datetime | None,
+) -> Reported:
+    """Return what options say of an observation, together with the file that one of them names."""
+    if sum(map(bool, (result, event, file))) > 1:
+        msg = "expected --result SYMBOL, --event NAME or --observation FILE, only one of them"
+        raise ReportError(msg)
+    seen = _only_observation(file) if file else Observation(result, event=event)
+    return {
+        "result": seen.outcome,
+        "target": _one_of("--target", target, seen.target, file),
+        "event": seen.event,
+        "evidence": seen.evidence,
+        "on": _one_of("--on", on, seen.on, file),
+        "collected_at": collected_at,
+        "resulted_at": resulted_at,
+    }
+
+
+def _only_observation(file: Path) -> Observation:
+    found = read_record(file, SeenSoFar)
+    if found.before:
+        msg = f"{file}: `before` belongs to the enrollment: cm-engine enroll --before TARGET=VALUES"
+        raise ReportError(msg)
+    if len(found.observations) != 1:
+        msg = f"{file}: expected one observation, got {len(found.observations)}; record one after the other"
+        raise ReportError(msg)
+    return observation_of(found.observations[0])
+
+
+def _one_of(option: str, given: Value, of_file: Value, file: Path | None) -> Value:
+    """Return what an option or a file says; the two must not say different things."""
+    if given and of_file and given != of_file:
+        msg = f"{option}: got {given}, and {file} says {of_file}; leave one of them out"
+        raise ReportError(msg)
+    return given or of_file
+
+
+def _refuse_unsaid(seen: Reported) -> None:
+    if not (seen["result"] or seen["event"] or seen["evidence"]):
+        msg = "expected --result SYMBOL, --event NAME or --observation FILE, one of them"
+        raise ReportError(msg)
+    if not (seen["on"] or seen["collected_at"]):
+        msg = "expected --on DATE or --collected-at TIME: when it was"
+        raise ReportError(msg)
+
+
+def show(done: Recorded, *, as_json: bool) -> None:
+    """Print what an act led to."""
+    if as_json:
+        sys.stdout.write(journal.one_line(journal.act_form(done)))
+    else:
+        _echo(journal.act_text(done))
+
+
+def _echo(lines: Iterable[str]) -> None:
+    for line in lines:
+        typer.echo(line)

@@ -18,7 +18,6 @@ from cm_engine.log.correction import WITHDRAWN
 from cm_engine.log.encoding import instant
 from cm_engine.log.history import AMENDED, ASSERTED, VOIDED
 from cm_engine.previewing import Preview
-from cm_engine.program.units import Unit
 from cm_engine.program.values import OUTCOMES
 from cm_engine.recorded import Enrollment, Recorded, RecordedDecision
 from cm_engine.rules import Award, Decision, Rules
@@ -256,7 +255,7 @@ def _payable(done: Recorded) -> str:
         return "Hand over now: nothing"
     program = done.decisions[0].rules.program
     due = [(program.unit(name), amount) for name, amount in done.payable.items() if amount]
-    sums: dict[Unit, int] = {unit: unit.minor(amount) for unit, amount in due}
+    sums = {unit: unit.minor(amount) for unit, amount in due}
     if program.payout.when == "at once":
         return f"Hand over now: {spoken(sums)}"
     return f"Hand over now: nothing; saved, to be handed over {_later(program.payout.when)}: {spoken(sums)}"
