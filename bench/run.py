@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import frozen
+from bench.durable import durable_rows
 from cm_engine import (
     Observation,
     Rules,
@@ -196,6 +197,7 @@ def rows() -> Iterator[tuple[str, str, list[float]]]:
     yield "import cm_engine / import pydantic, sqlalchemy", "ratio", import_ratios()
     for name, seconds in trial_seconds():
         yield name, "s", [seconds]
+    yield from durable_rows()
 
 
 def main() -> None:

@@ -1,22 +1,40 @@
 """cm-engine: from an observed behavior to an exact, explained reward, by a program that anyone can read."""
 
 from cm_engine import catalogue
+from cm_engine.auditing import Difference, Verification
+from cm_engine.engine import Engine
 from cm_engine.errors import (
     AmbiguousNameError,
+    BalanceError,
     CmEngineError,
+    CorrectionError,
+    EnrollmentNotFoundError,
+    KeyConflictError,
     MissingDependencyError,
     PlanExceededError,
     Problem,
     ProblemsError,
     ProgramError,
+    ProgramNotAddedError,
     ProgramNotFoundError,
+    RecordNotFoundError,
+    ReportError,
     ResultsError,
     ResultsFileError,
+    RulesChangedError,
+    SchemaError,
     StateError,
+    StorageBusyError,
+    StorageConflictError,
+    StorageError,
+    StorageFullError,
     UndatedError,
 )
+from cm_engine.ledger.balances import Balance
 from cm_engine.program import Program, canonical, digest, json_schema, load_program, parse_program
 from cm_engine.program.units import Unit
+from cm_engine.recorded import Enrollment, Recorded, RecordedDecision
+from cm_engine.reports import Report
 from cm_engine.rules import (
     Award,
     Decision,
@@ -39,15 +57,25 @@ from cm_engine.rules import (
     step,
     with_pools,
 )
+from cm_engine.statement import Line, Statement
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AmbiguousNameError",
     "Award",
+    "Balance",
+    "BalanceError",
     "CmEngineError",
+    "CorrectionError",
     "Decision",
+    "Difference",
+    "Engine",
+    "Enrollment",
+    "EnrollmentNotFoundError",
     "Evidence",
+    "KeyConflictError",
+    "Line",
     "MissingDependencyError",
     "Observation",
     "PlanExceededError",
@@ -56,15 +84,29 @@ __all__ = [
     "ProblemsError",
     "Program",
     "ProgramError",
+    "ProgramNotAddedError",
     "ProgramNotFoundError",
+    "RecordNotFoundError",
+    "Recorded",
+    "RecordedDecision",
+    "Report",
+    "ReportError",
     "ResultsError",
     "ResultsFileError",
     "Rules",
+    "RulesChangedError",
+    "SchemaError",
     "State",
     "StateError",
+    "Statement",
+    "StorageBusyError",
+    "StorageConflictError",
+    "StorageError",
+    "StorageFullError",
     "Timeline",
     "UndatedError",
     "Unit",
+    "Verification",
     "canonical",
     "catalogue",
     "compile_rules",

@@ -1,5 +1,6 @@
 """The audit: take every act again, and compare everything that is stored with what it comes to."""
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -238,9 +239,10 @@ def _check_chain(stored: _Stored) -> None:
 
 
 def _checked_hash(where: str, row: RecordRow | DecisionRow, head: str) -> str:
-    if row.hash != hash_of(row, head):
-        raise _FoundError(where, f"its hash is {row.hash[:12]}, that of what it says {hash_of(row, head)[:12]}")
-    return row.hash
+    found = hash_of(row[:-1], head)
+    if row.hash != found:
+        raise _FoundError(where, f"its hash is {row.hash[:12]}, that of what it says {found[:12]}")
+    return found
 
 
 def _check_fold(enrolled: Enrolled, stored: _Stored) -> Stand:
@@ -253,7 +255,8 @@ def _check_fold(enrolled: Enrolled, stored: _Stored) -> Stand:
     for seq, record in enumerate(stored.records):
         log = Log(stored.records[:seq], decisions, entries)
         others = pools_from(shared.get(seq, ""))
-        written = taken(enrolled, stand, record, len(decisions), others, lambda log=log: log)
+        body = json.loads(record.body)
+        written = taken(enrolled, stand, record, body, len(decisions), others, lambda log=log: log)
         known = [row for row in stored.decisions if row.record == seq]
         _compare_decisions(known, written.decisions)
         decisions += known

@@ -1,7 +1,7 @@
 """The way of an act: looked up, decided, posted and written in one transaction, or not at all."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
@@ -40,6 +40,7 @@ class Act(NamedTuple):
     Attributes:
         kind: enrolled, observed, amended, voided or asserted.
         body: what is reported, as data.
+        text: the same as JSON: what two acts under one key must have in common.
     """
 
     enrollment: str
@@ -48,6 +49,7 @@ class Act(NamedTuple):
     key: str
     actor: str
     body: dict[str, Any]
+    text: str
 
 
 class Done(NamedTuple):
@@ -142,7 +144,8 @@ class Recording:
         desk = _Desk(enrolled, GENESIS, -1, 0, GENESIS, "", first_stand(enrolled.rules, start_of(enrolled)))
         self._desks[row.id] = desk
         self._enrollments.append(row)
-        return self._added(desk, Act(row.id, ENROLLED, source, key, actor, enrollment_body(row)))
+        body = enrollment_body(row)
+        return self._added(desk, Act(row.id, ENROLLED, source, key, actor, body, dumped(body)))
 
     def _enrolled_before(self, record: RecordRow, given: EnrollmentRow) -> Done:
         stored, asked = json.loads(record.body), enrollment_body(given)
@@ -168,7 +171,7 @@ class Recording:
             return known
         desk = self._desk(act.enrollment)
         record = self._record(desk, act)
-        written = self._written(desk, record)
+        written = self._written(desk, record, act.body)
         desk.add(record, written)
         done = Done(desk.enrolled, record, written.decisions, written.entries)
         self._done[act.source, act.key] = done
@@ -180,10 +183,9 @@ class Recording:
         record = done.record if done else self._found.records.get((act.source, act.key))
         if record is None:
             return None
-        given = dumped(act.body)
-        if (record.enrollment, record.kind, record.body) != (act.enrollment, act.kind, given):
+        if (record.enrollment, record.kind, record.body) != (act.enrollment, act.kind, act.text):
             stored = f"{record.enrollment} {record.kind} {record.body}"
-            raise KeyConflictError(act.source, act.key, stored, f"{act.enrollment} {act.kind} {given}")
+            raise KeyConflictError(act.source, act.key, stored, f"{act.enrollment} {act.kind} {act.text}")
         return (done or self._stored(record))._replace(replayed=True)
 
     def _stored(self, record: RecordRow) -> Done:
@@ -209,16 +211,17 @@ class Recording:
     def _record(self, desk: _Desk, act: Act) -> RecordRow:
         """Return the row of an act, with its hash; no act is recorded before the one it follows."""
         now = max(self._now, desk.recorded_at)
-        row = RecordRow(
-            act.enrollment, desk.seq + 1, act.kind, act.source, act.key, act.actor, now, dumped(act.body), ""
+        enrollment, kind, source, key, actor, _, text = act
+        return linked(
+            RecordRow, (enrollment, desk.seq + 1, kind, source, key, actor, now, text), desk.head
         )
-        return linked(row, desk.head)
 
-    def _written(self, desk: _Desk, record: RecordRow) -> Written:
+    def _written(self, desk: _Desk, record: RecordRow, body: Mapping[str, Any]) -> Written:
         """Decide an act: in order from where the enrollment stands, or with the whole log anew."""
         enrolled = desk.enrolled
         others = self._others(desk) if enrolled.rules.shares else {}
-        written = taken(enrolled, desk.stand, record, desk.number, others, partial(self._log, desk))
+        log = partial(self._log, desk)
+        written = taken(enrolled, desk.stand, record, body, desk.number, others, log)
         if enrolled.rules.shares:
             together = summed(others, written.stand.own)
             self._pools |= {pool_key(enrolled, pool): windows for pool, windows in together.items()}

@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from cm_engine.errors import ReportError
-from cm_engine.log.encoding import instant, observed
+from cm_engine.log.encoding import dumped, instant, observed
 from cm_engine.log.history import AMENDED, ASSERTED, OBSERVED, VOIDED
 from cm_engine.recording import Act
 from cm_engine.rules.state import Evidence, Observation
@@ -90,6 +90,7 @@ def _act(kind: str, report: Report, body: dict[str, Any]) -> Act:
         one_line("key", report.key),
         one_line("by", report.by),
         body,
+        dumped(body),
     )
 
 

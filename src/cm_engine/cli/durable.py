@@ -44,7 +44,7 @@ def reader(option: str, read: Callable[[str], Value]) -> Callable[[str], Value]:
             return read(text)
         except PydanticCustomError as error:
             msg = f"{option}: {error.message()}"
-            raise ReportError(msg) from None
+            raise CmEngineError(msg) from None  # typer has words of its own for errors that are a ValueError
 
     return parsed
 
@@ -187,8 +187,8 @@ def add_program(
 
 
 @commands.command(
-    epilog="Example: cm-engine enroll --db sqlite:///clinic.db --participant p-104 --program va-prize"
-    " --start 2026-01-05 --zone America/Los_Angeles --by nurse-7"
+    epilog="Example: cm-engine enroll --db sqlite:///clinic.db --id e-1 --participant p-104"
+    " --program california-recovery-incentives --start 2026-01-05 --zone America/Los_Angeles --by nurse-7"
 )
 def enroll(
     db: DatabaseOption,
@@ -221,12 +221,20 @@ def enroll(
             start=start,
             by=by,
             zone=zone,
-            before=dict(before or []),
+            before=_by_target(before or []),
             source=source,
             key=key,
             id=enrollment_id,
         )
         _show_enrolled(enrolled, engine.programs(), added=added, as_json=as_json)
+
+
+def _by_target(values: list[tuple[str, list[Decimal]]]) -> dict[str, list[Decimal]]:
+    found = dict(values)
+    if len(found) < len(values):
+        msg = "--before: expected each target once, with all its values: smoking=12,10.5"
+        raise ReportError(msg)
+    return found
 
 
 def _registered(engine: Engine, name: str) -> tuple[str, bool]:
@@ -367,8 +375,6 @@ def assert_awarded(
     with opened(db) as engine:
         done = _asserted(engine, report, awarded, unit, on)
     show(done, as_json=as_json)
-    if not as_json:
-        typer.echo(f"By {on:%a %d %b %Y} {awarded} {done.reported['unit']} had been awarded.")
 
 
 def _asserted(engine: Engine, report: dict[str, str], awarded: Decimal, unit: str, on: date) -> Recorded:

@@ -18,6 +18,7 @@ from cm_engine.log.correction import WITHDRAWN
 from cm_engine.log.encoding import instant
 from cm_engine.log.history import AMENDED, ASSERTED, VOIDED
 from cm_engine.previewing import Preview
+from cm_engine.program.units import Unit, unit_named
 from cm_engine.program.values import OUTCOMES
 from cm_engine.recorded import Enrollment, Recorded, RecordedDecision
 from cm_engine.rules import Award, Decision, Rules
@@ -43,13 +44,12 @@ def one_line(form: object) -> str:
 def act_form(done: Recorded) -> dict[str, Any]:
     """Return an act as data: the decision on what it is about, and what it changed besides.
 
-    `record` is its own number, and `of` that of the act it corrects.
+    `record` is its own number; what it corrects, and why, stands in `reported`.
     """
     return {
         "enrollment": done.enrollment,
         "record": done.record,
         "kind": done.kind,
-        "of": done.reported.get("of"),
         **(_recorded_form(done.decision) if done.decision else UNDECIDED),
         "payable": _digits(done.payable),
         "corrected": [{"record": each.record, **_recorded_form(each)} for each in done.corrected],
@@ -58,13 +58,28 @@ def act_form(done: Recorded) -> dict[str, Any]:
         "by": done.by,
         "source": done.source,
         "key": done.key,
+        "reported": _reported_form(done),
     }
 
 
 def history_form(enrollment: str, acts: Iterable[Recorded]) -> dict[str, Any]:
-    """Return all acts on an enrollment as data, each with what was reported."""
-    found = [{**act_form(done), "reported": done.reported} for done in acts]
-    return {"enrollment": enrollment, "acts": found}
+    """Return all acts on an enrollment as data."""
+    return {"enrollment": enrollment, "acts": [act_form(done) for done in acts]}
+
+
+def _reported_form(done: Recorded) -> dict[str, Any]:
+    asserted = {"awarded": _asserted_unit(done).plain(done.reported["awarded"])} if _is_asserted(done) else {}
+    return {**done.reported, **asserted}
+
+
+def _is_asserted(done: Recorded) -> bool:
+    return done.kind == ASSERTED
+
+
+def _asserted_unit(done: Recorded) -> Unit:
+    """Return the unit of an assertion; what is no currency is a thing, whatever the program calls many of it."""
+    name = done.reported["unit"]
+    return unit_named(name, {name: name})
 
 
 def _recorded_form(decision: RecordedDecision) -> dict[str, Any]:
@@ -193,22 +208,28 @@ def act_text(done: Recorded) -> Iterator[str]:
     if done.decision:
         yield decision_text(done.decision)
         yield from _drawn(done.decision.prizes)
-    elif done.kind in {AMENDED, VOIDED}:
+    elif not _is_asserted(done):
         yield "Its decision stays as it was."
-    if done.kind != ASSERTED:
-        yield _payable(done)
+    yield _asserted(done) if _is_asserted(done) else _payable(done)
     if done.corrected:
         yield f"It corrects {counted_noun(len(done.corrected), 'other decision')}:"
         yield from (f"  record {each.record}: {decision_text(each)}" for each in done.corrected)
 
 
 def _head(done: Recorded) -> str:
+    of = done.reported.get("of")
     what = {
-        AMENDED: f"Record {done.reported.get('of')} is amended by record {done.record}",
-        VOIDED: f"Record {done.reported.get('of')} is voided by record {done.record}",
-    }.get(done.kind, f"This is record {done.record}")
-    again = "; it came before, and nothing new is written" if done.replayed else ""
+        AMENDED: f"Record {of} is amended by record {done.record}",
+        VOIDED: f"Record {of} is voided by record {done.record}",
+        ASSERTED: f"Asserted as record {done.record}",
+    }.get(done.kind, f"Recorded as record {done.record}")
+    again = "; it came before, and nothing is written now" if done.replayed else ""
     return f"{what} of {done.enrollment}{again}."
+
+
+def _asserted(done: Recorded) -> str:
+    amount = _asserted_unit(done).spoken(done.reported["awarded"])
+    return f"By the end of {date.fromisoformat(done.reported['on']):%a %d %b %Y} {amount} had been awarded."
 
 
 def decision_text(recorded: RecordedDecision) -> str:
@@ -250,32 +271,34 @@ def _drawn(prizes: Prizes | None) -> Iterator[str]:
 
 
 def _payable(done: Recorded) -> str:
-    """Return what an act changes of what is due, and whether that is handed over at once."""
+    """Return what an act changes of what is due, and whether that is handed over now."""
     if not any(done.payable.values()):
         return "Hand over now: nothing"
     program = done.decisions[0].rules.program
     due = [(program.unit(name), amount) for name, amount in done.payable.items() if amount]
-    sums = {unit: unit.minor(amount) for unit, amount in due}
-    if program.payout.when == "at once":
-        return f"Hand over now: {spoken(sums)}"
-    return f"Hand over now: nothing; saved, to be handed over {_later(program.payout.when)}: {spoken(sums)}"
-
-
-def _later(when: str) -> str:
-    return "on a pay day" if when == "set days" else when
+    sums = spoken({unit: unit.minor(amount) for unit, amount in due})
+    if program.payout.when == "set days":
+        return f"Hand over now: nothing; on a pay day: {sums}"
+    if program.payout.when == "on request":
+        return f"Hand over now: nothing; saved until it is asked for: {sums}"
+    return f"Hand over now: nothing; {sums} the first time" if done.replayed else f"Hand over now: {sums}"
 
 
 def history_text(acts: Iterable[Recorded]) -> Iterator[str]:
     """Yield each act, with who did it and when, and below it what it decided."""
     for done in acts:
-        told = done.reported
-        what = f"{done.kind} record {told['of']}" if "of" in told else done.kind
-        why = f": {told['why']}" if "why" in told else ""
         who = f"by {done.by}, {done.source}/{done.key}"
-        yield f"{done.record:4}  {done.recorded_at:%d %b %Y %H:%M} UTC  {what}{why} ({who})"
+        yield f"{done.record:4}  {done.recorded_at:%d %b %Y %H:%M} UTC  {_what(done)} ({who})"
+        if _is_asserted(done):
+            yield f"      {_asserted(done)}"
         for each in done.decisions:
             about = "" if each.record == done.record else f"record {each.record}: "
             yield f"      {about}{decision_text(each)}"
+
+
+def _what(done: Recorded) -> str:
+    told = done.reported
+    return f"{done.kind} record {told['of']}: {told['why']}" if "of" in told else done.kind
 
 
 def enrolled_text(enrollment: Enrollment, programs: Mapping[str, str]) -> Iterator[str]:

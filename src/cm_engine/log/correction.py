@@ -102,9 +102,14 @@ def awarded_by(log: Log, day: str) -> Mapping[str, int]:
 def chained(rows: Iterable[DecisionRow], head: str) -> Iterator[DecisionRow]:
     """Yield rows with their hashes, each after the one before it."""
     for row in rows:
-        with_hash = linked(row, head)
+        with_hash = linked(DecisionRow, row[:-1], head)
         yield with_hash
         head = with_hash.hash
+
+
+def _unlinked(finding: Finding, enrollment: str, number: int, record: int) -> DecisionRow:
+    """Return the row of a finding that is not in the chain yet."""
+    return DecisionRow(*finding.fields(enrollment, number, record), "")
 
 
 def _untouched(before: Sequence[Seen], after: Sequence[Seen]) -> int:
@@ -116,7 +121,7 @@ def _untouched(before: Sequence[Seen], after: Sequence[Seen]) -> int:
 def _refuse_other_rules(findings: Iterable[Finding], former: Mapping[int, DecisionRow]) -> None:
     for finding in findings:
         known = former[finding.seen.record]
-        if content(known) != content(finding.row(known.enrollment, 0, 0)):
+        if content(known) != content(_unlinked(finding, known.enrollment, 0, 0)):
             raise RulesChangedError(known.enrollment, known.number)
 
 
@@ -132,7 +137,7 @@ def _changes(
     for finding in findings:
         known, (_, decision, prizes, _) = former.get(finding.seen.record), finding
         stand.add(finding.seen.record)
-        row = finding.row(record.enrollment, number + 1, record.seq)
+        row = _unlinked(finding, record.enrollment, number + 1, record.seq)
         if known is None or content(known) != content(row):
             number += 1
             new = due(enrolled.rules, decision.paid, decision.reasons, prizes)

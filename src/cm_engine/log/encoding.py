@@ -23,9 +23,12 @@ REMEMBERED = 10_000
 KINDS: Mapping[str, type[Reason]] = {kind._field_defaults["code"]: kind for kind in get_args(Reason)}
 
 
+_encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str, check_circular=False)
+
+
 def dumped(value: object) -> str:
-    """Return a value as JSON without white space; exact numbers and days become text, a unit its name."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+    """Return a value as JSON without white space; exact numbers and days become text."""
+    return _encoder.encode(value)
 
 
 def instant(time: datetime) -> str:
@@ -97,8 +100,8 @@ def reasons_text(reasons: tuple[Reason, ...]) -> str:
 
 @lru_cache(maxsize=REMEMBERED)
 def said(reasons: tuple[Reason, ...], words: Words) -> str:
-    """Return reasons as the participant reads them."""
-    return " ".join(sentence(reason, words) for reason in reasons)
+    """Return reasons as the participant reads them, on one line."""
+    return " ".join(" ".join(sentence(reason, words) for reason in reasons).split())
 
 
 def _reason_form(reason: Reason) -> dict[str, Any]:

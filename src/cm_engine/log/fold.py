@@ -5,7 +5,7 @@ log again (`folded`), and so does an audit. Pure, as the rules are.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cm_engine.errors import CmEngineError, CorrectionError
 from cm_engine.ledger.accounts import IN_FLIGHT, Posting
@@ -33,10 +33,10 @@ class Finding(NamedTuple):
     prizes: Prizes | None
     shared: Others
 
-    def row(self, enrollment: str, number: int, record: int) -> DecisionRow:
-        """Return it as the log keeps it, without its hash."""
+    def fields(self, enrollment: str, number: int, record: int) -> tuple[Any, ...]:
+        """Return it as the fields of a row of the log, without the hash."""
         target, visit, week, on, outcome, paid, reasons, words = self.decision
-        return DecisionRow(
+        return (
             enrollment,
             number,
             record,
@@ -52,7 +52,6 @@ class Finding(NamedTuple):
             prizes_text(self.prizes) if self.prizes else "",
             pools_text(self.shared),
             RULES_VERSION,
-            "",
         )
 
 
@@ -110,7 +109,7 @@ def follow(
     if stand.offset:
         postings, offset = less(postings, stand.offset)
         after = after._replace(offset=offset)
-    row = linked(finding.row(enrolled.row.id, number + 1, seen.record), head)
+    row = linked(DecisionRow, finding.fields(enrolled.row.id, number + 1, seen.record), head)
     entries = entries_of(row, postings)
     return Written((row,), entries, payouts_of(row, entries), after)
 

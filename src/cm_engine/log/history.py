@@ -1,7 +1,7 @@
 """What the log comes to: which observations stand, as corrected, in the order of their days."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -27,7 +27,7 @@ class Seen(NamedTuple):
     observation: Observation
 
 
-def seen(record: int, body: dict[str, Any], recorded_at: str, zone: str) -> Seen:
+def seen(record: int, body: Mapping[str, Any], recorded_at: str, zone: str) -> Seen:
     """Return an observation as its act reported it.
 
     Its day is the one it is said to count for, or else that of its collection in the clinic's zone. Without a time

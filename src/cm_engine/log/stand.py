@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from cm_engine.ledger.postings import payable
 from cm_engine.log.encoding import dumped, pools_from, slips_from
@@ -72,16 +72,12 @@ def start_of(enrolled: Enrolled) -> State:
 
 
 def stand_text(stand: Stand) -> str:
-    """Return where an enrollment stands, as text; what is empty is left out."""
-    state, place, slips, own, offset = stand
-    rest: dict[str, Any] = {"place": place} if place != NOWHERE else {}
-    if slips:
-        rest["slips"] = slips
-    if own:
-        rest["own"] = sorted(own.items())
-    if offset:
-        rest["offset"] = offset
-    return f"{dump_state(state)}\n{dumped(rest)}"
+    """Return where an enrollment stands, as four lines: the state, the day and moment of its place, and the rest."""
+    state, (day, moment), slips, own, offset = stand
+    rest = ""
+    if slips or own or offset:
+        rest = dumped({"slips": slips, "own": sorted(own.items()), "offset": offset})
+    return f"{dump_state(state)}\n{day}\n{moment}\n{rest}"
 
 
 def stand_from(rules: Rules, text: str) -> Stand:
@@ -90,9 +86,8 @@ def stand_from(rules: Rules, text: str) -> Stand:
     Raises:
         StateError: it is of another layout, or of another program; fold the log again.
     """
-    state, _, rest = text.partition("\n")
-    fields = json.loads(rest)
-    day, moment = fields.get("place", NOWHERE)
+    state, day, moment, rest = text.split("\n")
+    fields = json.loads(rest or "{}")
     return Stand(
         load_state(rules, state),
         (day, moment),

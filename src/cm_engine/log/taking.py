@@ -1,6 +1,5 @@
 """What an act does to a log: the one way that recording takes, and that the audit takes again."""
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,6 +15,7 @@ def taken(
     enrolled: Enrolled,
     stand: Stand,
     record: RecordRow,
+    body: Mapping[str, Any],
     number: int,
     others: Others,
     log: Callable[[], Log],
@@ -29,6 +29,7 @@ def taken(
         enrolled: the enrollment.
         stand: where it stands.
         record: the act, with its hash.
+        body: what it reports.
         number: of the last decision.
         others: what shared pools have received from other enrollments.
         log: gives all rows before the act.
@@ -38,7 +39,6 @@ def taken(
         BalanceError: it asserts what is not true.
         CmEngineError: the observation does not fit the program.
     """
-    body: dict[str, Any] = json.loads(record.body)
     if record.kind == OBSERVED:
         reported = seen(record.seq, body, record.recorded_at, enrolled.row.zone)
         if reported.place >= stand.place:

@@ -24,8 +24,17 @@ def dump_state(state: State) -> str:
         >>> load_state(rules, dump_state(state)) == state
         True
     """
-    fields = state._asdict() | {"layout": LAYOUT}
-    return json.dumps(fields, default=str, separators=(",", ":"))
+    tracks, received, counted, progress, stake, start, last, program = state
+    days = f'"start":{_text(start)},"last":{_text(last)}'
+    rest = _encoder.encode({"tracks": tracks, "received": received, "counted": counted, "progress": progress})
+    return f'{{"layout":{LAYOUT},"program":"{program}",{days},"stake":{_encoder.encode(stake)},{rest[1:]}'
+
+
+_encoder = json.JSONEncoder(separators=(",", ":"), default=str, check_circular=False)
+
+
+def _text(day: date | None) -> str:
+    return f'"{day.isoformat()}"' if day else "null"
 
 
 def load_state(rules: Rules, text: str) -> State:
