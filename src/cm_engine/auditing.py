@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ from cm_engine.errors import CmEngineError
 from cm_engine.log.chain import GENESIS, hash_of
 from cm_engine.log.correction import Log, content
 from cm_engine.log.encoding import dumped, pools_from
+from cm_engine.log.fold import Turn
 from cm_engine.log.rows import DecisionRow, EnrollmentRow, EntryRow, PayoutRow, RecordRow, StandingRow
 from cm_engine.log.stand import Enrolled, Stand, first_stand, stand_text, start_of
 from cm_engine.log.taking import taken
@@ -163,9 +165,7 @@ class _Audit:
         return Verification(*counts, tuple(self.differences), tuple(self.other_rules))
 
 
-def verified(
-    tx: Transaction, register: Register, only: str, progress: Callable[[int], None]
-) -> Verification:
+def verified(tx: Transaction, register: Register, only: str, progress: Callable[[int], None]) -> Verification:
     """Return what an audit of one enrollment finds, or of everything.
 
     Args:
@@ -212,7 +212,9 @@ def _check_enrollment(enrolled: Enrolled, stored: _Stored, register: Register) -
     if stored.records[0].body != told:
         raise _FoundError("enrollment", f"stored {told}, enrolled as {stored.records[0].body}")
     if enrolled.row.commitment and commitment(register.seed(enrolled.row.id)) != enrolled.row.commitment:
-        raise _FoundError("enrollment", "the commitment is not that of the seed; was the engine's secret changed?")
+        raise _FoundError(
+            "enrollment", "the commitment is not that of the seed; was the engine's secret changed?"
+        )
 
 
 def _check_chain(stored: _Stored) -> None:
@@ -256,7 +258,8 @@ def _check_fold(enrolled: Enrolled, stored: _Stored) -> Stand:
         log = Log(stored.records[:seq], decisions, entries)
         others = pools_from(shared.get(seq, ""))
         body = json.loads(record.body)
-        written = taken(enrolled, stand, record, body, len(decisions), others, lambda log=log: log)
+        turn = Turn(enrolled, stand, len(decisions), others)
+        written = taken(turn, record, body, partial(_same, log))
         known = [row for row in stored.decisions if row.record == seq]
         _compare_decisions(known, written.decisions)
         decisions += known
@@ -268,6 +271,10 @@ def _check_fold(enrolled: Enrolled, stored: _Stored) -> Stand:
     if stored.standing and stored.standing.state != stand_text(stand):
         raise _FoundError("standing", f"stored {stored.standing.state}, folded again {stand_text(stand)}")
     return stand
+
+
+def _same(log: Log) -> Log:
+    return log
 
 
 def _compare_decisions(stored: Sequence[DecisionRow], again: Sequence[DecisionRow]) -> None:

@@ -327,9 +327,7 @@ class Engine:
         )
         return self._recorded(act_of_amendment(report, record, why, self._clock()))
 
-    def void(
-        self, *, enrollment: str, record: int, why: str, source: str, key: str, by: str
-    ) -> Recorded:
+    def void(self, *, enrollment: str, record: int, why: str, source: str, key: str, by: str) -> Recorded:
         """Take a recorded observation back, as if it had never been made; it stays in the history.
 
         Raises:

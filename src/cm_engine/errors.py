@@ -178,7 +178,9 @@ class EnrollmentNotFoundError(CmEngineError, LookupError):
 
     def __init__(self, enrollment: str) -> None:
         self.enrollment = enrollment
-        super().__init__(f"no enrollment {enrollment!r}; enroll the participant first, and use the id it returns")
+        super().__init__(
+            f"no enrollment {enrollment!r}; enroll the participant first, and use the id it returns"
+        )
 
 
 class RecordNotFoundError(CmEngineError, LookupError):

@@ -33,7 +33,9 @@ def _offered(name: str, url: str) -> EntryPoint:
     if not offers:
         known = sorted({point.name for point in entry_points(group=GROUP)})
         scheme = f"{name}:" if name != url else repr(url)
-        msg = f"no storage is installed for {scheme}; expected a URL that begins with one of {', '.join(known)}"
+        msg = (
+            f"no storage is installed for {scheme}; expected a URL that begins with one of {', '.join(known)}"
+        )
         raise StorageError(msg)
     if len(offers) > 1:
         raise AmbiguousNameError(name, [point.value for point in offers])

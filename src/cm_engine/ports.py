@@ -90,8 +90,9 @@ class Transaction(Protocol):
         """
 
     def counts(self) -> dict[str, int]:
-        """Return how many rows there are of each kind: programs, enrollments, records, decisions, entries, payouts,
-        standings and pools.
+        """Return how many rows there are of each kind, by its name.
+
+        The kinds are programs, enrollments, records, decisions, entries, payouts, standings and pools.
         """
 
 
@@ -134,5 +135,3 @@ class Storage(Protocol):
 
     def close(self) -> None:
         """Give up all resources; of a host's transaction, none."""
-
-

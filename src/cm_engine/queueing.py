@@ -54,7 +54,7 @@ class Queue:
         return mine.result()
 
     def _next(self) -> list[_Waiting]:
-        found = []
+        found: list[_Waiting] = []
         while self._queue and len(found) < TOGETHER:
             found.append(self._queue.popleft())
         return found

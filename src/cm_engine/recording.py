@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 from cm_engine.enrolling import program_called
 from cm_engine.errors import EnrollmentNotFoundError, KeyConflictError, StorageConflictError
-from cm_engine.log.chain import GENESIS, linked
+from cm_engine.log.chain import GENESIS, hash_of
 from cm_engine.log.correction import Log
 from cm_engine.log.encoding import dumped, windows_from
-from cm_engine.log.fold import Others, Written, summed
+from cm_engine.log.fold import Others, Turn, Written, summed
 from cm_engine.log.history import ENROLLED
 from cm_engine.log.rows import (
     Batch,
@@ -129,7 +129,8 @@ class Recording:
 
         Args:
             given: the enrollment, with what its program is called.
-            source, key: what makes it the same; without a key, the participant, the program and the start do.
+            source: who gives the key.
+            key: what makes it the same; without one, the participant, the program and the start do.
             actor: who enrolls.
         """
         program = program_called(self._tx.programs(), given.program).digest
@@ -212,16 +213,15 @@ class Recording:
         """Return the row of an act, with its hash; no act is recorded before the one it follows."""
         now = max(self._now, desk.recorded_at)
         enrollment, kind, source, key, actor, _, text = act
-        return linked(
-            RecordRow, (enrollment, desk.seq + 1, kind, source, key, actor, now, text), desk.head
-        )
+        fields = (enrollment, desk.seq + 1, kind, source, key, actor, now, text)
+        return RecordRow(*fields, hash_of(fields, desk.head))
 
     def _written(self, desk: _Desk, record: RecordRow, body: Mapping[str, Any]) -> Written:
         """Decide an act: in order from where the enrollment stands, or with the whole log anew."""
         enrolled = desk.enrolled
         others = self._others(desk) if enrolled.rules.shares else {}
         log = partial(self._log, desk)
-        written = taken(enrolled, desk.stand, record, body, desk.number, others, log)
+        written = taken(Turn(enrolled, desk.stand, desk.number, others), record, body, log)
         if enrolled.rules.shares:
             together = summed(others, written.stand.own)
             self._pools |= {pool_key(enrolled, pool): windows for pool, windows in together.items()}
@@ -270,7 +270,7 @@ class Recording:
             )
         )
         for desk in desks:
-            self._register.keep(desk.head, desk.stand)
+            self._register.keep(desk.head, desk.stand, desk.read)
 
 
 def pool_key(enrolled: Enrolled, pool: Pool) -> PoolKey:

@@ -79,8 +79,9 @@ class Register:
                 self.keep(row.head, refolded(tx, enrolled))
         return self._stands[row.head]
 
-    def keep(self, head: str, stand: Stand) -> None:
-        """Keep where an enrollment stands at hand."""
+    def keep(self, head: str, stand: Stand, former: str = "") -> None:
+        """Keep where an enrollment stands at hand, instead of where it stood."""
+        self._stands.pop(former, None)
         _forget_some(self._stands)
         self._stands[head] = stand
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from cm_engine.errors import ReportError
@@ -109,15 +110,21 @@ def _times(report: Report, now: datetime) -> dict[str, Any]:
 
 
 def _refuse_future(times: dict[str, str], now: datetime) -> None:
-    latest = instant(now + AHEAD)
+    last_day, latest = _latest(now.replace(minute=0, second=0, microsecond=0))
     for name, text in times.items():
-        if text > (latest if name != "on" else (now + 2 * AHEAD).date().isoformat()):
+        if text > (last_day if name == "on" else latest):
             what = "collected_at" if name == "at" else name
             msg = f"{what} is {text}, and now it is {instant(now)}; what has not happened yet cannot be recorded"
             raise ReportError(msg)
     if "at" in times and "resulted_at" in times and times["resulted_at"] < times["at"]:
         msg = f"resulted_at is {times['resulted_at']}, before collected_at, {times['at']}"
         raise ReportError(msg)
+
+
+@lru_cache
+def _latest(hour: datetime) -> tuple[str, str]:
+    """Return the last day, and the last time, that can be recorded within an hour."""
+    return (hour + 2 * AHEAD).date().isoformat(), instant(hour + AHEAD)
 
 
 def _time(name: str, time: object) -> str:

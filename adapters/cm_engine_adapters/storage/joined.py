@@ -26,7 +26,9 @@ class SqlJoined:
     one_writer = False
     joined = True
 
-    def __init__(self, bind: Connection | Session, *, prefix: str = PREFIX, schema: str | None = None) -> None:
+    def __init__(
+        self, bind: Connection | Session, *, prefix: str = PREFIX, schema: str | None = None
+    ) -> None:
         self._bind = bind
         self._prefix = prefix
         self._schema = schema

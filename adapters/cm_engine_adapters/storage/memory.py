@@ -36,7 +36,7 @@ class MemoryStorage:
         """Return an empty storage; there is nothing to say in the URL."""
         if url.rstrip("/") != "memory:":
             msg = f"a storage in memory has the URL 'memory:', got {url!r}"
-            raise ValueError(msg)
+            raise StorageError(msg)
         return cls()
 
     @contextmanager
@@ -111,6 +111,9 @@ class MemoryTransaction:
     def _refuse_conflicts(self, batch: Batch) -> None:
         keys = [(row.source, row.key) for row in batch.records]
         ids = [row.id for row in batch.enrollments]
+        places = [row[:2] for row in batch.records]
+        enrollments = {row.enrollment for row in batch.records}
+        taken = {row[:2] for each in enrollments for row in self._records.get(each, ())}
         moved = any(
             (self._standings[row.enrollment].head if row.enrollment in self._standings else "") != head
             for row, head in zip(batch.standings, batch.heads, strict=True)
@@ -120,7 +123,8 @@ class MemoryTransaction:
             for read, row in batch.pools
         )
         known = any(key in self._keys for key in keys) or any(each in self._enrollments for each in ids)
-        if moved or pools or known or len(set(keys)) < len(keys) or len(set(ids)) < len(ids):
+        twice = any(len(set(each)) < len(each) for each in (keys, ids, places))
+        if moved or pools or known or twice or not taken.isdisjoint(places):
             msg = "another writer came first"
             raise StorageConflictError(msg)
 
@@ -155,19 +159,19 @@ class MemoryTransaction:
 
     def records(self, enrollment: str, *, after: int = -1) -> list[RecordRow]:
         """Return the acts of an enrollment after a place."""
-        return [row for row in self._records.get(enrollment, ()) if row.seq > after]
+        return [row for row in sorted(self._records.get(enrollment, ())) if row.seq > after]
 
     def decisions(self, enrollment: str, *, record: int | None = None) -> list[DecisionRow]:
         """Return the decisions of an enrollment, or those that an act led to."""
-        return [row for row in self._decisions.get(enrollment, ()) if record in {None, row.record}]
+        return [row for row in sorted(self._decisions.get(enrollment, ())) if record in {None, row.record}]
 
     def entries(self, enrollment: str, *, first: int = 0) -> list[EntryRow]:
         """Return the postings of an enrollment, from a decision on."""
-        return [row for row in self._entries.get(enrollment, ()) if row.number >= first]
+        return [row for row in sorted(self._entries.get(enrollment, ())) if row.number >= first]
 
     def payouts(self, enrollment: str) -> list[PayoutRow]:
         """Return the payouts of an enrollment."""
-        return list(self._payouts.get(enrollment, ()))
+        return sorted(self._payouts.get(enrollment, ()))
 
     def standing(self, enrollment: str) -> StandingRow | None:
         """Return where an enrollment stands, or None."""

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Dialect, Engine, Table, Text, event
 
 from cm_engine.errors import StorageConflictError
-from cm_engine.log.rows import Batch
+from cm_engine.log.rows import Batch, ProgramRow
 from cm_engine_adapters.storage.sql import ROWS, SqlStorage, SqlTransaction
 from cm_engine_adapters.storage.statements import FILLED, Statements
 
@@ -18,17 +18,45 @@ WRITTEN = ("records", "decisions", "entries", "payouts")
 class PostgresTransaction(SqlTransaction):
     """Write a batch as one statement, through psycopg: columns go as arrays, whatever the number of rows."""
 
+    _waiting: Batch | None = None
+
     def append(self, batch: Batch) -> None:
         """Write all rows of a batch, or none.
 
-        The statement is atomic by itself. Where it alone cannot tell that another writer came first, because it
-        enrolls, moves several enrollments or fills a pool, it is run in a transaction.
+        The statement is atomic by itself, and waits for the end of the block, which may still raise. Where it alone
+        cannot tell that another writer came first, because it enrolls, moves several enrollments or fills a pool, or
+        where it is not the last one of the block, it is run in a transaction.
         """
-        if len(batch.standings) > 1 or batch.pools or batch.enrollments:
-            begin(self.cursor)
-        if batch.enrollments:
-            super().append(batch)
+        moves_one = len(batch.standings) == 1 and not batch.pools and not batch.enrollments
+        if moves_one and _is_by_itself(self.cursor):
+            self._waiting = batch
             return
+        begin(self.cursor)
+        if batch.enrollments or not batch.standings:
+            super().append(batch)
+        else:
+            self._move(batch)
+
+    @property
+    def cursor(self) -> Any:
+        """Return the driver's cursor; a batch that waits is written first, in a transaction."""
+        if self._waiting:
+            begin(self._cursor)
+            self.finish()
+        return self._cursor
+
+    def finish(self) -> None:
+        """Write the batch that waits."""
+        batch, self._waiting = self._waiting, None
+        if batch:
+            self._move(batch)
+
+    def add_program(self, program: ProgramRow) -> None:
+        """Write a program, in a transaction."""
+        begin(self.cursor)
+        super().add_program(program)
+
+    def _move(self, batch: Batch) -> None:
         self.cursor.execute(_append(self.statements), _columns(batch))
         if self.cursor.fetchone()[0] != len(batch.standings):
             msg = "another writer came first"
@@ -47,7 +75,9 @@ class PostgresStorage(SqlStorage):
     def made_engine(cls, url: str, options: dict[str, Any]) -> Engine:
         """Return the engine of a database, through psycopg if the URL names no driver; a statement commits by itself."""
         scheme, colon, rest = url.partition(":")
-        engine = super().made_engine(f"{scheme if '+' in scheme else f'{scheme}+psycopg'}{colon}{rest}", options)
+        engine = super().made_engine(
+            f"{scheme if '+' in scheme else f'{scheme}+psycopg'}{colon}{rest}", options
+        )
         event.listen(engine, "connect", _by_itself)
         return engine
 
@@ -68,9 +98,14 @@ class PostgresStorage(SqlStorage):
 
 def begin(cursor: Any) -> None:
     """Begin a transaction, if there is none and the driver begins none by itself."""
-    connection = cursor.connection
-    if connection.autocommit and connection.info.transaction_status == IDLE:
+    if _is_by_itself(cursor):
         cursor.execute("BEGIN")
+
+
+def _is_by_itself(cursor: Any) -> bool:
+    """Tell whether the next statement commits by itself."""
+    connection = cursor.connection
+    return bool(connection.autocommit) and connection.info.transaction_status == IDLE
 
 
 def _by_itself(connection: Any, _: object) -> None:

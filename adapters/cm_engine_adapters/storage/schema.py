@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from threading import Lock
+from typing import Any, NamedTuple
 
 from alembic import command
 from alembic.config import Config
@@ -17,6 +18,26 @@ from cm_engine_adapters.storage.tables import PREFIX
 MIGRATIONS = Path(__file__).with_name("migrations")
 LOCK = 0x636D5F65
 """The number of the lock that keeps two processes from making the same tables of PostgreSQL: `cm_e`."""
+NOT_OURS = (
+    "the tables are there, and no release of them is written down: a host's own create_all or migrations made them, "
+    "and have to bring them up to date"
+)
+_MIGRATING = Lock()
+"""Alembic has one migration at a time in a process, whatever the database: two threads would take each other's."""
+
+
+class Release(NamedTuple):
+    """What tables are, and what they have to be.
+
+    Attributes:
+        found: the release of the tables, or None if none is written down.
+        needed: the release that this code needs.
+        problem: what is wrong with them and what to do; empty if they are up to date.
+    """
+
+    found: str | None
+    needed: str
+    problem: str
 
 
 def prepare(engine: Engine, *, prefix: str = PREFIX, schema: str | None = None) -> None:
@@ -39,17 +60,35 @@ def check(engine: Engine, *, prefix: str = PREFIX, schema: str | None = None) ->
     Raises:
         SchemaError: it says what to do.
     """
+    problem = state(engine, prefix=prefix, schema=schema).problem
+    if problem:
+        raise SchemaError(problem)
+
+
+def state(engine: Engine, *, prefix: str = PREFIX, schema: str | None = None) -> Release:
+    """Return which release the tables are of, and what is wrong with it."""
     with engine.connect() as connection:
-        current = release(connection, prefix, schema)
-    if current != newest():
-        raise SchemaError(_outdated(current))
+        return _state(connection, prefix, schema)
+
+
+def _state(connection: Connection, prefix: str, schema: str | None) -> Release:
+    found, needed = release(connection, prefix, schema), newest()
+    if found is None and _has_tables(connection, prefix, schema):
+        return Release(found, needed, NOT_OURS)
+    return Release(found, needed, "" if found == needed else _outdated(found))
 
 
 def _outdated(current: str | None) -> str:
     found = f"are of release {current}" if current else "are missing"
-    known = [script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()]
-    todo = "run cm-engine db upgrade --db URL" if current in {None, *known} else "install a newer cm-engine"
+    todo = (
+        "run cm-engine db upgrade --db URL" if current in {None, *releases()} else "install a newer cm-engine"
+    )
     return f"the tables {found}, and this release needs {newest()}; {todo}"
+
+
+def releases() -> list[str]:
+    """Return all releases of the tables that this code knows, the newest first."""
+    return [script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()]
 
 
 def newest() -> str:
@@ -63,11 +102,16 @@ def release(connection: Connection, prefix: str = PREFIX, schema: str | None = N
     return MigrationContext.configure(connection, opts=options).get_current_revision()
 
 
-def upgrade(
-    engine: Engine, *, prefix: str = PREFIX, schema: str | None = None, to: str = "head"
-) -> None:
-    """Bring the tables up to date, all of it or nothing."""
-    with _alone(engine) as connection:
+def upgrade(engine: Engine, *, prefix: str = PREFIX, schema: str | None = None, to: str = "head") -> None:
+    """Bring the tables up to date, all of it or nothing.
+
+    Raises:
+        SchemaError: they are of a release that is not known here, or somebody else's `create_all` made them.
+    """
+    with _MIGRATING, _alone(engine) as connection:
+        found = _state(connection, prefix, schema)
+        if found.problem == NOT_OURS or found.found not in {None, *releases()}:
+            raise SchemaError(found.problem)
         config = Config(attributes={"connection": connection, "prefix": prefix, "schema": schema})
         config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
         command.upgrade(config, to)

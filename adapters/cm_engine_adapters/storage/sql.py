@@ -7,7 +7,7 @@ driver itself, which takes a third of the time.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from sqlalchemy import Dialect, Engine, MetaData, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
@@ -29,6 +29,9 @@ from cm_engine_adapters.storage.failures import failure
 from cm_engine_adapters.storage.statements import FILLED, MOVED, Statement, Statements
 from cm_engine_adapters.storage.tables import PREFIX, tables
 
+if TYPE_CHECKING:
+    from cm_engine_adapters.storage.schema import Release
+
 Row = TypeVar("Row")
 
 
@@ -36,15 +39,25 @@ class SqlTransaction:
     """Run the statements of the log on one connection, through its driver."""
 
     def __init__(self, cursor: Any, statements: Statements, *, lock: bool = False) -> None:
-        self.cursor = cursor
+        self._cursor = cursor
         self.statements = statements
         self._lock = lock
+
+    @property
+    def cursor(self) -> Any:
+        """Return the driver's cursor."""
+        return self._cursor
+
+    def finish(self) -> None:
+        """Write what waits for the end of the block: here, nothing."""
 
     def look_up(self, enrollments: Sequence[str], keys: Sequence[tuple[str, str]]) -> Found:
         """Return where enrollments stand, and what was recorded under keys."""
         by_id = self.statements.standing_locked if self._lock else self.statements.standing
         standings = (self._one(StandingRow, by_id, enrollment=each) for each in sorted(enrollments))
-        records = (self._one(RecordRow, self.statements.record, source=source, key=key) for source, key in keys)
+        records = (
+            self._one(RecordRow, self.statements.record, source=source, key=key) for source, key in keys
+        )
         return Found(
             {row.enrollment: row for row in standings if row},
             {(row.source, row.key): row for row in records if row},
@@ -58,7 +71,9 @@ class SqlTransaction:
         self._insert("entries", batch.entries)
         self._insert("payouts", batch.payouts)
         stood = [(row, head) for row, head in zip(batch.standings, batch.heads, strict=True) if head]
-        self._insert("standings", [row for row, head in zip(batch.standings, batch.heads, strict=True) if not head])
+        self._insert(
+            "standings", [row for row, head in zip(batch.standings, batch.heads, strict=True) if not head]
+        )
         self._change(self.statements.move, MOVED, [(*row[1:], row[0], head) for row, head in stood])
         self._insert("pools", [row for read, row in batch.pools if not read])
         filled = [(row.windows, *row[:5], read) for read, row in batch.pools if read]
@@ -195,6 +210,12 @@ ROWS: dict[str, tuple[str, ...]] = {
 }
 
 
+def _without_password(url: str) -> str:
+    """Return a URL for a message: whatever stands before an @ is nobody else's business."""
+    scheme, sign, rest = url.partition("://")
+    return f"{scheme}{sign}***@{rest.rpartition('@')[2]}" if "@" in rest else url
+
+
 class SqlStorage:
     """Keep the log in a database.
 
@@ -229,17 +250,69 @@ class SqlStorage:
         """
         storage = cls(cls.made_engine(url, options), prefix=prefix, schema=schema)
         storage._owned = True
-        storage.prepare()
+        try:
+            storage.prepare()
+        except BaseException:
+            storage.close()
+            raise
         return storage
+
+    @classmethod
+    def release(
+        cls, url: str, *, prefix: str = PREFIX, schema: str | None = None, **options: Any
+    ) -> "Release":
+        """Return which release the tables of a database are of, and what is wrong with it; nothing is written.
+
+        Args:
+            url, prefix, schema, options: as for `open`.
+
+        Raises:
+            StorageError: the database cannot be opened.
+        """
+        from cm_engine_adapters.storage.schema import state  # noqa: PLC0415 - only where tables are made
+
+        with cls._reached(url, options) as engine:
+            return state(engine, prefix=prefix, schema=schema)
+
+    @classmethod
+    def upgrade(cls, url: str, *, prefix: str = PREFIX, schema: str | None = None, **options: Any) -> None:
+        """Make the tables of a database, or bring them up to date: all of it or nothing.
+
+        Args:
+            url, prefix, schema, options: as for `open`.
+
+        Raises:
+            SchemaError: the tables are not ours to change: of a newer release, or made by a host.
+            StorageError: the database cannot be opened.
+        """
+        from cm_engine_adapters.storage.schema import upgrade  # noqa: PLC0415 - only where tables are made
+
+        with cls._reached(url, options) as engine:
+            upgrade(engine, prefix=prefix, schema=schema)
+
+    @classmethod
+    @contextmanager
+    def _reached(cls, url: str, options: dict[str, Any]) -> Iterator[Engine]:
+        """Yield the engine of a URL, whose connections are closed at the end."""
+        engine = cls.made_engine(url, options)
+        try:
+            with translated(errors_of(engine.dialect)):
+                yield engine
+        finally:
+            engine.dispose()
 
     @classmethod
     def made_engine(cls, url: str, options: dict[str, Any]) -> Engine:
         """Return the engine of a URL."""
         try:
-            return create_engine(make_url(url), **options)
-        except (ArgumentError, NoSuchModuleError) as error:
-            msg = f"{url!r} is no URL of a database: {error}"
+            engine = create_engine(make_url(url), **options)
+        except (ArgumentError, NoSuchModuleError, ValueError) as error:
+            msg = f"{_without_password(url)!r} is no URL of a database: {' '.join(str(error).split())}"
             raise StorageError(msg) from error
+        if engine.dialect.is_async:
+            msg = f"{engine.dialect.driver} is an asynchronous driver; name another, and join an AsyncSession by run_sync"
+            raise StorageError(msg)
+        return engine
 
     @cached_property
     def statements(self) -> Statements:
@@ -262,7 +335,9 @@ class SqlStorage:
         """Begin a transaction that commits with the block, or writes nothing if the block raises."""
         with self._connected() as cursor:
             self.begin(cursor, lock=lock)
-            yield self.transaction(cursor, self.statements, lock=lock)
+            transaction = self.transaction(cursor, self.statements, lock=lock)
+            yield transaction
+            transaction.finish()
             self.commit(cursor)
 
     @contextmanager

@@ -1,12 +1,15 @@
 """SQLite: the embedded default; one file, write-ahead log, every commit on the disk before it is said to be done."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import RLock
 from typing import Any
 
 from sqlalchemy import Engine, event
 
+from cm_engine.log.rows import RecordRow, StandingRow
+from cm_engine.ports import Found
 from cm_engine_adapters.storage.sql import SqlStorage, SqlTransaction
 from cm_engine_adapters.storage.tables import PREFIX
 
@@ -14,9 +17,30 @@ BUSY_SECONDS = 30.0
 """As long is waited for other processes that write."""
 
 
+class SqliteTransaction(SqlTransaction):
+    """Look up all that a batch names at once."""
+
+    def look_up(self, enrollments: Sequence[str], keys: Sequence[tuple[str, str]]) -> Found:
+        """Return where enrollments stand, and what was recorded under keys."""
+        if len(keys) == 1:
+            return super().look_up(enrollments, keys)
+        standings, records = self.statements.tables.standings.name, self.statements.tables.records.name
+        by_id = f'SELECT t.* FROM json_each(?) AS w JOIN "{standings}" AS t ON t.enrollment = w.value'
+        by_key = (
+            f'SELECT t.* FROM json_each(?) AS w JOIN "{records}" AS t '
+            "ON t.source = w.value ->> 0 AND t.key = w.value ->> 1"
+        )
+        stand = (
+            StandingRow(*row) for row in self.cursor.execute(by_id, [json.dumps(enrollments)]).fetchall()
+        )
+        known = (RecordRow(*row) for row in self.cursor.execute(by_key, [json.dumps(keys)]).fetchall())
+        return Found({row.enrollment: row for row in stand}, {(row.source, row.key): row for row in known})
+
+
 class SqliteStorage(SqlStorage):
     """Keep the log in a file of SQLite."""
 
+    transaction = SqliteTransaction
     one_writer = True
 
     def __init__(self, engine: Engine, *, prefix: str = PREFIX, schema: str | None = None) -> None:

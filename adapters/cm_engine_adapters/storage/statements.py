@@ -69,7 +69,9 @@ class Statements:
         )
         self.entries = self._compiled(_log(t.entries).where(t.entries.c.number >= bindparam("first")))
         self.payouts = self._compiled(_log(t.payouts))
-        self.programs = self._compiled(select(t.programs).order_by(t.programs.c.program, t.programs.c.version))
+        self.programs = self._compiled(
+            select(t.programs).order_by(t.programs.c.program, t.programs.c.version)
+        )
         self.enrollments = self._compiled(_page(t.enrollments))
         self.pool = self._selected(t.pools, *t.pools.primary_key)
         self.pool_locked = self._compiled(_only(t.pools, *t.pools.primary_key).with_for_update())
@@ -120,14 +122,18 @@ def _insert(table: Table) -> Any:
 
 
 def _insert_once(dialect: Dialect, table: Table) -> Any:
-    made = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}.get(dialect.name, sqlite.insert)(table)
-    return made.values({column.name: bindparam(column.name) for column in table.columns}).on_conflict_do_nothing()
+    made: Any = (postgresql if dialect.name == "postgresql" else sqlite).insert(table)
+    return made.values(
+        {column.name: bindparam(column.name) for column in table.columns}
+    ).on_conflict_do_nothing()
 
 
 def _move(standings: Table) -> Any:
     """Move a standing on, if its head is still the one that was read."""
     c = standings.c
-    new = {name: bindparam(f"new_{name}") for name in ("seq", "number", "head", "recorded_at", "state")}
+    new: dict[str, Any] = {
+        name: bindparam(f"new_{name}") for name in ("seq", "number", "head", "recorded_at", "state")
+    }
     return update(standings).where(c.enrollment == bindparam("of"), c.head == bindparam("read")).values(new)
 
 

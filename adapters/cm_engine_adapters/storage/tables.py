@@ -104,7 +104,7 @@ def _guard(table: Table, name: str) -> None:
     """Have a table's rows guarded once it is made."""
     for dialect, statements in (("sqlite", sqlite_guards), ("postgresql", postgresql_guards)):
         for statement in statements(table.name, name, table.schema):
-            ddl = DDL(statement.replace("%", "%%")).execute_if(dialect=dialect)
+            ddl = DDL(statement.replace("%", "%%")).execute_if(dialect=dialect)  # type: ignore[no-untyped-call]
             event.listen(table, "after_create", ddl)
 
 

@@ -80,79 +80,54 @@ def values_before(text: str) -> tuple[str, list[Decimal]]:
     return name, [amount(each.strip()) for each in values.split(",")]
 
 
+def _option(name: str, metavar: str, says: str, read: Callable[[str], Any] | None = None) -> Any:  # noqa: ANN401 - as typer
+    return typer.Option(name, metavar=metavar, help=says, parser=reader(name, read) if read else None)
+
+
 DatabaseOption = Annotated[
     str,
     typer.Option("--db", metavar="URL", envvar=DATABASE, help="the database, such as sqlite:///clinic.db"),
 ]
-EnrollmentArgument = Annotated[
-    str, typer.Argument(metavar="ENROLLMENT", help="the id that `enroll` printed", show_default=False)
-]
-StartOption = Annotated[
-    date,
-    typer.Option(
-        "--start", metavar="DATE", parser=reader("--start", day), help="the first day of program week 1"
-    ),
-]
+EnrollmentArgument = Annotated[str, typer.Argument(metavar="ENROLLMENT", help="the id that `enroll` printed")]
+ParticipantOption = Annotated[str, _option("--participant", "ID", "an opaque id; never a name")]
+ProgramOption = Annotated[str, _option("--program", "NAME", "id, id@version, digest, or a program file")]
+StartOption = Annotated[date, _option("--start", "DATE", "the first day of program week 1", day)]
+ZoneOption = Annotated[str, _option("--zone", "ZONE", "of the clinic, as in America/Los_Angeles")]
+IdOption = Annotated[str, _option("--id", "ID", "of the enrollment; if left out, one is made")]
 BeforeOption = Annotated[
     list[Any] | None,
-    typer.Option(
-        "--before",
-        metavar="TARGET=VALUES",
-        parser=reader("--before", values_before),
-        help="values measured before the plan, the baseline first: smoking=12,10.5",
+    _option(
+        "--before", "TARGET=VALUES", "from before the plan, baseline first: smoking=12,10.5", values_before
     ),
 ]
-OnOption = Annotated[
-    date | None,
-    typer.Option("--on", metavar="DATE", parser=reader("--on", day), help="the day it counts for"),
-]
-CollectedOption = Annotated[
-    datetime | None,
-    typer.Option(
-        "--collected-at",
-        metavar="TIME",
-        parser=reader("--collected-at", moment),
-        help="when the specimen was taken, or the visit was: 2026-01-05T09:30-08:00",
-    ),
-]
-ResultedOption = Annotated[
-    datetime | None,
-    typer.Option(
-        "--resulted-at",
-        metavar="TIME",
-        parser=reader("--resulted-at", moment),
-        help="when the result came, with the offset from UTC",
-    ),
-]
-ResultOption = Annotated[
-    str, typer.Option("--result", metavar="SYMBOL", help="one of - + o e * r _; quote it for the shell")
-]
-EventOption = Annotated[
-    str, typer.Option("--event", metavar="NAME", help="instead: something reported from outside")
-]
+ResultOption = Annotated[str, _option("--result", "SYMBOL", "one of - + o e * r _; quote it for the shell")]
+EventOption = Annotated[str, _option("--event", "NAME", "instead: something reported from outside")]
 ObservationOption = Annotated[
     Path | None,
-    typer.Option(
-        "--observation",
-        metavar="FILE",
-        help="instead: a file with `observations`, written as in a case, and one of them",
-    ),
+    _option("--observation", "FILE", "instead: a file with `observations`, as in a case, and one of them"),
 ]
-TargetOption = Annotated[
-    str, typer.Option("--target", metavar="NAME", help="which target; if left out, the only one")
+TargetOption = Annotated[str, _option("--target", "NAME", "which target; if left out, the only one")]
+OnOption = Annotated[date | None, _option("--on", "DATE", "the day it counts for", day)]
+CollectedOption = Annotated[
+    datetime | None,
+    _option("--collected-at", "TIME", "of the specimen, or of the visit: 2026-01-05T09:30-08:00", moment),
 ]
-RecordOption = Annotated[
-    int, typer.Option("--record", metavar="N", help="the number of the record that is corrected")
+ResultedOption = Annotated[
+    datetime | None, _option("--resulted-at", "TIME", "of the result, with its offset from UTC", moment)
 ]
-WhyOption = Annotated[str, typer.Option("--why", metavar="TEXT", help="the reason, for the audit")]
-SourceOption = Annotated[
-    str,
-    typer.Option("--source", metavar="SOURCE", help="the system or place that reports it: lab, front-desk"),
+RecordOption = Annotated[int, _option("--record", "N", "the number of the record that is corrected")]
+WhyOption = Annotated[str, _option("--why", "TEXT", "the reason, for the audit")]
+AwardedOption = Annotated[Decimal, _option("--awarded", "AMOUNT", "exact, such as 72.50", amount)]
+EndOption = Annotated[date, _option("--on", "DATE", "by the end of this day", day)]
+UnitOption = Annotated[str, _option("--unit", "NAME", "if it is not the currency")]
+NextDayOption = Annotated[
+    date | None, _option("--on", "DATE", "of the next visit; if left out, as planned", day)
 ]
-KeyOption = Annotated[
-    str, typer.Option("--key", metavar="KEY", help="the id it has there: reported again, it is the same")
-]
-ByOption = Annotated[str, typer.Option("--by", metavar="WHO", help="who does it: an opaque id")]
+UntilOption = Annotated[date | None, _option("--until", "DATE", "the last day that counts", day)]
+WhoseOption = Annotated[str, _option("--participant", "ID", "only those of this one")]
+SourceOption = Annotated[str, _option("--source", "SOURCE", "who reports it: lab, front-desk")]
+KeyOption = Annotated[str, _option("--key", "KEY", "the id it has there: reported again, it is the same")]
+ByOption = Annotated[str, _option("--by", "WHO", "who does it: an opaque id")]
 JsonOption = Annotated[bool, typer.Option("--json", help="print JSON, for programs")]
 
 
@@ -192,19 +167,15 @@ def add_program(
 )
 def enroll(
     db: DatabaseOption,
-    participant: Annotated[
-        str, typer.Option("--participant", metavar="ID", help="an opaque id; never a name")
-    ],
-    program: Annotated[
-        str, typer.Option("--program", metavar="NAME", help="id, id@version, digest, or a program file")
-    ],
+    participant: ParticipantOption,
+    program: ProgramOption,
     start: StartOption,
-    zone: Annotated[str, typer.Option("--zone", metavar="ZONE", help="as in America/Los_Angeles")],
+    zone: ZoneOption,
     by: ByOption,
     before: BeforeOption = None,
     source: SourceOption = "enrollment",
     key: KeyOption = "",
-    enrollment_id: Annotated[str, typer.Option("--id", metavar="ID", help="of the enrollment")] = "",
+    enrollment_id: IdOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Enroll a participant in a program.
@@ -351,20 +322,12 @@ def void(
 def assert_awarded(
     enrollment: EnrollmentArgument,
     db: DatabaseOption,
-    awarded: Annotated[
-        Decimal,
-        typer.Option(
-            "--awarded", metavar="AMOUNT", parser=reader("--awarded", amount), help="exact, such as 72.50"
-        ),
-    ],
-    on: Annotated[
-        date,
-        typer.Option("--on", metavar="DATE", parser=reader("--on", day), help="by the end of this day"),
-    ],
+    awarded: AwardedOption,
+    on: EndOption,
     source: SourceOption,
     key: KeyOption,
     by: ByOption,
-    unit: Annotated[str, typer.Option("--unit", metavar="NAME", help="if it is not the currency")] = "",
+    unit: UnitOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Assert what had been awarded by the end of a day.
@@ -398,15 +361,7 @@ def _asserted(engine: Engine, report: dict[str, str], awarded: Decimal, unit: st
 def preview(
     enrollment: EnrollmentArgument,
     db: DatabaseOption,
-    on: Annotated[
-        date | None,
-        typer.Option(
-            "--on",
-            metavar="DATE",
-            parser=reader("--on", day),
-            help="the day of the next visit, if not the planned",
-        ),
-    ] = None,
+    on: NextDayOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Say what each result of the next visit would pay.
@@ -425,12 +380,7 @@ def preview(
 def statement(
     enrollment: EnrollmentArgument,
     db: DatabaseOption,
-    until: Annotated[
-        date | None,
-        typer.Option(
-            "--until", metavar="DATE", parser=reader("--until", day), help="the last day that counts"
-        ),
-    ] = None,
+    until: UntilOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Print what was earned, day by day, and where it is."""
@@ -456,7 +406,7 @@ def history(enrollment: EnrollmentArgument, db: DatabaseOption, as_json: JsonOpt
 @commands.command(epilog="Example: cm-engine enrollments --db sqlite:///clinic.db")
 def enrollments(
     db: DatabaseOption,
-    participant: Annotated[str, typer.Option("--participant", metavar="ID", help="only this one's")] = "",
+    participant: WhoseOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """List the enrollments."""

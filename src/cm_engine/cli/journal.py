@@ -35,6 +35,9 @@ UNDECIDED: Mapping[str, Any] = {
 }
 """What stands in the place of a decision where an act led to none."""
 
+LATER = {"set days": "on a pay day", "on request": "saved until it is asked for"}
+"""When an award is handed over that is not handed over at once."""
+
 
 def one_line(form: object) -> str:
     """Return data as JSON on a line of its own."""
@@ -271,17 +274,23 @@ def _drawn(prizes: Prizes | None) -> Iterator[str]:
 
 
 def _payable(done: Recorded) -> str:
-    """Return what an act changes of what is due, and whether that is handed over now."""
-    if not any(done.payable.values()):
-        return "Hand over now: nothing"
-    program = done.decisions[0].rules.program
-    due = [(program.unit(name), amount) for name, amount in done.payable.items() if amount]
-    sums = spoken({unit: unit.minor(amount) for unit, amount in due})
-    if program.payout.when == "set days":
-        return f"Hand over now: nothing; on a pay day: {sums}"
-    if program.payout.when == "on request":
-        return f"Hand over now: nothing; saved until it is asked for: {sums}"
-    return f"Hand over now: nothing; {sums} the first time" if done.replayed else f"Hand over now: {sums}"
+    """Return what an act changes of what is due, and what of it is handed over now."""
+    due = dict(_due(done))
+    more = {unit: amount for unit, amount in due.items() if amount > 0}
+    less = {unit: -amount for unit, amount in due.items() if amount < 0}
+    later = LATER.get(done.decisions[0].rules.program.payout.when) if due else None
+    now = spoken({} if later or done.replayed else more)
+    rest = [f"{later}: {spoken(more)}"] if more and later else []
+    if more and done.replayed and not later:
+        rest = [f"{spoken(more)} the first time"]
+    return "; ".join([f"Hand over now: {now}", *rest, *([f"no longer due: {spoken(less)}"] if less else [])])
+
+
+def _due(done: Recorded) -> Iterator[tuple[Unit, int]]:
+    for name, amount in done.payable.items():
+        unit = done.decisions[0].rules.program.unit(name)
+        if amount:
+            yield unit, unit.minor(amount)
 
 
 def history_text(acts: Iterable[Recorded]) -> Iterator[str]:

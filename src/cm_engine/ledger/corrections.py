@@ -51,7 +51,7 @@ def differences(
     """
     apart = {observation: _difference(former, new) for observation, former, new in changes}
     bears, owed = BEARS[overpaid], Counter(so_far.owed)
-    given = _given_too_much(apart.values()) + Counter(so_far.offset)
+    given: Mapping[str, int] = _given_too_much(apart.values()) + Counter(so_far.offset)
     posted: dict[int, Postings] = {}
     for observation, difference in apart.items():
         posted[observation], given = _more(observation, difference, so_far, given, bears)

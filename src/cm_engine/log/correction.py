@@ -8,7 +8,7 @@ from cm_engine.errors import RulesChangedError
 from cm_engine.ledger.accounts import FUND, OFFSET, Posting
 from cm_engine.ledger.corrections import books, differences
 from cm_engine.ledger.postings import Postings, due
-from cm_engine.log.chain import linked
+from cm_engine.log.chain import GENESIS, hash_of
 from cm_engine.log.encoding import awards_from, pools_from, prizes_from, reasons_from
 from cm_engine.log.fold import Finding, Others, Written, entries_of, folded, payouts_of
 from cm_engine.log.history import Seen, standing_observations
@@ -102,14 +102,8 @@ def awarded_by(log: Log, day: str) -> Mapping[str, int]:
 def chained(rows: Iterable[DecisionRow], head: str) -> Iterator[DecisionRow]:
     """Yield rows with their hashes, each after the one before it."""
     for row in rows:
-        with_hash = linked(DecisionRow, row[:-1], head)
-        yield with_hash
-        head = with_hash.hash
-
-
-def _unlinked(finding: Finding, enrollment: str, number: int, record: int) -> DecisionRow:
-    """Return the row of a finding that is not in the chain yet."""
-    return DecisionRow(*finding.fields(enrollment, number, record), "")
+        head = hash_of(row[:-1], head)
+        yield row._replace(hash=head)
 
 
 def _untouched(before: Sequence[Seen], after: Sequence[Seen]) -> int:
@@ -121,7 +115,7 @@ def _untouched(before: Sequence[Seen], after: Sequence[Seen]) -> int:
 def _refuse_other_rules(findings: Iterable[Finding], former: Mapping[int, DecisionRow]) -> None:
     for finding in findings:
         known = former[finding.seen.record]
-        if content(known) != content(_unlinked(finding, known.enrollment, 0, 0)):
+        if content(known) != content(finding.row(known.enrollment, 0, 0, GENESIS)):
             raise RulesChangedError(known.enrollment, known.number)
 
 
@@ -137,7 +131,7 @@ def _changes(
     for finding in findings:
         known, (_, decision, prizes, _) = former.get(finding.seen.record), finding
         stand.add(finding.seen.record)
-        row = _unlinked(finding, record.enrollment, number + 1, record.seq)
+        row = finding.row(record.enrollment, number + 1, record.seq, GENESIS)
         if known is None or content(known) != content(row):
             number += 1
             new = due(enrolled.rules, decision.paid, decision.reasons, prizes)
@@ -160,8 +154,8 @@ def _due(enrolled: Enrolled, row: DecisionRow | None) -> Postings:
 
 def _withdrawn(known: DecisionRow, number: int, record: RecordRow) -> DecisionRow:
     """Return the decision that an observation does not stand any more."""
-    empty = {"awards": "[]", "reasons": "[]", "said": "", "prizes": ""}
-    return known._replace(number=number, record=record.seq, outcome=WITHDRAWN, hash="", **empty)
+    emptied = known._replace(awards="[]", reasons="[]", said="", prizes="")
+    return emptied._replace(number=number, record=record.seq, outcome=WITHDRAWN)
 
 
 def _offset(before: Mapping[str, int], entries: Iterable[EntryRow]) -> dict[str, int]:

@@ -117,31 +117,35 @@ def reasons_from(text: str, unit: Units) -> tuple[Reason, ...]:
 
 def _reason(form: dict[str, Any], unit: Units) -> Reason:
     kind = KINDS[form["code"]]
-    fields = {name: _read(name, form[name], unit, _exact(kind)) for name in form}
-    return kind(**fields)
+    readers: Readers = {**_exact(kind), "unit": unit}
+    exact = {
+        name: readers[name](value) for name, value in form.items() if name in readers and value is not None
+    }
+    return kind(**{**form, **exact})
 
 
-def _read(name: str, value: Any, unit: Units, exact: Mapping[str, Callable[[Any], Any]]) -> Any:
-    if name == "unit":
-        return unit(value)
-    return exact[name](value) if name in exact and value is not None else value
+Readers = Mapping[str, Callable[[Any], Any]]
+"""How fields are read that JSON has as text or as a list, by their name."""
 
 
 @cache
-def _exact(kind: type) -> Mapping[str, Callable[[Any], Any]]:
-    """Return how the fields of a reason are read that JSON has as text or as a list."""
-    readers: dict[type, Callable[[Any], Any]] = {
-        Decimal: Decimal,
-        Fraction: Fraction,
-        date: date.fromisoformat,
+def _exact(kind: Callable[..., Any]) -> Readers:
+    """Return how the fields of a reason are read; its unit is the program's."""
+    hints = get_type_hints(kind)
+    found: dict[str, Callable[[Any], Any]] = {
+        name: read
+        for name, hint in hints.items()
+        for of, read in _READERS.items()
+        if of in {hint, *get_args(hint)}
     }
-    found: dict[str, Callable[[Any], Any]] = {}
-    for name, hint in get_type_hints(kind).items():
-        options = {hint, *get_args(hint)}
-        found |= {name: read for exact, read in readers.items() if exact in options}
-        if hint == tuple[str, ...]:
-            found[name] = tuple
-    return found
+    return found | {name: tuple for name, hint in hints.items() if hint == tuple[str, ...]}
+
+
+_READERS: Mapping[type, Callable[[Any], Any]] = {
+    Decimal: Decimal,
+    Fraction: Fraction,
+    date: date.fromisoformat,
+}
 
 
 def prizes_text(prizes: Prizes) -> str:

@@ -5,12 +5,12 @@ log again (`folded`), and so does an audit. Pure, as the rules are.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from cm_engine.errors import CmEngineError, CorrectionError
 from cm_engine.ledger.accounts import IN_FLIGHT, Posting
 from cm_engine.ledger.postings import due, less
-from cm_engine.log.chain import linked
+from cm_engine.log.chain import hash_of
 from cm_engine.log.encoding import awards_text, pools_text, prizes_text, reasons_text, said
 from cm_engine.log.history import Seen
 from cm_engine.log.rows import DecisionRow, EntryRow, PayoutRow
@@ -33,10 +33,10 @@ class Finding(NamedTuple):
     prizes: Prizes | None
     shared: Others
 
-    def fields(self, enrollment: str, number: int, record: int) -> tuple[Any, ...]:
-        """Return it as the fields of a row of the log, without the hash."""
+    def row(self, enrollment: str, number: int, record: int, head: str) -> DecisionRow:
+        """Return it as a row of the log that comes after a head."""
         target, visit, week, on, outcome, paid, reasons, words = self.decision
-        return (
+        fields = (
             enrollment,
             number,
             record,
@@ -53,6 +53,7 @@ class Finding(NamedTuple):
             pools_text(self.shared),
             RULES_VERSION,
         )
+        return DecisionRow(*fields, hash_of(fields, head))
 
 
 class Written(NamedTuple):
@@ -72,9 +73,7 @@ def decided(enrolled: Enrolled, stand: Stand, seen: Seen, others: Others) -> tup
     prizes, slips = None, stand.slips
     if slips and any(unit.name in slips and amount for unit, amount in decision.paid):
         bowls = Bowls(slips, enrolled.seed)
-        state, bowls, prizes = award_prizes(
-            rules, state, decision, bowls, f"{enrolled.row.id}/{seen.record}"
-        )
+        state, bowls, prizes = award_prizes(rules, state, decision, bowls, f"{enrolled.row.id}/{seen.record}")
         slips = bowls.slips
     own = summed(pools(rules, state), others, sign=-1) if rules.shares else stand.own
     return Stand(state, seen.place, slips, own, stand.offset), Finding(seen, decision, prizes, others)
@@ -91,25 +90,31 @@ def summed(first: Others, second: Others, sign: int = 1) -> dict[Pool, Windows]:
     return found
 
 
-def follow(
-    enrolled: Enrolled, stand: Stand, seen: Seen, others: Others, head: str, number: int
-) -> Written:
-    """Decide an observation that comes after all others.
+class Turn(NamedTuple):
+    """An enrollment as an act meets it.
 
-    Args:
-        enrolled: the enrollment.
+    Attributes:
+        enrolled: the enrollment, with its rules.
         stand: where it stands.
-        seen: the observation.
+        number: of its last decision.
         others: what shared pools have received from other enrollments.
-        head: the hash of the act.
-        number: of the last decision.
     """
+
+    enrolled: Enrolled
+    stand: Stand
+    number: int
+    others: Others
+
+
+def follow(turn: Turn, seen: Seen, head: str) -> Written:
+    """Decide an observation that comes after all others, whose act has the hash `head`."""
+    enrolled, stand, number, others = turn
     after, finding = decided(enrolled, stand, seen, others)
     postings = due(enrolled.rules, finding.decision.paid, finding.decision.reasons, finding.prizes)
     if stand.offset:
         postings, offset = less(postings, stand.offset)
         after = after._replace(offset=offset)
-    row = linked(DecisionRow, finding.fields(enrolled.row.id, number + 1, seen.record), head)
+    row = finding.row(enrolled.row.id, number + 1, seen.record, head)
     entries = entries_of(row, postings)
     return Written((row,), entries, payouts_of(row, entries), after)
 

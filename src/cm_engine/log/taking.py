@@ -5,33 +5,22 @@ from typing import Any
 
 from cm_engine.errors import BalanceError, RecordNotFoundError
 from cm_engine.log.correction import Log, awarded_by, redecide
-from cm_engine.log.fold import Others, Written, follow
+from cm_engine.log.fold import Turn, Written, follow
 from cm_engine.log.history import AMENDED, ASSERTED, ENROLLED, OBSERVED, VOIDED, corrected, seen
 from cm_engine.log.rows import RecordRow
-from cm_engine.log.stand import Enrolled, Stand, start_of
+from cm_engine.log.stand import Enrolled, start_of
 
 
-def taken(
-    enrolled: Enrolled,
-    stand: Stand,
-    record: RecordRow,
-    body: Mapping[str, Any],
-    number: int,
-    others: Others,
-    log: Callable[[], Log],
-) -> Written:
+def taken(turn: Turn, record: RecordRow, body: Mapping[str, Any], log: Callable[[], Log]) -> Written:
     """Return what an act writes.
 
     An observation that comes after all others is decided from where the enrollment stands, whatever the length of
     its history; all else looks at the whole log.
 
     Args:
-        enrolled: the enrollment.
-        stand: where it stands.
+        turn: the enrollment as the act meets it.
         record: the act, with its hash.
         body: what it reports.
-        number: of the last decision.
-        others: what shared pools have received from other enrollments.
         log: gives all rows before the act.
 
     Raises:
@@ -39,10 +28,11 @@ def taken(
         BalanceError: it asserts what is not true.
         CmEngineError: the observation does not fit the program.
     """
+    enrolled, stand = turn.enrolled, turn.stand
     if record.kind == OBSERVED:
         reported = seen(record.seq, body, record.recorded_at, enrolled.row.zone)
         if reported.place >= stand.place:
-            return follow(enrolled, stand, reported, others, record.hash, number)
+            return follow(turn, reported, record.hash)
     if record.kind == ENROLLED:
         return Written((), (), (), stand)
     so_far = log()
@@ -51,7 +41,7 @@ def taken(
         return Written((), (), (), stand)
     if record.kind in {AMENDED, VOIDED}:
         _refuse_uncorrectable(so_far, enrolled.row.id, body["of"])
-    return redecide(enrolled, so_far, record, start_of(enrolled), others)
+    return redecide(enrolled, so_far, record, start_of(enrolled), turn.others)
 
 
 def _refuse_untrue(log: Log, enrolled: Enrolled, body: Mapping[str, Any]) -> None:
@@ -69,6 +59,8 @@ def _refuse_uncorrectable(log: Log, enrollment: str, number: int) -> None:
     if number not in kinds:
         raise RecordNotFoundError(enrollment, number, "there is none; history lists what is recorded")
     if kinds[number] != OBSERVED:
-        raise RecordNotFoundError(enrollment, number, f"it was {kinds[number]}, and only what was observed is corrected")
+        raise RecordNotFoundError(
+            enrollment, number, f"it was {kinds[number]}, and only what was observed is corrected"
+        )
     if number in corrected(log.records, VOIDED):
         raise RecordNotFoundError(enrollment, number, "it was voided; record the observation anew")

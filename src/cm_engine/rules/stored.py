@@ -11,7 +11,7 @@ from cm_engine.rules.criteria import NO_VALUES, Measured, Memory
 from cm_engine.rules.milestones import Progress
 from cm_engine.rules.state import Ladder, Received, State, Track
 
-LAYOUT = 2
+LAYOUT = 3
 
 
 def dump_state(state: State) -> str:
@@ -24,10 +24,9 @@ def dump_state(state: State) -> str:
         >>> load_state(rules, dump_state(state)) == state
         True
     """
-    tracks, received, counted, progress, stake, start, last, program = state
-    days = f'"start":{_text(start)},"last":{_text(last)}'
-    rest = _encoder.encode({"tracks": tracks, "received": received, "counted": counted, "progress": progress})
-    return f'{{"layout":{LAYOUT},"program":"{program}",{days},"stake":{_encoder.encode(stake)},{rest[1:]}'
+    *values, start, last, program = state
+    head = f'"layout":{LAYOUT},"program":"{program}","start":{_text(start)},"last":{_text(last)}'
+    return f'{{{head},"values":{_encoder.encode(values)}}}'
 
 
 _encoder = json.JSONEncoder(separators=(",", ":"), default=str, check_circular=False)
@@ -58,12 +57,13 @@ def load_state(rules: Rules, text: str) -> State:
 
 
 def _state(fields: dict[str, Any]) -> State:
+    tracks, received, counted, progress, stake = fields["values"]
     return State(
-        tracks=tuple(map(_track, fields["tracks"])),
-        received=tuple(map(_received, fields["received"])),
-        counted=tuple(map(_received, fields["counted"])),
-        progress=tuple(map(_progress, fields["progress"])),
-        stake=fields["stake"],
+        tracks=tuple(map(_track, tracks)),
+        received=tuple(map(_received, received)),
+        counted=tuple(map(_received, counted)),
+        progress=tuple(map(_progress, progress)),
+        stake=stake,
         start=_day(fields["start"]),
         last=_day(fields["last"]),
         program=fields["program"],

@@ -12,7 +12,10 @@ TABLES = {
     "programs": ("digest program version text", "digest"),
     "enrollments": ("id participant program start zone before commitment", "id"),
     "records": ("enrollment seq kind source key actor recorded_at body hash", "enrollment seq"),
-    "decisions": ("enrollment number record observation target visit week day outcome awards reasons said prizes shared rules hash", "enrollment number"),
+    "decisions": (
+        "enrollment number record observation target visit week day outcome awards reasons said prizes shared rules hash",
+        "enrollment number",
+    ),
     "entries": ("enrollment number leg unit amount debit credit", "enrollment number leg"),
     "payouts": ("enrollment number leg day", "enrollment number leg"),
     "standings": ("enrollment seq number head recorded_at state", "enrollment"),
