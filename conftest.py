@@ -86,7 +86,9 @@ _documents = Sybil(
     fixtures=["folder"],
 )
 _docstrings = Sybil(
-    parsers=[DocTestParser()], patterns=["src/**/*.py"], document_types={".py": PythonDocStringDocument}
+    parsers=[DocTestParser()],
+    patterns=[f"{folder}/{'*/' * depth}*.py" for folder in ("src", "adapters") for depth in (1, 2, 3)],
+    document_types={".py": PythonDocStringDocument},
 )
 _collectors = [_documents.pytest(), _docstrings.pytest()]
 

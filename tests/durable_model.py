@@ -284,15 +284,13 @@ class Model:
         )
 
     def _decided(self, course: Course, facts: Mapping[int, Fact]) -> tuple[dict[int, Told], Kept, State]:
-        """What is decided on observations; where nothing changed, with what others had received then."""
+        """What is decided on observations, each with what others had received when it was recorded."""
         now, told = self.others(course), dict[int, Told]()
         state = initial_state(course.rules, course.start)
         own: dict[Pool, Counter[int]] = {}
         bowls = self._full_bowls(course)
-        before, as_before = course.ordered(course.facts), True
-        for place, fact in enumerate(course.ordered(facts)):
-            as_before = as_before and place < len(before) and before[place] == fact
-            others = course.told[fact.record].others if as_before else now
+        for fact in course.ordered(facts):
+            others = course.told[fact.record].others if fact.record in course.told else now
             state = _with(course.rules, state, others, own)
             seen = fact.seen._replace(on=fact.day(course.zone))
             state, decision = step(course.rules, state, seen)

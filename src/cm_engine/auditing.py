@@ -8,7 +8,7 @@ from functools import partial
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
-from cm_engine.errors import CmEngineError
+from cm_engine.errors import CmEngineError, SecretMissingError
 from cm_engine.log.chain import GENESIS, hash_of
 from cm_engine.log.correction import Log, content
 from cm_engine.log.encoding import dumped, pools_from
@@ -114,6 +114,8 @@ class _Audit:
         except _FoundError as found:
             about = self.other_rules if found.where == OTHER_RULES else self.differences
             about.append(Difference(row.id, found.where, found.what))
+        except SecretMissingError:
+            raise
         except (CmEngineError, ValueError, KeyError, TypeError) as error:
             self.differences.append(Difference(row.id, "log", f"it cannot be read: {error}"))
         else:

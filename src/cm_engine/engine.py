@@ -8,7 +8,7 @@ from typing import Any, Self, TypeVar
 
 from cm_engine import catalogue
 from cm_engine.auditing import Verification, verified
-from cm_engine.enrolling import before_text, new_id, zone_name
+from cm_engine.enrolling import before_text, new_id, refuse_other_content, zone_name
 from cm_engine.errors import EnrollmentNotFoundError, ReportError, StorageConflictError
 from cm_engine.ledger.balances import Balance
 from cm_engine.log.encoding import instant
@@ -18,6 +18,7 @@ from cm_engine.opening import open_storage
 from cm_engine.ports import Clock, Storage, Transaction
 from cm_engine.previewing import Preview, previews
 from cm_engine.program import Program, canonical, digest, load_program
+from cm_engine.program.units import Unit
 from cm_engine.queueing import Queue
 from cm_engine.recorded import Enrollment, Recorded
 from cm_engine.recording import Act, Done, Recording, acts_of, whole_log
@@ -139,10 +140,12 @@ class Engine:
         Raises:
             ProgramNotFoundError: the catalogue has no such id, or there is no such file.
             ProgramError: the file is wrong.
+            ReportError: another program is registered under its id and version.
         """
         found = program if isinstance(program, Program) else _loaded(program)
         row = ProgramRow(digest(found), found.program, found.version, canonical(found))
         with self._storage.writing() as tx:
+            refuse_other_content(tx.programs(program=row.program), row)
             tx.add_program(row)
         return row.digest
 
@@ -183,7 +186,7 @@ class Engine:
             KeyConflictError: the key was used for another enrollment.
         """
         given = EnrollmentRow(
-            id or new_id(),
+            one_line("id", id or new_id()),
             one_line("participant", participant),
             one_line("program", program),
             plain_day("start", start),
@@ -360,8 +363,8 @@ class Engine:
         """
         report = Report(enrollment=enrollment, source=source, key=key, by=by)
         with self._storage.reading() as tx:
-            of = self._register.opened(tx, _found(tx, enrollment)).rules.program.unit(unit or None)
-        return self._recorded(act_of_assertion(report, of.name, of.minor(amount), on))
+            program = self._register.opened(tx, _found(tx, enrollment)).rules.program
+        return self._recorded(act_of_assertion(report, _unit(program, unit), amount, on))
 
     def preview(self, *, enrollment: str, on: date | None = None) -> Preview:
         """Return what each result of the next visit would pay, and why: by target, then by symbol.
@@ -466,6 +469,18 @@ def _loaded(program: str | PathLike[str]) -> Program:
     if isinstance(program, str) and not {"/", "\\", "."} & set(program):
         return catalogue.program(program)
     return load_program(program)
+
+
+def _unit(program: Program, name: str) -> Unit:
+    try:
+        return program.unit(name or None)
+    except KeyError:
+        msg = (
+            f"unit: the program awards no {name!r}"
+            if name
+            else "unit: the program has no currency; say which unit"
+        )
+        raise ReportError(msg) from None
 
 
 def _found(tx: Transaction, enrollment: str) -> EnrollmentRow:

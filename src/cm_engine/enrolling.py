@@ -37,6 +37,21 @@ def before_text(before: Before | None) -> str:
     return dumped({name: list(map(str, values)) for name, values in before.items()}) if before else ""
 
 
+def refuse_other_content(programs: Sequence[ProgramRow], new: ProgramRow) -> None:
+    """Refuse a program under an id and a version that stand for another one.
+
+    Raises:
+        ReportError: it says what to do.
+    """
+    for row in programs:
+        if row.version == new.version and row.digest != new.digest:
+            msg = (
+                f"{new.program} version {new.version} is registered with other content "
+                f"({row.digest[:12]}, this is {new.digest[:12]}); give what has changed a new version"
+            )
+            raise ReportError(msg)
+
+
 def program_called(programs: Sequence[ProgramRow], name: str) -> ProgramRow:
     """Return the registered program of an id, an id and version, or a digest.
 

@@ -13,6 +13,7 @@
   x UndatedError              an amount depends on the date and no start date was given; also a ValueError
   x MissingDependencyError    names the extra to install
   x ProgramNotAddedError      no such program is registered, also a LookupError
+  x SecretMissingError        prizes are drawn, and the engine has no secret
   x EnrollmentNotFoundError   no such enrollment, also a LookupError
   x RecordNotFoundError       no such act, or nothing that can be corrected; also a LookupError
   x ReportError               what is reported lacks something, or says two things; also a ValueError
@@ -171,6 +172,16 @@ class ProgramNotAddedError(CmEngineError, LookupError):
         self.known = tuple(known)
         there = f"registered are {', '.join(self.known)}" if self.known else "none is registered"
         super().__init__(f"program {name!r} is not registered; add it first with add_program ({there})")
+
+
+class SecretMissingError(CmEngineError):
+    """Report prizes that cannot be drawn, or drawn again, because the engine was opened without a secret."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this program draws prizes: open the engine with its secret, Engine.open(url, secret=...); "
+            "on the command line, set CM_ENGINE_SECRET"
+        )
 
 
 class EnrollmentNotFoundError(CmEngineError, LookupError):

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from datetime import date
 
-from cm_engine.errors import PlanExceededError
+from cm_engine.errors import ResultsError
 from cm_engine.log.fold import Others, summed
 from cm_engine.log.stand import Enrolled, Stand
 from cm_engine.program.values import OUTCOMES
+from cm_engine.rules.compiled import Rules
 from cm_engine.rules.shared import with_pools
-from cm_engine.rules.state import Decision, Observation
+from cm_engine.rules.state import Decision, Observation, State
 from cm_engine.rules.step import step
 
 Preview = Mapping[str, Mapping[str, Decision]]
@@ -16,24 +17,34 @@ Preview = Mapping[str, Mapping[str, Decision]]
 
 
 def previews(enrolled: Enrolled, stand: Stand, others: Others, on: date | None) -> Preview:
-    """Return what each next result of each target would lead to; a target whose plan has ended has none.
+    """Return what each next result of each target would lead to.
+
+    A target has none whose plan has ended, or that waits for another one to be decided first.
 
     Args:
         enrolled: the enrollment.
         stand: where it stands.
         others: what shared pools have received from other enrollments.
         on: the day of the next visit; None is the planned one.
+
+    Raises:
+        ResultsError: the day suits no target.
     """
     rules, state = enrolled.rules, stand.state
     if rules.shares:
         state = with_pools(rules, state, summed(others, stand.own))
     found: dict[str, dict[str, Decision]] = {}
+    refused: list[ResultsError] = []
     for target in rules.targets:
-        found[target.name] = {}
-        for symbol in OUTCOMES:
-            try:
-                _, decision = step(rules, state, Observation(symbol, on, target.name))
-            except PlanExceededError:
-                break
-            found[target.name][symbol] = decision
+        try:
+            found[target.name] = _of_target(rules, state, target.name, on)
+        except ResultsError as error:
+            found[target.name] = {}
+            refused.append(error)
+    if on is not None and len(refused) == len(rules.targets):
+        raise refused[0]
     return found
+
+
+def _of_target(rules: Rules, state: State, target: str, on: date | None) -> dict[str, Decision]:
+    return {symbol: step(rules, state, Observation(symbol, on, target))[1] for symbol in OUTCOMES}

@@ -222,7 +222,7 @@ class Recorded:
         for entry in self._done.entries:
             found[entry.unit] += entry.amount * ((entry.credit in PAYABLE) - (entry.debit in PAYABLE))
         unit = self._done.enrolled.rules.program.unit
-        return {name: unit(name).decimal(amount) for name, amount in found.items()}
+        return {name: unit(name).decimal(amount) for name, amount in found.items() if amount}
 
 
 def about_record(record: RecordRow) -> int:

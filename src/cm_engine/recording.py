@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from cm_engine.enrolling import program_called
-from cm_engine.errors import EnrollmentNotFoundError, KeyConflictError, StorageConflictError
+from cm_engine.errors import EnrollmentNotFoundError, KeyConflictError, ReportError, StorageConflictError
 from cm_engine.log.chain import GENESIS, hash_of
 from cm_engine.log.correction import Log
 from cm_engine.log.encoding import dumped, windows_from
@@ -139,6 +139,9 @@ class Recording:
         record = self._tx.look_up([], [(source, key)]).records.get((source, key))
         if record is not None:
             return self._enrolled_before(record, row)
+        if self._tx.enrollment(row.id) is not None:
+            msg = f"id: {row.id!r} is the id of another enrollment"
+            raise ReportError(msg)
         if self._register.rules(self._tx, program).program.bowls:
             row = row._replace(commitment=commitment(self._register.seed(row.id)))
         enrolled = self._register.opened(self._tx, row)

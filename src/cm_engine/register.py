@@ -3,7 +3,7 @@
 import hmac
 from collections.abc import Iterator
 
-from cm_engine.errors import EnrollmentNotFoundError, ProgramNotFoundError, ReportError
+from cm_engine.errors import EnrollmentNotFoundError, ProgramNotFoundError, SecretMissingError
 from cm_engine.ledger.accounts import OFFSET
 from cm_engine.log.correction import latest, shared_then
 from cm_engine.log.fold import folded
@@ -57,17 +57,16 @@ class Register:
     def opened(self, tx: Transaction, row: EnrollmentRow) -> Enrolled:
         """Return an enrollment with its rules, from its row."""
         rules = self.rules(tx, row.program)
-        return Enrolled(row, rules, self.seed(row.id) if rules.program.bowls else b"")
+        return Enrolled(row, rules, self.seed(row.id) if rules.program.bowls and self._secret else b"")
 
     def seed(self, enrollment: str) -> bytes:
         """Return the secret that the prizes of an enrollment are drawn with.
 
         Raises:
-            ReportError: the engine was opened without a secret.
+            SecretMissingError: the engine was opened without a secret.
         """
         if not self._secret:
-            msg = "this program draws prizes: open the engine with a secret, Engine.open(url, secret=...)"
-            raise ReportError(msg)
+            raise SecretMissingError
         return hmac.digest(self._secret, f"cm-engine/seed/{enrollment}".encode(), "sha256")
 
     def stand(self, tx: Transaction, enrolled: Enrolled, row: StandingRow) -> Stand:

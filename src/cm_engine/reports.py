@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
 from cm_engine.errors import ReportError
 from cm_engine.log.encoding import dumped, instant, observed
 from cm_engine.log.history import AMENDED, ASSERTED, OBSERVED, VOIDED
+from cm_engine.program.units import Unit
 from cm_engine.recording import Act
 from cm_engine.rules.state import Evidence, Observation
 
@@ -78,9 +80,17 @@ def act_of_voiding(report: Report, record: int, why: str) -> Act:
     return _act(VOIDED, report, {"of": _number(record), "why": one_line("why", why)})
 
 
-def act_of_assertion(report: Report, unit: str, minor: int, on: date) -> Act:
-    """Return the act that asserts what had been awarded by the end of a day, in minor units."""
-    return _act(ASSERTED, report, {"unit": unit, "awarded": minor, "on": plain_day("on", on)})
+def act_of_assertion(report: Report, unit: Unit, amount: Decimal, on: date) -> Act:
+    """Return the act that asserts what had been awarded by the end of a day.
+
+    Raises:
+        ReportError: the amount is no exact decimal of the unit.
+    """
+    if not isinstance(amount, Decimal) or not unit.fits(amount):
+        msg = f"amount: expected a Decimal with at most {unit.decimals} decimals, got {amount!r}"
+        raise ReportError(msg)
+    digits = unit.plain(unit.minor(amount))
+    return _act(ASSERTED, report, {"unit": unit.name, "awarded": digits, "on": plain_day("on", on)})
 
 
 def _act(kind: str, report: Report, body: dict[str, Any]) -> Act:
@@ -131,7 +141,11 @@ def _time(name: str, time: object) -> str:
     if not isinstance(time, datetime) or time.utcoffset() is None:
         msg = f"{name}: expected an aware time, such as datetime(2026, 1, 5, 9, tzinfo=ZoneInfo(...)), got {time!r}"
         raise ReportError(msg)
-    return instant(time)
+    try:
+        return instant(time)
+    except OverflowError:
+        msg = f"{name}: {time} is beyond the calendar"
+        raise ReportError(msg) from None
 
 
 def plain_day(name: str, day: object) -> str:

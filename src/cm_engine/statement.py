@@ -133,7 +133,8 @@ def _texts(statement: Statement) -> Iterator[str]:
     for line in statement.lines:
         day = f"{line.on:%d %b %Y}" if line.on else ""
         what = f"visit {line.visit}" if line.visit else "event"
-        target = f"{line.target}, " if len({each.target for each in statement.lines}) > 1 else ""
+        several = len({each.target for each in statement.lines if each.target}) > 1
+        target = f"{line.target}, " if several and line.target else ""
         again = f", instead of line {line.corrects}" if line.corrects else ""
         amount = _spoken(statement, line.amounts) or "nothing"
         yield f"{line.number:4}  {day}  {target}{what}{again}: {amount}. {line.sentence}".rstrip()

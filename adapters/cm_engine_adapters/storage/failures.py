@@ -2,6 +2,8 @@
 
 import sqlite3
 
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
 from cm_engine.errors import StorageBusyError, StorageConflictError, StorageError, StorageFullError
 
 CONFLICTS = {"23505", "40001", "40P01"}
@@ -13,6 +15,8 @@ BUSY = {"55P03", "57014", "53300", "57P03"}
 
 SQLITE_CONFLICTS = {sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_UNIQUE}
 SQLITE_FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
+SQLITE_NO_ROOM = {sqlite3.SQLITE_IOERR_WRITE}
+"""What a quota, or a limit on the size of files, comes to."""
 SQLITE_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 PRIMARY = 0xFF
 """The part of SQLite's codes that says which kind of error it is."""
@@ -26,10 +30,12 @@ def failure(error: BaseException) -> StorageError:
 
 def _kind(error: BaseException) -> tuple[type[StorageError], str]:
     code, state = getattr(error, "sqlite_errorcode", None), getattr(error, "sqlstate", None)
+    full = code is not None and (code & PRIMARY in SQLITE_FULL or code in SQLITE_NO_ROOM)
+    busy = code is not None and code & PRIMARY in SQLITE_BUSY
     if code in SQLITE_CONFLICTS or state in CONFLICTS:
         return StorageConflictError, "another writer came first"
-    if (code is not None and code & PRIMARY in SQLITE_FULL) or state in FULL:
+    if full or state in FULL:
         return StorageFullError, "the storage cannot be written, and nothing was; make room or allow writing"
-    if (code is not None and code & PRIMARY in SQLITE_BUSY) or state in BUSY:
+    if busy or state in BUSY or isinstance(error, PoolTimeoutError):
         return StorageBusyError, "others hold the storage, and nothing was written; try again"
     return StorageError, "the storage failed; report the same again with the same key, it is recorded once"

@@ -115,7 +115,8 @@ def _by_itself(connection: Any, _: object) -> None:
 
 def transaction_of(dialect: Dialect) -> type[SqlTransaction]:
     """Return how a dialect's rows are written: as one statement where psycopg takes arrays."""
-    return PostgresTransaction if dialect.driver == "psycopg" else SqlTransaction
+    takes_arrays = dialect.driver == "psycopg" and not dialect.is_async
+    return PostgresTransaction if takes_arrays else SqlTransaction
 
 
 @lru_cache

@@ -370,12 +370,12 @@ class SqlStorage:
             connection.close()
 
     def _give_up(self, connection: Any, error: BaseException) -> None:
-        """Undo what a connection wrote; one that is lost is not used again."""
+        """Undo what a connection wrote; one that is lost is not used again, nor are those that wait beside it."""
         dialect, errors = self.engine.dialect, self._errors
         lost = isinstance(error, errors) and dialect.is_disconnect(error, connection, None)
         with suppress(errors):
             if lost:
-                connection.invalidate(error)
+                self.engine.pool._invalidate(connection, error)  # noqa: SLF001 - as SQLAlchemy's own connections do
             connection.close()
 
     @property

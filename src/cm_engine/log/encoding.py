@@ -72,13 +72,14 @@ def observation_from(body: Mapping[str, Any], on: date | None) -> Observation:
 
 
 def _evidence(fields: Mapping[str, Any]) -> Evidence:
-    lists = {name: tuple(fields.get(name, ())) for name in ("prescribed", "conditions")}
     value = fields.get("value")
-    return Evidence(
-        **{**fields, **lists},
-        panel=tuple((analyte, result) for analyte, result in fields.get("panel", ())),
-        value=None if value is None else Decimal(value),
-    )
+    exact = {
+        "panel": tuple((analyte, result) for analyte, result in fields.get("panel", ())),
+        "prescribed": tuple(fields.get("prescribed", ())),
+        "conditions": tuple(fields.get("conditions", ())),
+        "value": None if value is None else Decimal(value),
+    }
+    return Evidence(**{**fields, **exact})
 
 
 @lru_cache(maxsize=REMEMBERED)

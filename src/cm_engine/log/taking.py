@@ -46,11 +46,10 @@ def taken(turn: Turn, record: RecordRow, body: Mapping[str, Any], log: Callable[
 
 def _refuse_untrue(log: Log, enrolled: Enrolled, body: Mapping[str, Any]) -> None:
     """Refuse a balance that is not what the log comes to."""
-    found = awarded_by(log, body["on"]).get(body["unit"], 0)
+    unit = enrolled.rules.program.unit(body["unit"])
+    found = unit.plain(awarded_by(log, body["on"]).get(unit.name, 0))
     if found != body["awarded"]:
-        unit = enrolled.rules.program.unit(body["unit"])
-        amounts = unit.plain(body["awarded"]), unit.plain(found)
-        raise BalanceError(enrolled.row.id, unit.name, body["on"], *amounts)
+        raise BalanceError(enrolled.row.id, unit.name, body["on"], body["awarded"], found)
 
 
 def _refuse_uncorrectable(log: Log, enrollment: str, number: int) -> None:

@@ -59,8 +59,7 @@ def judge(criterion: Criterion, memory: Memory, measured: Measured) -> Judgement
     """Return whether a value meets a criterion, by the values before it.
 
     Example:
-        >>> from cm_engine.errors import ResultsError
-    from cm_engine.program.evidence import Criterion, Fall
+        >>> from cm_engine.program.evidence import Criterion, Fall
         >>> half = Criterion(fall=Fall(share="0.50", since="baseline"))
         >>> judge(half, Memory(Decimal(4000), (Measured(Decimal(4000), 0),)), Measured(Decimal(2000), 2)).met
         True

@@ -117,7 +117,7 @@ def commitment(seed: bytes) -> str:
 
     Example:
         >>> commitment(b"a seed of 32 bytes, kept secret!")[:16]
-        '5b9a1e1eb2bd6aba'
+        '00f1b0c8928e274c'
     """
     return hashlib.sha256(seed).hexdigest()
 

@@ -68,7 +68,8 @@ def sentence(reason: Reason, words: Words) -> str:
     Example:
         >>> from cm_engine.program.units import unit_named
         >>> from cm_engine.rules.words import WORDS
-        >>> sentence(Earned(unit_named("USD"), run=2, amount=1150, change=150), WORDS["abstinence"])
+        >>> earned = Earned(unit_named("USD"), run=2, amount=1150, change=150, in_a_row=True)
+        >>> sentence(earned, WORDS["abstinence"])
         'Second negative test in a row: $11.50, up $1.50.'
     """
     return _said(reason, words)

@@ -115,10 +115,10 @@ def of_specimen(rules: Rules, specimen: str, evidence: Evidence, on: date | None
 
     Example:
         >>> from cm_engine import catalogue
-        >>> rules = compile_rules(catalogue.program("miedar-prize"))
-        >>> found = of_specimen(rules, "urine", Evidence(panel=(("cocaine", "-"), ("opioids", "+"))))
+        >>> rules = compile_rules(catalogue.program("template-integrated-care"))
+        >>> found = of_specimen(rules, "urine", Evidence(panel=(("cocaine", "-"), ("amphetamine", "+"))))
         >>> [each.target for each in found]
-        ['stimulants', 'other-drugs']
+        ['stimulants']
     """
     looking = [target.name for target in rules.targets if target.evidence.specimen == specimen]
     if not looking:
