@@ -29,7 +29,9 @@ from cm_engine import (
     with_pools,
 )
 from cm_engine.engine import Engine
+from cm_engine.ledger.balances import Balance
 from cm_engine.ports import Clock
+from cm_engine.recorded import Recorded, RecordedDecision
 from cm_engine.register import Register
 from cm_engine.rules.reasons import Refunded, Staked
 from cm_engine.rules.shared import Pool
@@ -256,7 +258,9 @@ class Model:
         found: dict[Pool, Counter[int]] = {}
         for other in self.courses.values():
             for pool, windows in other.own.items():
-                if other.id != course.id and (pool.scope == "fund" or other.participant == course.participant):
+                if other.id != course.id and (
+                    pool.scope == "fund" or other.participant == course.participant
+                ):
                     found.setdefault(pool, Counter()).update(windows)
         return found
 
@@ -268,7 +272,9 @@ class Model:
     def _take(self, course: Course, facts: Mapping[int, Fact]) -> None:
         """Decide everything from scratch, and count what changed by it."""
         told, own, state = self._decided(course, facts)
-        changed = [each for each in told if each not in course.told or told[each].said != course.told[each].said]
+        changed = [
+            each for each in told if each not in course.told or told[each].said != course.told[each].said
+        ]
         gone = [each for each in course.told if each not in told]
         self.courses[course.id] = replace(
             course,
@@ -339,7 +345,10 @@ def _changes(
     """By unit, how much more or less each changed observation is due."""
     found: dict[str, list[tuple[int, int]]] = {}
     for record in changed:
-        was, new = (due_of(course.program, one[record]) if record in one else Counter[str]() for one in (course.told, told))
+        was, new = (
+            due_of(course.program, one[record]) if record in one else Counter[str]()
+            for one in (course.told, told)
+        )
         for unit in {*was, *new}:
             found.setdefault(unit, []).append((record, new[unit] - was[unit]))
     return found
@@ -369,3 +378,77 @@ def previewed(model: Model, course: Course, on: date | None) -> Iterator[tuple[s
         for symbol in "-+oe*r_":
             _, decision = step(course.rules, state, Observation(symbol, on, target.name))
             yield target.name, symbol, decision
+
+
+class Desk:
+    """One enrollment at a clinic's front desk: every act gets a key of its own."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        program: str | Program,
+        *,
+        participant: str = "p-1",
+        start: date = date(2026, 1, 5),
+        zone: str = "",
+    ) -> None:
+        self.engine = engine
+        self.start = start
+        digest = engine.add_program(program)
+        enrolled = engine.enroll(participant=participant, program=digest, start=start, by="nurse", zone=zone)
+        self.id = enrolled.id
+
+    def _call(self, **more: Any) -> dict[str, Any]:
+        key = f"{self.id}/{len(self.engine.history(enrollment=self.id))}"
+        return {"enrollment": self.id, "source": "desk", "key": key, "by": "nurse", **more}
+
+    def observe(self, result: str, on: date | None = None, **more: Any) -> Recorded:
+        """Record an observation on a day."""
+        return self.engine.record(**self._call(result=result, on=on, **more))
+
+    def word(self, word: str) -> list[Recorded]:
+        """Record a word of results, each on the day that the plan expects."""
+        return [self.observe(symbol, self._expected()) for symbol in word]
+
+    def _expected(self) -> date:
+        [row] = self.engine.preview(enrollment=self.id).values()
+        on = row["-"].on
+        assert on is not None
+        return on
+
+    def amend(self, record: int, **more: Any) -> Recorded:
+        """Correct an observation."""
+        return self.engine.amend(**self._call(record=record, why="the laboratory", **more))
+
+    def void(self, record: int) -> Recorded:
+        """Take an observation back."""
+        return self.engine.void(**self._call(record=record, why="by mistake"))
+
+    def assert_awarded(self, amount: str, on: date, **more: Any) -> Recorded:
+        """Assert what had been awarded by the end of a day."""
+        return self.engine.assert_awarded(**self._call(amount=Decimal(amount), on=on, **more))
+
+    def stands(self) -> list[RecordedDecision]:
+        """The decisions that stand, in the order of their days and visits."""
+        latest = {
+            each.record: each for act in self.engine.history(enrollment=self.id) for each in act.decisions
+        }
+        standing = [each for each in latest.values() if each.outcome != "withdrawn"]
+        return sorted(standing, key=lambda each: (each.on or self.start, each.target, each.visit))
+
+    def paid(self, unit: str = "USD") -> list[str]:
+        """What each visit that stands awards, in order."""
+        return [f"{each.awards[unit]}" for each in self.stands()]
+
+    def balance(self, unit: str = "USD", on: date | None = None) -> Balance:
+        """The balance of a unit."""
+        return self.engine.balance(enrollment=self.id, on=on)[unit]
+
+    def places(self, unit: str = "USD") -> dict[str, str]:
+        """Where all of a unit is, without what is 0."""
+        found = self.balance(unit)._asdict()
+        return {name: str(amount) for name, amount in found.items() if name != "unit" and amount}
+
+    def text(self) -> str:
+        """The statement."""
+        return self.engine.statement(enrollment=self.id).text()

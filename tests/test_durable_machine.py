@@ -45,7 +45,9 @@ CLIMB = "escalate: {start: 10, step: 5, ceiling: 25}, reset: {}, recover: {after
 def program(name: str, rest: str, schedule: str = f"{{weeks: 1-6, {CLIMB}}}") -> Program:
     """One target over six weeks, twice a week, unless the rest says otherwise."""
     target = f"targets: {{abstinence: {{behavior: abstinence, schedule: [{schedule}]}}}}"
-    head = f'program: {name}\nversion: "1"\ntitle: {name}\ncurrency: USD\nvisits: [{{weeks: 1-6, per_week: 2}}]'
+    head = (
+        f'program: {name}\nversion: "1"\ntitle: {name}\ncurrency: USD\nvisits: [{{weeks: 1-6, per_week: 2}}]'
+    )
     parts = [head, rest] if "targets:" in rest else [head, target, rest]
     return parse_program("\n".join(parts), name=name)
 
@@ -84,7 +86,9 @@ PROGRAMS = {
         program("fridays", "payout: {when: set days, days: [friday], overpaid: offset}"),
         program("goals", GOALS),
         program("offsetting-goals", GOALS + "payout: {overpaid: offset}\n"),
-        program("drawing", BOWL, "{weeks: 1-6, unit: draw, escalate: {start: 1, step: 1, ceiling: 3}, reset: {}}"),
+        program(
+            "drawing", BOWL, "{weeks: 1-6, unit: draw, escalate: {start: 1, step: 1, ceiling: 3}, reset: {}}"
+        ),
         program("staking", DEPOSIT),
         program("sharing", SHARED),
         program("sharing-too", f"payout: {{overpaid: offset}}\n{SHARED}"),
@@ -179,7 +183,9 @@ class Durable(RuleBasedStateMachine):
         for pick, symbol, offset in rows:
             course = self._course(pick)
             target = course.rules.targets[pick % len(course.rules.targets)].name
-            reports.append((course.id, Observation(symbol, target=target), course.start + timedelta(offset), None))
+            reports.append(
+                (course.id, Observation(symbol, target=target), course.start + timedelta(offset), None)
+            )
         calls = [self._new(enrollment=each, **_seen(seen), on=on) for each, seen, on, _ in reports]
         self._both(
             lambda: self.engine.record_many([Report(**call) for call in calls]),
@@ -329,7 +335,9 @@ class Durable(RuleBasedStateMachine):
         assert sorted(each.record for each in recorded.decisions) == sorted(after.changed)
         assert {each.record for each in recorded.corrected} == set(after.changed) - {about}
         assert (recorded.decision is not None) == (about in after.changed)
-        more = {unit: _handed(of) - _handed(before.books.get(unit, Books())) for unit, of in after.books.items()}
+        more = {
+            unit: _handed(of) - _handed(before.books.get(unit, Books())) for unit, of in after.books.items()
+        }
         assert nonzero(recorded.payable) == nonzero(exact(after.program, more))
 
     def _check(self, course: Course) -> None:
@@ -344,7 +352,9 @@ class Durable(RuleBasedStateMachine):
         statement = self.engine.statement(enrollment=course.id)
         assert [line.number for line in statement.lines] == list(range(1, course.decisions + 1))
         handed = {unit: _handed(books) for unit, books in course.books.items()}
-        found = {unit: _sum(line.amounts.get(unit, Decimal(0)) for line in statement.lines) for unit in handed}
+        found = {
+            unit: _sum(line.amounts.get(unit, Decimal(0)) for line in statement.lines) for unit in handed
+        }
         assert found == exact(course.program, handed)
         if statement.lines:
             assert nonzero(statement.lines[-1].so_far) == nonzero(exact(course.program, handed))
@@ -400,7 +410,9 @@ def _sum(amounts: Any) -> Decimal:
     return sum(amounts, Decimal(0))
 
 
-def _when(course: Course, offset: int, hour: int | None, *, given: bool) -> tuple[date | None, datetime | None]:
+def _when(
+    course: Course, offset: int, hour: int | None, *, given: bool
+) -> tuple[date | None, datetime | None]:
     """A day, or a moment in the clinic's zone, or a moment that counts for the day before."""
     day = course.start + timedelta(offset)
     if hour is None:
@@ -431,5 +443,3 @@ class TestInMemory(Durable.TestCase):  # type: ignore[misc, name-defined]  # mad
 
 class TestInSqlite(DurableInSqlite.TestCase):  # type: ignore[misc, name-defined]  # made by Hypothesis
     settings = _settings(15)
-
-

