@@ -8,7 +8,7 @@ STAMP := .venv/installed
 .PHONY: help install demo test lint format bench clean
 
 help:
-	@echo "make demo     decide a small cohort and show every reason"
+	@echo "make demo     decide a small cohort and show every reason, then keep it in a database"
 	@echo "make test     run all tests"
 	@echo "make lint     formatting, style, types, import contracts"
 	@echo "make bench    measure speed; prints a table, writes bench/results.json"
@@ -25,6 +25,7 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: $(STAMP)
 	@$(BIN)/python examples/cohort.py
+	@$(BIN)/python examples/durable.py
 
 test: $(STAMP)
 	$(BIN)/python -m pytest

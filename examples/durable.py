@@ -64,10 +64,9 @@ def main(url: str) -> None:
         again = engine.record_many(reports(enrollments))
         print(f"Enrolled {len(enrollments)}, recorded {len(recorded)} results; reported once more, ", end="")
         print(f"{sum(each.replayed for each in again)} were known already.")
-        first = next(iter(enrollments.values()))
-        amend(engine, first)
+        amend(engine, enrollments["p-102"])
         print()
-        print(engine.statement(enrollment=first.id).text())
+        print(engine.statement(enrollment=enrollments["p-102"].id).text())
         found = engine.verify()
         print(
             f"Audit: {found.enrollments} enrollments, {found.records} acts, {found.decisions} decisions: ",

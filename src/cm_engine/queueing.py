@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Lock
 
 from cm_engine.errors import CmEngineError
@@ -12,13 +12,20 @@ TOGETHER = 256
 """As many acts are written in one transaction."""
 
 
+def _taken() -> Lock:
+    lock = Lock()
+    lock.acquire()
+    return lock
+
+
 @dataclass(slots=True, eq=False)
 class _Waiting:
-    """An act in the queue, and what it led to."""
+    """An act in the queue, and what it led to; its thread is woken when that is known, or when it is to write."""
 
     act: Act
     done: Done | None = None
     error: BaseException | None = None
+    asleep: Lock = field(default_factory=_taken)
 
     @property
     def is_over(self) -> bool:
@@ -33,7 +40,7 @@ class _Waiting:
 
 
 class Queue:
-    """Write acts of many threads; whoever comes first writes for all who wait by then.
+    """Write acts of many threads: who comes first writes for all who wait by then, and the next of them goes on.
 
     An act that is refused is refused alone: the others of its transaction are then written one by one.
     """
@@ -41,35 +48,59 @@ class Queue:
     def __init__(self, write: Callable[[Sequence[Act]], list[Done]]) -> None:
         self._write = write
         self._queue: deque[_Waiting] = deque()
-        self._writing = Lock()
+        self._is_writing = False
+        self._door = Lock()
 
     def take(self, act: Act) -> Done:
         """Return what an act led to, once it is written."""
         mine = _Waiting(act)
-        self._queue.append(mine)
-        while not mine.is_over:
-            with self._writing:
-                if not mine.is_over:
-                    self._write_all(self._next())
+        if not self._is_first(mine):
+            mine.asleep.acquire()
+        if not mine.is_over:
+            try:
+                self._write_all(self._next())
+            finally:
+                self._wake_next()
         return mine.result()
 
+    def _is_first(self, mine: _Waiting) -> bool:
+        """Stand in the queue, and tell whether nobody writes, so that it is one's own turn."""
+        with self._door:
+            self._queue.append(mine)
+            first, self._is_writing = not self._is_writing, True
+        return first
+
     def _next(self) -> list[_Waiting]:
-        found: list[_Waiting] = []
-        while self._queue and len(found) < TOGETHER:
-            found.append(self._queue.popleft())
-        return found
+        with self._door:
+            return [self._queue.popleft() for _ in range(min(TOGETHER, len(self._queue)))]
+
+    def _wake_next(self) -> None:
+        """Let the next who waits write, if there is one."""
+        with self._door:
+            self._is_writing = bool(self._queue)
+            if self._queue:
+                self._queue[0].asleep.release()
 
     def _write_all(self, together: list[_Waiting]) -> None:
+        """Write acts; each thread is woken as soon as what its act led to is known."""
         try:
-            for waiting, done in zip(together, self._write([each.act for each in together]), strict=True):
-                waiting.done = done
+            found = self._write([each.act for each in together])
         except CmEngineError as error:
-            if len(together) == 1:
-                together[0].error = error
+            if len(together) > 1:
+                for waiting in together:
+                    self._write_all([waiting])
                 return
-            for waiting in together:
-                self._write_all([waiting])
+            _end(together[0], error=error)
         except BaseException as error:
             for waiting in together:
-                waiting.error = waiting.error or (None if waiting.done else error)
+                _end(waiting, error=error)
             raise
+        else:
+            for waiting, done in zip(together, found, strict=True):
+                _end(waiting, done)
+
+
+def _end(waiting: _Waiting, done: Done | None = None, error: BaseException | None = None) -> None:
+    """Tell a thread what its act led to."""
+    waiting.done, waiting.error = done, error
+    waiting.asleep.release()

@@ -223,8 +223,8 @@ class Recording:
         """Decide an act: in order from where the enrollment stands, or with the whole log anew."""
         enrolled = desk.enrolled
         others = self._others(desk) if enrolled.rules.shares else {}
-        log = partial(self._log, desk)
-        written = taken(Turn(enrolled, desk.stand, desk.number, others), record, body, log)
+        turn = Turn(enrolled, desk.stand, desk.number, others)
+        written = taken(turn, record, body, partial(self._log, desk))
         if enrolled.rules.shares:
             together = summed(others, written.stand.own)
             self._pools |= {pool_key(enrolled, pool): windows for pool, windows in together.items()}

@@ -1,10 +1,9 @@
 """What a caller reports, looked at before anything is written: complete, aware of its zone, and attributed."""
 
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from cm_engine.errors import ReportError
 from cm_engine.log.encoding import dumped, instant, observed
@@ -18,8 +17,7 @@ AHEAD = timedelta(days=1)
 """How far a clock may be behind the one that a time of collection was read from."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Report(NamedTuple):
     """One observation to record, or an event.
 
     Attributes:

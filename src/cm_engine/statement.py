@@ -137,6 +137,7 @@ def _texts(statement: Statement) -> Iterator[str]:
         target = f"{line.target}, " if several and line.target else ""
         again = f", instead of line {line.corrects}" if line.corrects else ""
         amount = _spoken(statement, line.amounts) or "nothing"
+        amount = f"{amount} more" if line.corrects else amount
         yield f"{line.number:4}  {day}  {target}{what}{again}: {amount}. {line.sentence}".rstrip()
     for unit, of in statement.balances.items():
         yield f"In all {_spoken(statement, {unit: of.awarded}) or 'nothing'} awarded{_where(statement, of)}"
