@@ -6,10 +6,11 @@ given, and what a correction takes away is owed less, borne by the program, or t
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -19,6 +20,7 @@ from cm_engine import (
     Decision,
     Observation,
     Program,
+    ResultsError,
     Rules,
     State,
     compile_rules,
@@ -109,7 +111,6 @@ class Course:
     decisions: int = 0
     ever: frozenset[int] = frozenset()
     changed: tuple[int, ...] = ()
-    moved: bool = False
 
     @property
     def program(self) -> Program:
@@ -240,8 +241,7 @@ class Model:
         about = about._replace(target=seen.target or was.seen.target)
         days = (on, at) if on or at else (was.on, was.at)
         fact = Fact(record, about, *days)
-        moved = fact.day(course.zone) != was.day(course.zone)
-        self._take(replace(course, moved=course.moved or moved), {**course.facts, record: fact})
+        self._take(course, {**course.facts, record: fact})
 
     def void(self, id_: str, record: int) -> None:
         """Take an observation back."""
@@ -290,13 +290,14 @@ class Model:
         )
 
     def _decided(self, course: Course, facts: Mapping[int, Fact]) -> tuple[dict[int, Told], Kept, State]:
-        """What is decided on observations, each with what others had received when it was recorded."""
+        """What is decided on observations: those before the change with what others had received then."""
         now, told = self.others(course), dict[int, Told]()
+        untouched = _untouched(course.ordered(course.facts), course.ordered(facts))
         state = initial_state(course.rules, course.start)
         own: dict[Pool, Counter[int]] = {}
         bowls = self._full_bowls(course)
         for fact in course.ordered(facts):
-            others = course.told[fact.record].others if fact.record in course.told else now
+            others = course.told[fact.record].others if fact.record in untouched else now
             state = _with(course.rules, state, others, own)
             seen = fact.seen._replace(on=fact.day(course.zone))
             state, decision = step(course.rules, state, seen)
@@ -311,6 +312,14 @@ class Model:
         names = course.program.bowls
         seed = self._register.seed(course.id) if names else b""
         return prizes.Bowls({name: prizes.full_bowl(course.program, name) for name in names}, seed)
+
+
+def _untouched(before: Iterable[Fact], after: Iterable[Fact]) -> set[int]:
+    """The observations before the first that an act changes."""
+    return {
+        fact.record
+        for fact, _ in takewhile(lambda pair: pair[0] == pair[1], zip(before, after, strict=False))
+    }
 
 
 def _with(rules: Rules, state: State, others: Kept, own: Kept) -> State:
@@ -369,15 +378,18 @@ def stake(state: State) -> int:
     return state.stake or 0
 
 
-def previewed(model: Model, course: Course, on: date | None) -> Iterator[tuple[str, str, Decision]]:
-    """What each next result of each target would lead to."""
-    state = model.state(course)
+def previewed(model: Model, course: Course, on: date | None) -> dict[str, dict[str, Decision]]:
+    """What each next result of each target would lead to; nothing of a target that has none."""
+    state, found = model.state(course), dict[str, dict[str, Decision]]()
     for target in course.rules.targets:
-        if state.tracks[target.index].visits == len(target.visits):
-            continue
-        for symbol in "-+oe*r_":
-            _, decision = step(course.rules, state, Observation(symbol, on, target.name))
-            yield target.name, symbol, decision
+        try:
+            found[target.name] = {
+                symbol: step(course.rules, state, Observation(symbol, on, target.name))[1]
+                for symbol in "-+oe*r_"
+            }
+        except ResultsError:
+            found[target.name] = {}
+    return found
 
 
 class Desk:
@@ -440,9 +452,13 @@ class Desk:
         """What each visit that stands awards, in order."""
         return [f"{each.awards[unit]}" for each in self.stands()]
 
-    def balance(self, unit: str = "USD", on: date | None = None) -> Balance:
+    def balance(self, unit: str = "USD") -> Balance:
         """The balance of a unit."""
-        return self.engine.balance(enrollment=self.id, on=on)[unit]
+        return self.engine.balance(enrollment=self.id)[unit]
+
+    def awarded(self, on: date) -> Decimal:
+        """What had been awarded by the end of a day."""
+        return self.engine.statement(enrollment=self.id, until=on).awarded["USD"]
 
     def places(self, unit: str = "USD") -> dict[str, str]:
         """Where all of a unit is, without what is 0."""

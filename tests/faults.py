@@ -67,6 +67,7 @@ PROGRAMS = {
     for each in (
         program("climbing", "payout: {when: at once, overpaid: offset}"),
         program("sharing", "limits: [{amount: 40, per: calendar year, payer: county, crossing: truncate}]"),
+        program("funded", "limits: [{amount: 60, per: calendar year, fund: grant, crossing: truncate}]"),
         program("drawing", BOWL, unit="unit: draw, "),
     )
 }

@@ -13,7 +13,13 @@ from sqlalchemy import create_engine, text
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 ENROLLED = {"participant": "p-104", "start": "2026-01-05", "by": "nurse-7"}
-VISIT = {"result": "-", "collected_at": "2026-01-05T09:30:00-08:00", "key": "udt-1", "by": "nurse-7", "note": "well"}
+VISIT = {
+    "result": "-",
+    "collected_at": "2026-01-05T09:30:00-08:00",
+    "key": "udt-1",
+    "by": "nurse-7",
+    "note": "well",
+}
 
 
 def run(script: str, *arguments: str) -> str:
@@ -72,7 +78,9 @@ def test_a_visit_is_answered_with_the_award_and_its_reasons(client: TestClient, 
         "replayed": False,
     }
     assert notes(tmp_path) == [("well",)]
-    assert client.get(f"/enrollments/{enrollment}/next").json()["stimulants"]["-"].startswith("Second negative")
+    assert (
+        client.get(f"/enrollments/{enrollment}/next").json()["stimulants"]["-"].startswith("Second negative")
+    )
 
 
 def test_a_visit_sent_twice_is_recorded_once_with_one_note(client: TestClient, tmp_path: Path) -> None:

@@ -252,16 +252,13 @@ def _checked_hash(where: str, row: RecordRow | DecisionRow, head: str) -> str:
 def _check_fold(enrolled: Enrolled, stored: _Stored) -> Stand:
     """Take every act again, and compare what it leads to."""
     stand = first_stand(enrolled.rules, start_of(enrolled))
-    shared = {row.observation: row.shared for row in reversed(stored.decisions)}
     decisions: list[DecisionRow] = []
     entries: list[EntryRow] = []
     payouts: list[PayoutRow] = []
     for seq, record in enumerate(stored.records):
         log = Log(stored.records[:seq], decisions, entries)
-        others = pools_from(shared.get(seq, ""))
-        body = json.loads(record.body)
-        turn = Turn(enrolled, stand, len(decisions), others)
-        written = taken(turn, record, body, partial(_same, log))
+        turn = Turn(enrolled, stand, len(decisions), pools_from(record.shared))
+        written = taken(turn, record, json.loads(record.body), partial(_same, log))
         known = [row for row in stored.decisions if row.record == seq]
         _compare_decisions(known, written.decisions)
         decisions += known

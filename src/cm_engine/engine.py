@@ -18,6 +18,7 @@ from cm_engine.opening import open_storage
 from cm_engine.ports import Clock, Storage, Transaction
 from cm_engine.previewing import Preview, previews
 from cm_engine.program import Program, canonical, digest, load_program
+from cm_engine.program.checks.base import awarded
 from cm_engine.program.units import Unit
 from cm_engine.queueing import Queue
 from cm_engine.recorded import Enrollment, Recorded
@@ -381,10 +382,10 @@ class Engine:
         return previews(enrolled, stand, others, on)
 
     def statement(self, *, enrollment: str, until: date | None = None) -> Statement:
-        """Return all decisions of an enrollment with what each added, and its balances.
+        """Return all decisions of an enrollment with what each added, what was awarded, and where it all is now.
 
         Args:
-            until: the last day that counts; left out, all of them.
+            until: the last day that counts for lines and for what was awarded; left out, all of them.
 
         Raises:
             EnrollmentNotFoundError: there is no such enrollment.
@@ -393,16 +394,13 @@ class Engine:
             enrolled = self._register.opened(tx, _found(tx, enrollment))
             return statement_of(enrolled, whole_log(tx, enrollment), until)
 
-    def balance(self, *, enrollment: str, on: date | None = None) -> Mapping[str, Balance]:
-        """Return what was awarded and where it is, by unit: derived from the postings each time.
-
-        Args:
-            on: by the end of this day; left out, by now.
+    def balance(self, *, enrollment: str) -> Mapping[str, Balance]:
+        """Return what was awarded and where it is now, by unit: derived from the postings each time.
 
         Raises:
             EnrollmentNotFoundError: there is no such enrollment.
         """
-        return self.statement(enrollment=enrollment, until=on).balances
+        return self.statement(enrollment=enrollment).balances
 
     def history(self, *, enrollment: str) -> tuple[Recorded, ...]:
         """Return every act on an enrollment, with the decisions that it led to, in order; nothing is left out.
@@ -472,15 +470,16 @@ def _loaded(program: str | PathLike[str]) -> Program:
 
 
 def _unit(program: Program, name: str) -> Unit:
-    try:
-        return program.unit(name or None)
-    except KeyError:
-        msg = (
-            f"unit: the program awards no {name!r}"
-            if name
-            else "unit: the program has no currency; say which unit"
-        )
-        raise ReportError(msg) from None
+    """Return a unit that the program awards, or its currency."""
+    units = {unit.name: unit for unit in awarded(program).values()}
+    if program.currency:
+        units[program.currency] = program.unit(None)
+    asked = name or program.currency or ""
+    if asked not in units:
+        wrong = f"the program awards no {name!r}" if name else "the program has no currency; say which unit"
+        msg = f"unit: {wrong} (known: {', '.join(units)})"
+        raise ReportError(msg)
+    return units[asked]
 
 
 def _found(tx: Transaction, enrollment: str) -> EnrollmentRow:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import date
 
-from cm_engine.errors import ResultsError
+from cm_engine.errors import PlanExceededError, ResultsError
 from cm_engine.log.fold import Others, summed
 from cm_engine.log.stand import Enrolled, Stand
 from cm_engine.program.values import OUTCOMES
@@ -38,6 +38,8 @@ def previews(enrolled: Enrolled, stand: Stand, others: Others, on: date | None) 
     for target in rules.targets:
         try:
             found[target.name] = _of_target(rules, state, target.name, on)
+        except PlanExceededError:
+            found[target.name] = {}
         except ResultsError as error:
             found[target.name] = {}
             refused.append(error)

@@ -10,7 +10,7 @@ from cm_engine.enrolling import program_called
 from cm_engine.errors import EnrollmentNotFoundError, KeyConflictError, ReportError, StorageConflictError
 from cm_engine.log.chain import GENESIS, hash_of
 from cm_engine.log.correction import Log
-from cm_engine.log.encoding import dumped, windows_from
+from cm_engine.log.encoding import dumped, pools_text, windows_from
 from cm_engine.log.fold import Others, Turn, Written, summed
 from cm_engine.log.history import ENROLLED
 from cm_engine.log.rows import (
@@ -159,7 +159,7 @@ class Recording:
         return Done(self._register.enrolled(self._tx, record.enrollment), record, (), (), replayed=True)
 
     def _added(self, desk: _Desk, act: Act) -> Done:
-        record = self._record(desk, act)
+        record = self._record(desk, act, {})
         desk.add(record, Written((), (), (), desk.stand))
         self._write()
         return Done(desk.enrolled, record, (), ())
@@ -174,8 +174,9 @@ class Recording:
         if known := self._replayed(act):
             return known
         desk = self._desk(act.enrollment)
-        record = self._record(desk, act)
-        written = self._written(desk, record, act.body)
+        others = self._others(desk) if desk.enrolled.rules.shares else {}
+        record = self._record(desk, act, others)
+        written = self._written(desk, record, act.body, others)
         desk.add(record, written)
         done = Done(desk.enrolled, record, written.decisions, written.entries)
         self._done[act.source, act.key] = done
@@ -212,17 +213,16 @@ class Recording:
             )
         return self._desks[enrollment]
 
-    def _record(self, desk: _Desk, act: Act) -> RecordRow:
+    def _record(self, desk: _Desk, act: Act, others: Others) -> RecordRow:
         """Return the row of an act, with its hash; no act is recorded before the one it follows."""
         now = max(self._now, desk.recorded_at)
         enrollment, kind, source, key, actor, _, text = act
-        fields = (enrollment, desk.seq + 1, kind, source, key, actor, now, text)
+        fields = (enrollment, desk.seq + 1, kind, source, key, actor, now, text, pools_text(others))
         return RecordRow(*fields, hash_of(fields, desk.head))
 
-    def _written(self, desk: _Desk, record: RecordRow, body: Mapping[str, Any]) -> Written:
+    def _written(self, desk: _Desk, record: RecordRow, body: Mapping[str, Any], others: Others) -> Written:
         """Decide an act: in order from where the enrollment stands, or with the whole log anew."""
         enrolled = desk.enrolled
-        others = self._others(desk) if enrolled.rules.shares else {}
         turn = Turn(enrolled, desk.stand, desk.number, others)
         written = taken(turn, record, body, partial(self._log, desk))
         if enrolled.rules.shares:

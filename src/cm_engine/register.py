@@ -2,10 +2,11 @@
 
 import hmac
 from collections.abc import Iterator
+from functools import partial
 
 from cm_engine.errors import EnrollmentNotFoundError, ProgramNotFoundError, SecretMissingError
 from cm_engine.ledger.accounts import OFFSET
-from cm_engine.log.correction import latest, shared_then
+from cm_engine.log.correction import Log, latest, shared_then
 from cm_engine.log.fold import folded
 from cm_engine.log.history import standing_observations
 from cm_engine.log.rows import EnrollmentRow, StandingRow
@@ -99,11 +100,11 @@ def _first(kept: dict[str, Enrolled] | dict[str, Stand], number: int) -> Iterato
 def refolded(tx: Transaction, enrolled: Enrolled) -> Stand:
     """Return where an enrollment stands, from its whole log."""
     enrollment = enrolled.row.id
-    seen = standing_observations(tx.records(enrollment), enrolled.row.zone)
-    shared = shared_then(latest(tx.decisions(enrollment)), {})
-    stand, _ = folded(enrolled, seen, start_of(enrolled), shared)
+    log = Log(tx.records(enrollment), tx.decisions(enrollment), tx.entries(enrollment))
+    former, seen = latest(log.decisions), standing_observations(log.records, enrolled.row.zone)
+    stand, _ = folded(enrolled, seen, start_of(enrolled), partial(shared_then, log, former))
     offset: dict[str, int] = {}
-    for entry in tx.entries(enrollment):
+    for entry in log.entries:
         moved = entry.amount * ((entry.debit == OFFSET) - (entry.credit == OFFSET))
         offset[entry.unit] = offset.get(entry.unit, 0) + moved
     return stand._replace(offset={unit: amount for unit, amount in offset.items() if amount})

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from cm_engine.ledger.accounts import PAYABLE, Posting
 from cm_engine.ledger.balances import Balance, balance, sums
-from cm_engine.log.correction import Log
+from cm_engine.log.correction import Log, awarded_by, latest
 from cm_engine.log.rows import DecisionRow, EntryRow
 from cm_engine.log.stand import Enrolled
 from cm_engine.program.units import Unit
@@ -46,8 +46,10 @@ class Statement:
 
     Attributes:
         title: of the program.
+        until: the last day that counts, None for all.
         lines: in the order in which they were decided.
-        balances: by the name of the unit.
+        awarded: by the decisions that stand for the days up to then, by unit.
+        balances: where everything is now, by unit.
         units: that amounts are in, by their name.
     """
 
@@ -55,7 +57,9 @@ class Statement:
     participant: str
     title: str
     start: date
+    until: date | None
     lines: tuple[Line, ...]
+    awarded: Mapping[str, Decimal]
     balances: Mapping[str, Balance]
     units: Mapping[str, Unit]
 
@@ -70,21 +74,25 @@ def statement_of(enrolled: Enrolled, log: Log, until: date | None) -> Statement:
     Args:
         enrolled: the enrollment.
         log: all its rows.
-        until: the last day that counts; None is all of them.
+        until: the last day that counts for lines and for what was awarded; None is all of them.
     """
-    last = until.isoformat() if until else ""
-    decisions = [row for row in log.decisions if not last or row.day <= last]
-    numbers = {row.number for row in decisions}
-    entries = [row for row in log.entries if row.number in numbers]
-    row = enrolled.row
+    row, unit = enrolled.row, enrolled.rules.program.unit
+    last = until.isoformat() if until else date.max.isoformat()
+    days = {observation: decision.day for observation, decision in latest(log.decisions).items()}
+    found = balances(enrolled, log.entries)
+    so_far = awarded_by(enrolled, log, last)
     return Statement(
         row.id,
         row.participant,
         enrolled.rules.program.title,
         date.fromisoformat(row.start),
-        tuple(_lines(enrolled, decisions, entries)),
-        found := balances(enrolled, entries),
-        {name: enrolled.rules.program.unit(name) for name in found},
+        until,
+        tuple(
+            _lines(enrolled, [each for each in log.decisions if days[each.observation] <= last], log.entries)
+        ),
+        {name: unit(name).decimal(so_far.get(name, 0)) for name in found},
+        found,
+        {name: unit(name) for name in found},
     )
 
 
@@ -136,11 +144,11 @@ def _texts(statement: Statement) -> Iterator[str]:
         several = len({each.target for each in statement.lines if each.target}) > 1
         target = f"{line.target}, " if several and line.target else ""
         again = f", instead of line {line.corrects}" if line.corrects else ""
-        amount = _spoken(statement, line.amounts) or "nothing"
-        amount = f"{amount} more" if line.corrects else amount
+        amount = f"{_spoken(statement, line.amounts) or 'nothing'}{' more' if line.corrects else ''}"
         yield f"{line.number:4}  {day}  {target}{what}{again}: {amount}. {line.sentence}".rstrip()
-    for unit, of in statement.balances.items():
-        yield f"In all {_spoken(statement, {unit: of.awarded}) or 'nothing'} awarded{_where(statement, of)}"
+    for unit, total in statement.awarded.items():
+        by = f" by {statement.until:%d %b %Y}" if statement.until else ""
+        yield f"In all {_spoken(statement, {unit: total}) or 'nothing'} awarded{by}{_where(statement, unit)}"
 
 
 def _spoken(statement: Statement, amounts: Mapping[str, Decimal]) -> str:
@@ -148,12 +156,12 @@ def _spoken(statement: Statement, amounts: Mapping[str, Decimal]) -> str:
     return " and ".join(unit.spoken(unit.minor(amount)) for unit, amount in found)
 
 
-def _where(statement: Statement, of: Balance) -> str:
-    """Return where an amount is, in words."""
-    places = {name: amount for name, amount in of._asdict().items() if name not in {"unit", "awarded"}}
+def _where(statement: Statement, unit: str) -> str:
+    """Return where the amounts of a unit are now, in words."""
+    places = statement.balances[unit]._asdict()
     told = (
-        f"{_spoken(statement, {of.unit: amount})} {name.replace('_', ' ')}"
+        f"{_spoken(statement, {unit: amount})} {name.replace('_', ' ')}"
         for name, amount in places.items()
-        if amount
+        if name not in {"unit", "awarded"} and amount
     )
     return "".join(f"; {each}" for each in told)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from threading import RLock
-from typing import Self
+from typing import Any, Self
 
 from cm_engine.errors import StorageConflictError, StorageError
 from cm_engine.log.rows import (
@@ -183,7 +183,7 @@ class MemoryTransaction:
 
     def counts(self) -> dict[str, int]:
         """Return how many rows there are of each kind."""
-        lists = {
+        lists: dict[str, dict[str, Any]] = {
             "records": self._records,
             "decisions": self._decisions,
             "entries": self._entries,

@@ -1,9 +1,11 @@
 """SQLite: the embedded default; one file, write-ahead log, every commit on the disk before it is said to be done."""
 
 import json
+import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import RLock
+from time import monotonic, sleep
 from typing import Any
 
 from sqlalchemy import Engine, event
@@ -15,6 +17,7 @@ from cm_engine_adapters.storage.tables import PREFIX
 
 BUSY_SECONDS = 30.0
 """As long is waited for other processes that write."""
+BUSY_PAUSE = 0.005
 
 
 class SqliteTransaction(SqlTransaction):
@@ -78,5 +81,18 @@ class SqliteStorage(SqlStorage):
 def _durable(connection: Any, _: object) -> None:
     """Have no transaction begun behind our back, and every commit on the disk."""
     connection.isolation_level = None
-    connection.execute("PRAGMA journal_mode = WAL")
+    _log_ahead(connection, until=monotonic() + BUSY_SECONDS)
     connection.execute("PRAGMA synchronous = FULL")
+
+
+def _log_ahead(connection: Any, until: float) -> None:
+    """Have a write-ahead log; SQLite itself does not wait for others who change a new file to it at this moment."""
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or monotonic() > until:
+                raise
+            sleep(BUSY_PAUSE)
+        else:
+            return

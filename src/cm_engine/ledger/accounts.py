@@ -17,7 +17,8 @@ balance of an account is its credits less its debits:
 | `deposit` | what is held of it |
 | `forfeited` | what lapses took of it |
 
-Awarded = owed + in flight + issued + expired + drawn + absorbed + offset, in every unit.
+In every unit they add up to 0: what was awarded and paid in is owed, in flight, issued, expired, drawn, held as a deposit
+or forfeited, less what was given too much.
 """
 
 from collections.abc import Mapping

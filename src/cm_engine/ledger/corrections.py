@@ -1,7 +1,7 @@
 """What a correction posts: the differences, without ever taking back what a participant has been given."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from cm_engine.ledger.accounts import ABSORBED, BEARS, IN_FLIGHT, OFFSET, OWED, PAYABLE, Posting
@@ -10,28 +10,32 @@ from cm_engine.ledger.postings import Postings, less
 Key = tuple[str, str, str]
 """The account that is debited, the one that is credited, and the unit."""
 
+Apart = dict[int, Counter[Key]]
+"""What is to be posted for each observation: more than before, or less than 0."""
+
 
 class Books(NamedTuple):
     """What a correction may settle with, in minor units.
 
     Attributes:
         owed: what is owed of each unit, and not given yet.
-        absorbed: what the program bore for each observation and unit.
+        absorbed: what the program bore, by observation, account that was spared, and unit.
         offset: what is still to be taken off later awards.
     """
 
     owed: Mapping[str, int]
-    absorbed: Mapping[tuple[int, str], int]
+    absorbed: Mapping[tuple[int, str, str], int]
     offset: Mapping[str, int]
 
 
 def books(entries: Iterable[tuple[int, Posting]]) -> Books:
     """Return what may be settled with, from all postings so far, each with its observation."""
-    owed, offset, absorbed = Counter[str](), Counter[str](), Counter[tuple[int, str]]()
+    owed, offset, absorbed = Counter[str](), Counter[str](), Counter[tuple[int, str, str]]()
     for observation, (debit, credit, unit, amount) in entries:
         owed[unit] += amount * ((credit == OWED) - (debit == OWED))
         offset[unit] += amount * ((debit == OFFSET) - (credit == OFFSET))
-        absorbed[observation, unit] += amount * ((debit == ABSORBED) - (credit == ABSORBED))
+        absorbed[observation, credit, unit] += amount * (debit == ABSORBED)
+        absorbed[observation, debit, unit] -= amount * (credit == ABSORBED)
     return Books(owed, absorbed, offset)
 
 
@@ -40,9 +44,9 @@ def differences(
 ) -> dict[int, Postings]:
     """Return what is posted for each observation that is decided anew.
 
-    What is owed and not given yet is simply no longer owed. What was given stays given: more for one observation
-    makes up for less of another; the program bears the rest, or takes it off later awards; and an award that comes
-    back by a later correction first makes up for what the program bore for it. Keeps INV-14.
+    An award that comes back first makes up for what the program bore for it. What was given stays given: more for one
+    observation makes up for less of another, and nothing is posted for either. What is owed and not given yet is simply
+    no longer owed. Of the rest, the program bears what was given too much, or takes it off later awards. Keeps INV-14.
 
     Args:
         changes: each observation with what its former decision was due, and what its new one is.
@@ -50,46 +54,59 @@ def differences(
         overpaid: absorbed or offset, as the program says.
     """
     apart = {observation: _difference(former, new) for observation, former, new in changes}
-    bears, owed = BEARS[overpaid], Counter(so_far.owed)
-    given: Mapping[str, int] = _given_too_much(apart.values()) + Counter(so_far.offset)
-    posted: dict[int, Postings] = {}
+    back = {observation: _borne_before(observation, each, so_far) for observation, each in apart.items()}
+    for observation, posting in _evened_out(apart):
+        back[observation].append(posting)
+    more, owed, offset = {}, Counter(so_far.owed), so_far.offset
     for observation, difference in apart.items():
-        posted[observation], given = _more(observation, difference, so_far, given, bears)
-    for _, credit, unit, amount in (each for postings in posted.values() for each in postings):
-        owed[unit] += amount * (credit == OWED)
+        more[observation], offset = less(_more(difference), offset)
+        for posting in more[observation]:
+            owed[posting.unit] += posting.amount * (posting.credit == OWED)
     return {
-        observation: (*posted[observation], *_less(difference, owed, bears))
+        observation: (*back[observation], *more[observation], *_less(difference, owed, BEARS[overpaid]))
         for observation, difference in apart.items()
     }
 
 
-def _difference(former: Postings, new: Postings) -> dict[Key, int]:
+def _difference(former: Postings, new: Postings) -> Counter[Key]:
     apart = Counter[Key]()
     for sign, postings in ((1, new), (-1, former)):
         for debit, credit, unit, amount in postings:
             apart[debit, credit, unit] += sign * amount
-    return {key: amount for key, amount in apart.items() if amount}
+    return apart
 
 
-def _given_too_much(apart: Iterable[Mapping[Key, int]]) -> Counter[str]:
-    """Return what is out of the program's hands by now, and should not be, by unit."""
-    found = Counter[str]()
-    for difference in apart:
-        for (_, credit, unit), amount in difference.items():
-            found[unit] += -amount if credit == IN_FLIGHT and amount < 0 else 0
+def _borne_before(observation: int, difference: Counter[Key], so_far: Books) -> list[Posting]:
+    """Return what makes up for what the program bore for an observation, and take it off what is to be posted."""
+    found: list[Posting] = []
+    for (debit, credit, unit), amount in difference.items():
+        borne = min(amount, so_far.absorbed.get((observation, debit, unit), 0)) if credit in PAYABLE else 0
+        if borne > 0:
+            difference[debit, credit, unit] -= borne
+            found.append(Posting(debit, ABSORBED, unit, borne))
     return found
 
 
-def _more(
-    observation: int, difference: Mapping[Key, int], so_far: Books, given: Mapping[str, int], bears: str
-) -> tuple[Postings, Mapping[str, int]]:
-    """Return what is posted beyond the former decision, and what is still given too much."""
-    found: list[Posting] = []
-    for (debit, credit, unit), amount in difference.items():
-        if amount > 0:
-            borne = min(amount, max(0, so_far.absorbed[observation, unit])) if credit in PAYABLE else 0
-            found += _posting(debit, ABSORBED, unit, borne) + _posting(debit, credit, unit, amount - borne)
-    return less(tuple(found), given, bears)
+def _evened_out(apart: Apart) -> Iterator[tuple[int, Posting]]:
+    """Let more for one observation make up for less of another, whichever account it came from.
+
+    Nothing is posted where both came from one account; else what the one owes the other.
+    """
+    keys = sorted({key for difference in apart.values() for key in difference if key[1] == IN_FLIGHT})
+    more = [(observation, key) for observation in apart for key in keys if apart[observation][key] > 0]
+    fewer = [(observation, key) for observation in apart for key in keys if apart[observation][key] < 0]
+    pairs = [(one, other) for one in more for other in fewer if one[1][2] == other[1][2]]
+    for (observation, key), (other, its) in sorted(pairs, key=lambda pair: pair[0][1] != pair[1][1]):
+        even = min(apart[observation][key], -apart[other][its])
+        if even > 0:
+            apart[observation][key] -= even
+            apart[other][its] += even
+            if key != its:
+                yield observation, Posting(key[0], its[0], key[2], even)
+
+
+def _more(difference: Mapping[Key, int]) -> Postings:
+    return tuple(Posting(*key, amount) for key, amount in difference.items() if amount > 0)
 
 
 def _less(difference: Mapping[Key, int], owed: Counter[str], bears: str) -> list[Posting]:

@@ -1,10 +1,10 @@
 """What corrects the past: amendments, withdrawals and results that come late decide the whole log again."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from cm_engine.errors import RulesChangedError
+from cm_engine.errors import CorrectionError, RulesChangedError
 from cm_engine.ledger.accounts import FUND, OFFSET, Posting
 from cm_engine.ledger.corrections import books, differences
 from cm_engine.ledger.postings import Postings, due
@@ -36,35 +36,52 @@ class Change(NamedTuple):
     new: Postings
 
 
-def redecide(enrolled: Enrolled, log: Log, record: RecordRow, start: State, others: Others) -> Written:
+def redecide(enrolled: Enrolled, log: Log, record: RecordRow, about: int, start: State) -> Written:
     """Decide the whole log again with an act more, and post what differs.
+
+    What comes before the observation that the act is about is decided as it was; that one and all after it with what
+    shared pools have received by now.
 
     Args:
         enrolled: the enrollment.
         log: all its rows so far.
         record: the act, with its hash.
+        about: the observation that it adds or corrects.
         start: the state before the first observation.
-        others: what shared pools have received from other enrollments by now.
 
     Raises:
-        CorrectionError: with the act, some observation cannot be decided any more.
+        ResultsError: the observation itself does not fit the program.
+        CorrectionError: with the act, some other observation cannot be decided any more.
         RulesChangedError: today's rules decide something otherwise that the act has nothing to do with.
     """
-    former = latest(log.decisions)
-    zone = enrolled.row.zone
+    former, zone = latest(log.decisions), enrolled.row.zone
     seen = standing_observations((*log.records, record), zone)
-    stand, findings = folded(enrolled, seen, start, shared_then(former, others))
     untouched = _untouched(standing_observations(log.records, zone), seen)
+    touched, by_now = {each.record for each in seen[untouched:]}, pools_from(record.shared)
+
+    def shared(each: int) -> Others:
+        return by_now if each in touched else shared_then(log, former, each)
+
+    try:
+        stand, findings = folded(enrolled, seen, start, shared)
+    except CorrectionError as error:
+        if error.record == about and error.__cause__:
+            raise error.__cause__ from None
+        raise
     _refuse_other_rules(findings[:untouched], former)
     changes = list(_changes(enrolled, log, record, former, findings))
     so_far = books(by_observation(log))
-    dues = [(change.row.observation, change.former, change.new) for change in changes]
-    posted = differences(dues, so_far, enrolled.rules.payout.overpaid)
+    posted = differences(changes_due(changes), so_far, enrolled.rules.payout.overpaid)
     rows = list(chained((change.row for change in changes), record.hash))
-    entries = [entry for row in rows for entry in entries_of(row, posted[row.observation])]
-    payouts = [payout for row in rows for payout in payouts_of(row, entries_of(row, posted[row.observation]))]
-    offset = _offset(so_far.offset, entries)
-    return Written(tuple(rows), tuple(entries), tuple(payouts), stand._replace(offset=offset))
+    entries = {row.number: entries_of(row, posted[row.observation]) for row in rows}
+    payouts = tuple(payout for row in rows for payout in payouts_of(row, entries[row.number]))
+    every = tuple(entry for row in rows for entry in entries[row.number])
+    return Written(tuple(rows), every, payouts, stand._replace(offset=_offset(so_far.offset, every)))
+
+
+def changes_due(changes: Iterable[Change]) -> list[tuple[int, Postings, Postings]]:
+    """Return each observation with what it was due, and what it is due now."""
+    return [(change.row.observation, change.former, change.new) for change in changes]
 
 
 def latest(decisions: Iterable[DecisionRow]) -> dict[int, DecisionRow]:
@@ -72,9 +89,9 @@ def latest(decisions: Iterable[DecisionRow]) -> dict[int, DecisionRow]:
     return {row.observation: row for row in decisions}
 
 
-def shared_then(former: Mapping[int, DecisionRow], others: Others) -> Callable[[int], Others]:
-    """Return what shared pools had received when an observation was decided, or have now if it was not yet."""
-    return lambda record: pools_from(former[record].shared) if record in former else others
+def shared_then(log: Log, former: Mapping[int, DecisionRow], record: int) -> Others:
+    """Return what shared pools had received from others when an observation was decided last."""
+    return pools_from(log.records[former[record].record].shared)
 
 
 def content(row: DecisionRow) -> DecisionRow:
@@ -89,13 +106,13 @@ def by_observation(log: Log) -> Iterator[tuple[int, Posting]]:
         yield observation[number], Posting(debit, credit, unit, amount)
 
 
-def awarded_by(log: Log, day: str) -> Mapping[str, int]:
-    """Return what had been awarded by the end of a day, by unit, in minor units."""
-    days = {row.number: row.day for row in log.decisions}
+def awarded_by(enrolled: Enrolled, log: Log, day: str) -> Mapping[str, int]:
+    """Return what the decisions that stand award for the days up to one, by unit, in minor units."""
     found = Counter[str]()
-    for entry in log.entries:
-        if days[entry.number] <= day:
-            found[entry.unit] += entry.amount * ((entry.debit == FUND) - (entry.credit == FUND))
+    for row in latest(log.decisions).values():
+        if row.day <= day:
+            for posting in due_of(enrolled, row):
+                found[posting.unit] += posting.amount * (posting.debit == FUND)
     return found
 
 
@@ -129,20 +146,20 @@ def _changes(
     """Yield each observation whose decision differs: first those that stand, then the one withdrawn."""
     number, stand = len(log.decisions), set[int]()
     for finding in findings:
-        known, (_, decision, prizes, _) = former.get(finding.seen.record), finding
+        known, (_, decision, prizes) = former.get(finding.seen.record), finding
         stand.add(finding.seen.record)
         row = finding.row(record.enrollment, number + 1, record.seq, GENESIS)
         if known is None or content(known) != content(row):
             number += 1
             new = due(enrolled.rules, decision.paid, decision.reasons, prizes)
-            yield Change(row, _due(enrolled, known), new)
+            yield Change(row, due_of(enrolled, known), new)
     for seq, known in former.items():
         if seq not in stand and known.outcome != WITHDRAWN:
             number += 1
-            yield Change(_withdrawn(known, number, record), _due(enrolled, known), ())
+            yield Change(_withdrawn(known, number, record), due_of(enrolled, known), ())
 
 
-def _due(enrolled: Enrolled, row: DecisionRow | None) -> Postings:
+def due_of(enrolled: Enrolled, row: DecisionRow | None) -> Postings:
     """Return what a decision in the log is due."""
     if row is None:
         return ()

@@ -20,7 +20,7 @@ Units = Callable[[str], Unit]
 """What finds a unit of a program by its name."""
 
 REMEMBERED = 10_000
-KINDS: Mapping[str, type[Reason]] = {kind._field_defaults["code"]: kind for kind in get_args(Reason)}
+KINDS: Mapping[str, Any] = {kind._field_defaults["code"]: kind for kind in get_args(Reason)}
 
 
 _encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str, check_circular=False)

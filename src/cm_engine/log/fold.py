@@ -11,7 +11,7 @@ from cm_engine.errors import CmEngineError, CorrectionError, SecretMissingError
 from cm_engine.ledger.accounts import IN_FLIGHT, Posting
 from cm_engine.ledger.postings import due, less
 from cm_engine.log.chain import hash_of
-from cm_engine.log.encoding import awards_text, pools_text, prizes_text, reasons_text, said
+from cm_engine.log.encoding import awards_text, prizes_text, reasons_text, said
 from cm_engine.log.history import Seen
 from cm_engine.log.rows import DecisionRow, EntryRow, PayoutRow
 from cm_engine.log.stand import Enrolled, Stand, first_stand
@@ -31,10 +31,9 @@ class Finding(NamedTuple):
     seen: Seen
     decision: Decision
     prizes: Prizes | None
-    shared: Others
 
-    def row(self, enrollment: str, number: int, record: int, head: str) -> DecisionRow:
-        """Return it as a row of the log that comes after a head."""
+    def row(self, enrollment: str, number: int, record: int, head: str, note: str = "") -> DecisionRow:
+        """Return it as a row of the log that comes after a head, with a note for the participant."""
         target, visit, week, on, outcome, paid, reasons, words = self.decision
         fields = (
             enrollment,
@@ -48,9 +47,8 @@ class Finding(NamedTuple):
             outcome,
             awards_text(paid),
             reasons_text(reasons),
-            said(reasons, words),
+            f"{said(reasons, words)}{note}",
             prizes_text(self.prizes) if self.prizes else "",
-            pools_text(self.shared),
             RULES_VERSION,
         )
         return DecisionRow(*fields, hash_of(fields, head))
@@ -78,7 +76,7 @@ def decided(enrolled: Enrolled, stand: Stand, seen: Seen, others: Others) -> tup
         state, bowls, prizes = award_prizes(rules, state, decision, bowls, f"{enrolled.row.id}/{seen.record}")
         slips = bowls.slips
     own = summed(pools(rules, state), others, sign=-1) if rules.shares else stand.own
-    return Stand(state, seen.place, slips, own, stand.offset), Finding(seen, decision, prizes, others)
+    return Stand(state, seen.place, slips, own, stand.offset), Finding(seen, decision, prizes)
 
 
 def summed(first: Others, second: Others, sign: int = 1) -> dict[Pool, Windows]:
@@ -113,12 +111,22 @@ def follow(turn: Turn, seen: Seen, head: str) -> Written:
     enrolled, stand, number, others = turn
     after, finding = decided(enrolled, stand, seen, others)
     postings = due(enrolled.rules, finding.decision.paid, finding.decision.reasons, finding.prizes)
+    note = ""
     if stand.offset:
         postings, offset = less(postings, stand.offset)
+        note = _settled(enrolled, stand.offset, offset)
         after = after._replace(offset=offset)
-    row = finding.row(enrolled.row.id, number + 1, seen.record, head)
+    row = finding.row(enrolled.row.id, number + 1, seen.record, head, note)
     entries = entries_of(row, postings)
     return Written((row,), entries, payouts_of(row, entries), after)
+
+
+def _settled(enrolled: Enrolled, before: Mapping[str, int], after: Mapping[str, int]) -> str:
+    """Say what an award settles of what was given too much before."""
+    unit = enrolled.rules.program.unit
+    taken = {name: amount - after.get(name, 0) for name, amount in before.items()}
+    told = (f" {unit(name).spoken(amount)} of it settles" for name, amount in taken.items() if amount)
+    return "".join(f"{each} what an earlier correction left given too much." for each in told)
 
 
 def folded(

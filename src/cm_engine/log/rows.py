@@ -47,6 +47,7 @@ class RecordRow(NamedTuple):
         source, key: what makes it the same act however often it is reported.
         actor: who did it.
         body: what was reported, as JSON.
+        shared: what pools shared with other enrollments had received from them by then; empty without such pools.
         hash: over this row and the hash before it.
     """
 
@@ -58,6 +59,7 @@ class RecordRow(NamedTuple):
     actor: str
     recorded_at: str
     body: str
+    shared: str
     hash: str
 
 
@@ -74,7 +76,6 @@ class DecisionRow(NamedTuple):
         reasons: with their codes and fields.
         said: how the participant reads of it.
         prizes: what its draws won; empty without draws.
-        shared: what pools shared with other enrollments had received from them; empty without such pools.
         rules: the version of the rules that decided.
         hash: over this row and the hash before it.
     """
@@ -92,7 +93,6 @@ class DecisionRow(NamedTuple):
     reasons: str
     said: str
     prizes: str
-    shared: str
     rules: int
     hash: str
 

@@ -41,13 +41,14 @@ def taken(turn: Turn, record: RecordRow, body: Mapping[str, Any], log: Callable[
         return Written((), (), (), stand)
     if record.kind in {AMENDED, VOIDED}:
         _refuse_uncorrectable(so_far, enrolled.row.id, body["of"])
-    return redecide(enrolled, so_far, record, start_of(enrolled), turn.others)
+    about = body["of"] if record.kind in {AMENDED, VOIDED} else record.seq
+    return redecide(enrolled, so_far, record, about, start_of(enrolled))
 
 
 def _refuse_untrue(log: Log, enrolled: Enrolled, body: Mapping[str, Any]) -> None:
     """Refuse a balance that is not what the log comes to."""
     unit = enrolled.rules.program.unit(body["unit"])
-    found = unit.plain(awarded_by(log, body["on"]).get(unit.name, 0))
+    found = unit.plain(awarded_by(enrolled, log, body["on"]).get(unit.name, 0))
     if found != body["awarded"]:
         raise BalanceError(enrolled.row.id, unit.name, body["on"], body["awarded"], found)
 

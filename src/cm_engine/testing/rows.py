@@ -53,14 +53,16 @@ def record(enrollment: str = "e-1", seq: int = 1, **changed: Any) -> RecordRow: 
     kind = "observed" if seq else "enrolled"
     at = f"2026-01-05T17:00:00.{seq:06}+00:00"
     body = f'{{"result":"-","note":{seq}}}'
-    row = RecordRow(enrollment, seq, kind, "desk", f"{enrollment}/{seq}", "nurse-7", at, body, f"hash {seq}")
+    row = RecordRow(
+        enrollment, seq, kind, "desk", f"{enrollment}/{seq}", "nurse-7", at, body, "", f"hash {seq}"
+    )
     return row._replace(**changed)
 
 
 def decision(enrollment: str = "e-1", number: int = 1, **changed: Any) -> DecisionRow:  # noqa: ANN401 - as above
     """Return a decision on the act of the same number."""
     place = (number, number, "stimulants", number, 1, "2026-01-05")
-    said = ("-", '[["USD",1000]]', '[{"code":"earned"}]', "Negative test: $10.00.", "", "")
+    said = ("-", '[["USD",1000]]', '[{"code":"earned"}]', "Negative test: $10.00.", "")
     return DecisionRow(enrollment, number, *place, *said, 1, f"hash of decision {number}")._replace(**changed)
 
 

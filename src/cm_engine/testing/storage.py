@@ -43,6 +43,7 @@ TEXTS = {
     "long": "0123456789abcdef" * 16_384,
 }
 """Texts by what a storage could do to them."""
+AMOUNTS = (0, 1, -1, 2**31, 2**53, 2**53 + 1, -(2**53) - 1, 2**63 - 1)
 
 CONFLICTS: dict[str, Batch] = {
     "the id of an enrollment": rows.enrolling("e-9")._replace(enrollments=(rows.enrollment("e-1"),)),
@@ -379,60 +380,73 @@ class StorageConformance:
         kinds = "programs enrollments records decisions entries payouts standings pools"
         with storage.reading() as tx:
             assert tx.counts() == dict.fromkeys(kinds.split(), 0)
-        add_programs(storage, rows.program())
-        write(storage, *filled(), rows.deciding())
+        add_programs(storage, *(rows.program(version=version) for version in "1234567"))
+        payouts = tuple(rows.payout(leg=leg) for leg in range(8))
+        pools = tuple(("", pool) for pool in different_pools())
+        write(storage, rows.enrolling("e-1", "e-2"), rows.deciding(payouts=payouts, pools=pools))
+        write(storage, rows.deciding("e-1", seq=2, entries=(), payouts=()))
+        write(
+            storage,
+            rows.deciding("e-2", payouts=(), entries=tuple(rows.entry("e-2", leg=leg) for leg in range(7))),
+        )
         with storage.reading() as tx:
-            assert tx.counts() == dict(zip(kinds.split(), (1, 2, 3, 1, 2, 1, 2, 2), strict=True))
+            assert tx.counts() == dict(zip(kinds.split(), (7, 2, 5, 3, 9, 8, 2, 6), strict=True))
 
     # What a storage keeps
 
-    @pytest.mark.parametrize("text", TEXTS)
-    def test_rows_are_given_back_as_they_were_written_to_the_byte(self, storage: Storage, text: str) -> None:
+    def test_rows_are_given_back_as_they_were_written_to_the_byte(self, storage: Storage) -> None:
         """Give rows back as they were written, to the byte."""
-        batch = worded(TEXTS[text])
-        program = rows.program(text=TEXTS[text])
-        add_programs(storage, program)
-        write(storage, rows.enrolling("e-2"), batch)
+        batches = {name: worded(text, f"e-{number}") for number, (name, text) in enumerate(TEXTS.items())}
+        write(storage, *batches.values())
         with storage.reading() as tx:
-            assert tx.programs() == [program]
-            assert [tx.enrollment("e-1")] == list(batch.enrollments)
-            assert tx.records("e-1") == list(batch.records)
-            assert tx.decisions("e-1") == list(batch.decisions)
-            assert tx.entries("e-1") == list(batch.entries)
-            assert tx.payouts("e-1") == list(batch.payouts)
-            assert [tx.standing("e-1")] == list(batch.standings)
+            for name, batch in batches.items():
+                of = batch.standings[0].enrollment
+                assert ([tx.enrollment(of)], [tx.standing(of)]) == (
+                    [*batch.enrollments],
+                    [*batch.standings],
+                ), name
+                assert (tx.records(of), tx.decisions(of)) == ([*batch.records], [*batch.decisions]), name
+                assert (tx.entries(of), tx.payouts(of)) == ([*batch.entries], [*batch.payouts]), name
 
-    @pytest.mark.parametrize("text", TEXTS)
-    def test_what_changes_is_given_back_as_it_was_written_to_the_byte(
-        self, storage: Storage, text: str
-    ) -> None:
+    def test_programs_are_given_back_as_they_were_written_to_the_byte(self, storage: Storage) -> None:
+        """Give programs back as they were written, to the byte."""
+        programs = [rows.program(f"{number:02}", text=text) for number, text in enumerate(TEXTS.values())]
+        add_programs(storage, *programs)
+        with storage.reading() as tx:
+            assert tx.programs() == programs
+
+    def test_what_changes_is_given_back_as_it_was_written_to_the_byte(self, storage: Storage) -> None:
         """Give standings and pools back as they were written, also those that replace others."""
-        state, pool = rows.standing(seq=1, state=TEXTS[text]), rows.pool(f"[{TEXTS[text]}]")
-        write(storage, *filled(), rows.deciding(standings=(state,), pools=(("[[1,1000]]", pool),)))
-        with storage.reading() as tx:
-            assert tx.standing("e-1") == state
-            assert tx.pools([rows.pool_key(pool)]) == [pool]
+        pool = rows.pool()
+        write(storage, *filled())
+        for seq, text in enumerate(TEXTS.values(), start=1):
+            state, read, pool = rows.standing(seq=seq, state=text), pool.windows, rows.pool(f"[{text}]")
+            write(storage, rows.deciding(seq=seq, standings=(state,), pools=((read, pool),)))
+            with storage.reading() as tx:
+                assert tx.standing("e-1") == state
+                assert tx.pools([rows.pool_key(pool)]) == [pool]
 
-    @pytest.mark.parametrize("text", sorted(set(TEXTS) - {"empty", "long"}))
-    def test_what_is_looked_up_by_any_text_is_found(self, storage: Storage, text: str) -> None:
+    def test_what_is_looked_up_by_any_text_is_found(self, storage: Storage) -> None:
         """Find an enrollment, a key and a pool, whatever they are called."""
-        called = TEXTS[text]
-        pool = rows.pool(holder=called, name=called)
-        act = rows.record(called, 0, source=called, key=called)
-        write(storage, rows.enrolling(called)._replace(records=(act,), pools=(("", pool),)))
-        with storage.reading() as tx:
-            found = tx.look_up([called], [(called, called)])
-            assert found == ({called: rows.standing(called, 0)}, {(called, called): act})
-            assert tx.pools([rows.pool_key(pool)]) == [pool]
+        for called in {*TEXTS.values()} - {TEXTS["empty"], TEXTS["long"]}:
+            pool, act = (
+                rows.pool(holder=called, name=called),
+                rows.record(called, 0, source=called, key=called),
+            )
+            write(storage, rows.enrolling(called)._replace(records=(act,), pools=(("", pool),)))
+            with storage.reading() as tx:
+                found = tx.look_up([called], [(called, called), (called, "e-1/0")])
+                assert found == ({called: rows.standing(called, 0)}, {(called, called): act})
+                assert tx.pools([rows.pool_key(pool)]) == [pool]
 
-    @pytest.mark.parametrize("amount", [0, 1, -1, 2**31, 2**53, -(2**53), 2**63 - 1])
-    def test_amounts_are_exact(self, storage: Storage, amount: int) -> None:
+    def test_amounts_are_exact(self, storage: Storage) -> None:
         """Give amounts back as they were written, as integers."""
-        entry = rows.entry(amount=amount)
-        write(storage, rows.enrolling(), rows.deciding(entries=(entry,)))
+        entries = tuple(rows.entry(leg=leg, amount=amount) for leg, amount in enumerate(AMOUNTS, start=1))
+        write(storage, rows.enrolling(), rows.deciding(entries=entries))
         with storage.reading() as tx:
-            [found] = tx.entries("e-1")
-        assert (found, type(found.amount)) == (entry, int)
+            found = tx.entries("e-1")
+        assert found == list(entries)
+        assert {type(entry.amount) for entry in found} == {int}
 
     def test_what_was_written_is_there_for_others_and_after_it_was_closed(
         self, storage: Storage, another: Storage | None
@@ -725,6 +739,7 @@ def paged(storage: Storage, limit: int) -> Iterator[list[str]]:
     after = ""
     while page := ids_of(storage, after=after, limit=limit):
         yield page
+        assert after != page[-1], "the page after an id ends with that id"
         after = page[-1]
 
 
@@ -738,22 +753,20 @@ def different_pools() -> list[PoolRow]:
     return [rows.pool(), *changed]
 
 
-def worded(text: str) -> Batch:
+def worded(text: str, of: str) -> Batch:
     """Return a batch that enrolls and decides, whose texts are all the same but for what rows are found by."""
-    enrollment = rows.enrollment(
-        participant="p", program="d", start=text, zone=text, before=text, commitment=text
-    )
-    act = rows.record(kind=text, actor=text, recorded_at=text, body=text, hash=text)
     said: dict[str, Any] = dict.fromkeys(
-        ("target", "day", "outcome", "awards", "reasons", "said", "prizes", "shared", "hash"), text
+        ("target", "day", "outcome", "awards", "reasons", "said", "prizes", "hash"), text
     )
     return Batch(
-        enrollments=(enrollment,),
-        records=(act,),
-        decisions=(rows.decision(**said),),
-        entries=(rows.entry(unit=text, debit=text, credit=text),),
-        payouts=(rows.payout(day=text),),
-        standings=(rows.standing(recorded_at=text, state=text),),
+        enrollments=(rows.enrollment(of, start=text, zone=text, before=text, commitment=text),),
+        records=(
+            rows.record(of, 1, kind=text, actor=text, recorded_at=text, body=text, shared=text, hash=text),
+        ),
+        decisions=(rows.decision(of, **said),),
+        entries=(rows.entry(of, unit=text, debit=text, credit=text),),
+        payouts=(rows.payout(of, day=text),),
+        standings=(rows.standing(of, recorded_at=text, state=text),),
         heads=("",),
     )
 

@@ -11,9 +11,9 @@ down_revision = None
 TABLES = {
     "programs": ("digest program version text", "digest"),
     "enrollments": ("id participant program start zone before commitment", "id"),
-    "records": ("enrollment seq kind source key actor recorded_at body hash", "enrollment seq"),
+    "records": ("enrollment seq kind source key actor recorded_at body shared hash", "enrollment seq"),
     "decisions": (
-        "enrollment number record observation target visit week day outcome awards reasons said prizes shared rules hash",
+        "enrollment number record observation target visit week day outcome awards reasons said prizes rules hash",
         "enrollment number",
     ),
     "entries": ("enrollment number leg unit amount debit credit", "enrollment number leg"),
