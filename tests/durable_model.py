@@ -117,6 +117,13 @@ class Course:
         """The program."""
         return self.rules.program
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether any target has a visit left."""
+        assert self.state
+        tracks = zip(self.rules.targets, self.state.tracks, strict=True)
+        return any(track.visits < len(target.visits) for target, track in tracks)
+
     def ordered(self, facts: Mapping[int, Fact]) -> list[Fact]:
         """Observations in the order in which they are decided."""
         return sorted(facts.values(), key=lambda fact: fact.place(self.zone))

@@ -43,7 +43,7 @@ def nursery() -> Iterator[Nursery]:
 
 def at_once(nursery: Nursery, url: str, shares: Sequence[Reports]) -> list[Told]:
     """Have processes report their shares, all from the same moment on; return what each was told."""
-    at = time.monotonic() + 0.3
+    at = time.monotonic() + 0.6
     children = [nursery.start(hammer, url=url, acts=share, at=at) for share in shares]
     return [{key: told for key, *told in child.rest()} for child in children]
 

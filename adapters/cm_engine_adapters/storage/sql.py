@@ -5,7 +5,7 @@ driver itself, which takes a third of the time.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -327,13 +327,13 @@ class SqlStorage:
         """
         from cm_engine_adapters.storage.schema import prepare  # noqa: PLC0415 - only where tables are made
 
-        with self._translated():
+        with self.translated():
             prepare(self.engine, prefix=self.prefix, schema=self.schema)
 
     @contextmanager
     def writing(self, *, lock: bool = False) -> Iterator[SqlTransaction]:
         """Begin a transaction that commits with the block, or writes nothing if the block raises."""
-        with self._connected() as cursor:
+        with self.connected_to_write() as cursor:
             self.begin(cursor, lock=lock)
             transaction = self.transaction(cursor, self.statements, lock=lock)
             yield transaction
@@ -343,7 +343,7 @@ class SqlStorage:
     @contextmanager
     def reading(self) -> Iterator[SqlTransaction]:
         """Begin a transaction that only reads, and sees one moment of the log."""
-        with self._connected() as cursor:
+        with self.connected() as cursor:
             self.begin_reading(cursor)
             yield self.transaction(cursor, self.statements)
 
@@ -357,19 +357,23 @@ class SqlStorage:
         """Commit what a transaction wrote."""
         cursor.connection.commit()
 
+    def connected_to_write(self) -> AbstractContextManager[Any]:
+        """Return a cursor on a connection that is to be written to."""
+        return self.connected()
+
     @contextmanager
-    def _connected(self) -> Iterator[Any]:
+    def connected(self) -> Iterator[Any]:
         """Yield a cursor on a connection of the pool; what is not committed is undone at the end."""
-        with self._translated():
+        with self.translated():
             connection = self.engine.raw_connection()
             try:
                 yield connection.cursor()
             except BaseException as error:
-                self._give_up(connection, error)
+                self.give_up(connection, error)
                 raise
             connection.close()
 
-    def _give_up(self, connection: Any, error: BaseException) -> None:
+    def give_up(self, connection: Any, error: BaseException) -> None:
         """Undo what a connection wrote; one that is lost is not used again, nor are those that wait beside it."""
         dialect, errors = self.engine.dialect, self._errors
         lost = isinstance(error, errors) and dialect.is_disconnect(error, connection, None)
@@ -383,7 +387,8 @@ class SqlStorage:
         return errors_of(self.engine.dialect)
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def translated(self) -> Iterator[None]:
+        """Raise the driver's errors as our own."""
         with translated(self._errors):
             yield
 

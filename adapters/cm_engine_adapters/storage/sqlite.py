@@ -31,7 +31,7 @@ class SqliteTransaction(SqlTransaction):
         by_id = f'SELECT t.* FROM json_each(?) AS w JOIN "{standings}" AS t ON t.enrollment = w.value'
         by_key = (
             f'SELECT t.* FROM json_each(?) AS w JOIN "{records}" AS t '
-            "ON t.source = w.value ->> 0 AND t.key = w.value ->> 1"
+            "ON t.source = json_extract(w.value, '$[0]') AND t.key = json_extract(w.value, '$[1]')"
         )
         stand = (
             StandingRow(*row) for row in self.cursor.execute(by_id, [json.dumps(enrollments)]).fetchall()
@@ -49,6 +49,7 @@ class SqliteStorage(SqlStorage):
     def __init__(self, engine: Engine, *, prefix: str = PREFIX, schema: str | None = None) -> None:
         super().__init__(engine, prefix=prefix, schema=schema)
         self._writer = RLock()
+        self._held: Any = None
 
     @classmethod
     def made_engine(cls, url: str, options: dict[str, Any]) -> Engine:
@@ -63,6 +64,26 @@ class SqliteStorage(SqlStorage):
         """Begin a transaction as the only writer: threads of this process wait here, other processes at the file."""
         with self._writer, super().writing(lock=lock) as transaction:
             yield transaction
+
+    @contextmanager
+    def connected_to_write(self) -> Iterator[Any]:
+        """Yield a cursor on the one connection that is written to; it is kept until something fails."""
+        with self.translated():
+            connection, self._held = self._held or self.engine.raw_connection(), None
+            try:
+                yield connection.cursor()
+            except BaseException as error:
+                self.give_up(connection, error)
+                raise
+            self._held = connection
+
+    def close(self) -> None:
+        """Close all connections of an engine that was opened here, and give back the one that is written to."""
+        with self._writer:
+            held, self._held = self._held, None
+        if held is not None:
+            held.close()
+        super().close()
 
     def begin(self, cursor: Any, *, lock: bool) -> None:
         """Begin as the one who writes, so that what is read stays true until the commit."""
