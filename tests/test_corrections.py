@@ -155,7 +155,9 @@ def test_a_late_result_is_decided_in_its_place_between_two_visits(
 
 @settings(max_examples=30)
 @given(st.data(), st.text("---+oe*r", min_size=2, max_size=6))
-def test_results_recorded_in_any_order_end_in_the_same_decisions(data: st.DataObject, word: str) -> None:
+def test_inv_13_results_recorded_in_any_order_end_in_the_same_decisions(
+    data: st.DataObject, word: str
+) -> None:
     days = [START + timedelta(2 * number) for number in range(len(word))]
     order = data.draw(st.permutations(range(len(word))))
     with fresh() as engine:

@@ -764,7 +764,7 @@ def test_what_cannot_be_done_is_one_clear_line(run: Run, words: list[str], messa
 def test_a_program_without_money_has_no_currency_to_assert(run: Run) -> None:
     enroll(run, "lamb-2010-percentile")
     words = ["assert", "e-1", "--awarded", "1", "--on", "2025-01-06", *WHO]
-    assert refused(run, *words) == "unit: the program has no currency; say which unit"
+    assert refused(run, *words).startswith("unit: the program has no currency; say which unit")
     assert shown(run, *words[:3], "0", *words[4:], "--unit", "point")[1].endswith("0 point had been awarded.")
 
 

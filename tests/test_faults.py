@@ -117,7 +117,7 @@ def existing(engine: Engine, numbers: range) -> list[str]:
     return sorted(named & {each.id for each in engine.enrollments(limit=10**6)})
 
 
-def test_a_process_killed_at_any_moment_leaves_every_act_whole_or_absent(
+def test_inv_12_a_process_killed_at_any_moment_leaves_every_act_whole_or_absent(
     database_url: str, nursery: Nursery
 ) -> None:
     killing = Killing(nursery, database_url)

@@ -479,9 +479,6 @@ def test_one_engine_serves_one_transaction_of_a_session_after_the_other(
     assert keys(clinic) == ["k-2"]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the register keeps an enrollment at hand that the host has rolled back"
-)
 def test_an_enrollment_that_was_rolled_back_is_forgotten(clinic: Engine, host: Database) -> None:
     at = datetime(2026, 1, 6, 20, tzinfo=UTC)
     again: dict[str, Any] = {

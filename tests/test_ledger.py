@@ -231,7 +231,7 @@ def test_what_is_owed_follows_every_correction_and_is_never_less_than_nothing(
 
 
 @given(st.lists(AMOUNTS, max_size=6), st.sampled_from([ABSORBING, OFFSETTING]))
-def test_no_correction_takes_back_what_is_in_flight(
+def test_inv_14_no_correction_takes_back_what_is_in_flight(
     corrections: list[dict[int, int]], program: Program
 ) -> None:
     assert all(posting.debit != IN_FLIGHT for _, posting in posted_by(program, IN_FLIGHT, corrections))

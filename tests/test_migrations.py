@@ -305,9 +305,10 @@ def test_a_schema_that_is_not_there_is_an_error_and_nothing_is_made(postgresql_u
 
 TOGETHER = 8
 PROCESSES = f"""
-import os, sys
+import os, sys, tempfile
 from cm_engine import Engine
-Engine.open("sqlite://").close()
+with tempfile.TemporaryDirectory() as folder:
+    Engine.open(f"sqlite:///{{folder}}/first.db").close()
 waiting, start = os.pipe()
 children = []
 for _ in range({TOGETHER}):

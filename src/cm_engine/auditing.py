@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 from cm_engine.errors import CmEngineError, SecretMissingError
 from cm_engine.log.chain import GENESIS, hash_of
-from cm_engine.log.correction import Log, content
+from cm_engine.log.correction import Log, content, posted
 from cm_engine.log.encoding import dumped, pools_from
-from cm_engine.log.fold import Turn
+from cm_engine.log.fold import Turn, payouts_of
 from cm_engine.log.rows import DecisionRow, EnrollmentRow, EntryRow, PayoutRow, RecordRow, StandingRow
-from cm_engine.log.stand import Enrolled, Stand, first_stand, stand_text, start_of
+from cm_engine.log.stand import Enrolled, Stand, first_stand, stand_from, stand_text, start_of
 from cm_engine.log.taking import taken
 from cm_engine.ports import Transaction
 from cm_engine.program import canonical, digest, parse_program
@@ -22,9 +22,6 @@ from cm_engine.recording import PoolKey, enrollment_body, pool_key
 from cm_engine.register import Register
 from cm_engine.rules import RULES_VERSION
 from cm_engine.rules.prizes import commitment
-
-OTHER_RULES = "other rules"
-"""Where a decision differs that another release's rules made."""
 
 PAGE = 500
 """As many enrollments are read at a time."""
@@ -110,16 +107,17 @@ class _Audit:
             enrolled = self.register.opened(self.tx, row)
             _check_enrollment(enrolled, stored, self.register)
             _check_chain(stored)
-            stand = _check_fold(enrolled, stored)
+            stand, other = _check_fold(enrolled, stored)
         except _FoundError as found:
-            about = self.other_rules if found.where == OTHER_RULES else self.differences
-            about.append(Difference(row.id, found.where, found.what))
+            self.differences.append(Difference(row.id, found.where, found.what))
         except SecretMissingError:
             raise
         except (CmEngineError, ValueError, KeyError, TypeError) as error:
             self.differences.append(Difference(row.id, "log", f"it cannot be read: {error}"))
         else:
             self._count_pools(enrolled, stand)
+            if other:
+                self.other_rules.append(Difference(row.id, *other))
 
     def _count_pools(self, enrolled: Enrolled, stand: Stand) -> None:
         for pool, windows in stand.own.items():
@@ -134,7 +132,7 @@ class _Audit:
             try:
                 program = parse_program(row.text, name=row.digest[:12])
                 found = (digest(program), program.program, program.version, canonical(program))
-            except CmEngineError as error:
+            except (CmEngineError, ValueError, KeyError, TypeError) as error:
                 found = ("none", "", "", str(error))
             if found != tuple(row):
                 what = f"its digest is {row.digest[:12]}, that of its text is {found[0][:12]}"
@@ -148,7 +146,7 @@ class _Audit:
             expected = dumped(sorted((number, amount) for number, amount in counted.items() if amount))
             if row.windows != expected:
                 what = f"stored {row.windows}, received {expected}"
-                self.differences.append(Difference("", f"pool {'/'.join(row[:5])}", what))
+                self.differences.append(Difference("", f"pool {'/'.join(map(str, row[:5]))}", what))
         for key in self.pools:
             self.differences.append(Difference("", f"pool {'/'.join(key)}", "it is missing"))
 
@@ -192,6 +190,8 @@ def _all_enrollments(tx: Transaction) -> Iterator[EnrollmentRow]:
     after = ""
     while page := tx.enrollments(after=after, limit=PAGE):
         yield from page
+        if str(page[-1].id) <= after:
+            return  # the id is damaged, and there is no next page by it
         after = page[-1].id
 
 
@@ -249,43 +249,62 @@ def _checked_hash(where: str, row: RecordRow | DecisionRow, head: str) -> str:
     return found
 
 
-def _check_fold(enrolled: Enrolled, stored: _Stored) -> Stand:
-    """Take every act again, and compare what it leads to."""
+def _check_fold(enrolled: Enrolled, stored: _Stored) -> tuple[Stand, tuple[str, str] | None]:
+    """Take every act again, and compare what it leads to; return where that ends, and what other rules decided.
+
+    From a decision on that another release's rules made otherwise, decisions are taken as they are stored, and only
+    what follows from them is compared.
+    """
     stand = first_stand(enrolled.rules, start_of(enrolled))
     decisions: list[DecisionRow] = []
     entries: list[EntryRow] = []
-    payouts: list[PayoutRow] = []
+    other: tuple[str, str] | None = None
     for seq, record in enumerate(stored.records):
         log = Log(stored.records[:seq], decisions, entries)
-        turn = Turn(enrolled, stand, len(decisions), pools_from(record.shared))
-        written = taken(turn, record, json.loads(record.body), partial(_same, log))
         known = [row for row in stored.decisions if row.record == seq]
-        _compare_decisions(known, written.decisions)
+        if other is None:
+            turn = Turn(enrolled, stand, len(decisions), pools_from(record.shared))
+            written = taken(turn, record, json.loads(record.body), partial(_same, log))
+            other = _compare_decisions(known, written.decisions)
+            stand = written.stand
+        entries += written.entries if other is None else posted(enrolled, log, known)
         decisions += known
-        entries += written.entries
-        payouts += written.payouts
-        stand = written.stand
+    of = {row.number: row for row in decisions}
+    payouts = [each for entry in entries for each in payouts_of(of[entry.number], [entry])]
     _compare("entry", stored.entries, entries)
     _compare("payout", stored.payouts, payouts)
-    if stored.standing and stored.standing.state != stand_text(stand):
+    assert stored.standing is not None
+    if other:
+        return stand_from(enrolled.rules, stored.standing.state), other
+    if stored.standing.state != stand_text(stand):
         raise _FoundError("standing", f"stored {stored.standing.state}, folded again {stand_text(stand)}")
-    return stand
+    return stand, None
 
 
 def _same(log: Log) -> Log:
     return log
 
 
-def _compare_decisions(stored: Sequence[DecisionRow], again: Sequence[DecisionRow]) -> None:
+def _compare_decisions(stored: Sequence[DecisionRow], again: Sequence[DecisionRow]) -> tuple[str, str] | None:
+    """Refuse decisions that differ, or return the first that differs because another release's rules made it."""
+    for row in stored:
+        if row.rules not in range(1, RULES_VERSION + 1):
+            raise _FoundError(
+                f"decision {row.number}", f"it is by rules {row.rules}, and this is {RULES_VERSION}"
+            )
     for old, new in zip_longest(stored, again):
-        if old is None or new is None:
-            one = old or new
-            assert one is not None
-            there = "is not stored" if old is None else "is stored, and nothing leads to it"
-            raise _FoundError(f"decision {one.number}", f"it {there}")
-        if content(old) != content(new):
-            where = f"decision {old.number}" if old.rules == RULES_VERSION else OTHER_RULES
-            raise _FoundError(where, _first_column(content(old), content(new)))
+        if old is None or new is None or content(old) != content(new):
+            where, what = f"decision {(old or new).number}", _apart(old, new)
+            if any(row.rules != RULES_VERSION for row in stored):
+                return where, what
+            raise _FoundError(where, what)
+    return None
+
+
+def _apart(old: DecisionRow | None, new: DecisionRow | None) -> str:
+    if old is None or new is None:
+        return "it is not stored" if old is None else "it is stored, and nothing leads to it"
+    return _first_column(content(old), content(new))
 
 
 def _compare(what: str, stored: Iterable[NamedTuple], again: Iterable[NamedTuple]) -> None:

@@ -117,8 +117,11 @@ class Engine:
             bind: a Connection or a Session of SQLAlchemy, on the same database; of an AsyncSession what `run_sync`
                 gives.
         """
-        storage = self._storage.joining(bind)
-        return Engine(storage=storage, zone=self._zone, secret=self._secret, clock=self._clock)
+        joined = Engine(
+            storage=self._storage.joining(bind), zone=self._zone, secret=self._secret, clock=self._clock
+        )
+        joined._register = self._register.in_transaction_of_host()
+        return joined
 
     def close(self) -> None:
         """Give up the storage's connections."""
@@ -195,7 +198,7 @@ class Engine:
             before_text(before),
             "",
         )
-        by = one_line("by", by)
+        by, key = one_line("by", by), one_line("key", key) if key else ""
         done = self._tried(lambda recording: recording.enroll(given, one_line("source", source), key, by))
         return Enrollment.of(done.enrolled.row)
 

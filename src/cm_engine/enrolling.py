@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Sequence
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from cm_engine.errors import ProgramNotAddedError, ReportError
 from cm_engine.log.encoding import dumped
@@ -25,10 +25,12 @@ def zone_name(zone: str) -> str:
     if not zone:
         msg = "say the clinic's time zone, which decides what day it is: zone='America/Los_Angeles'"
         raise ReportError(msg)
-    known = available_timezones()
-    if zone not in known:
-        msg = f"there is no time zone {zone!r}{nearest(zone, known)}; expected a name such as America/Los_Angeles"
-        raise ReportError(msg)
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        hint = nearest(zone, available_timezones())
+        msg = f"there is no time zone {zone!r}{hint}; expected a name such as America/Los_Angeles"
+        raise ReportError(msg) from None
     return zone
 
 

@@ -22,13 +22,22 @@ def open_storage(url: str, options: Mapping[str, Any]) -> Storage:
     """
     name = url.partition(":")[0].partition("+")[0]
     try:
-        storage: Storage = _offered(name, url).load().open(url, **options)
+        storage: Storage = offered(name, url).load().open(url, **options)
     except ModuleNotFoundError as error:
-        raise MissingDependencyError(error.name or name, EXTRAS.get(error.name or "", "sql")) from error
+        if error.name and error.name in EXTRAS:
+            raise MissingDependencyError(error.name, EXTRAS[error.name]) from error
+        msg = f"a storage for {name}: needs the package {error.name}: pip install {error.name}"
+        raise StorageError(msg) from error
     return storage
 
 
-def _offered(name: str, url: str) -> EntryPoint:
+def offered(name: str, url: str) -> EntryPoint:
+    """Return the storage that is installed under a name.
+
+    Raises:
+        StorageError: there is none.
+        AmbiguousNameError: there are two.
+    """
     offers = [point for point in entry_points(group=GROUP) if point.name == name]
     if not offers:
         known = sorted({point.name for point in entry_points(group=GROUP)})

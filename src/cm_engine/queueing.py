@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 
-from cm_engine.errors import CmEngineError
+from cm_engine.errors import CmEngineError, StorageError
 from cm_engine.recording import Act, Done
 
 TOGETHER = 256
@@ -42,7 +42,8 @@ class _Waiting:
 class Queue:
     """Write acts of many threads: who comes first writes for all who wait by then, and the next of them goes on.
 
-    An act that is refused is refused alone: the others of its transaction are then written one by one.
+    An act that is refused is refused alone: the others of its transaction are then written one by one. Where the
+    storage fails, it fails for all of them.
     """
 
     def __init__(self, write: Callable[[Sequence[Act]], list[Done]]) -> None:
@@ -85,6 +86,9 @@ class Queue:
         """Write acts; each thread is woken as soon as what its act led to is known."""
         try:
             found = self._write([each.act for each in together])
+        except StorageError as error:
+            for waiting in together:
+                _end(waiting, error=error)
         except CmEngineError as error:
             if len(together) > 1:
                 for waiting in together:

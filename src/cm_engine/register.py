@@ -2,6 +2,7 @@
 
 import hmac
 from collections.abc import Iterator
+from copy import copy
 from functools import partial
 
 from cm_engine.errors import EnrollmentNotFoundError, ProgramNotFoundError, SecretMissingError
@@ -23,14 +24,22 @@ class Register:
     """Find enrollments with their rules, and where they stand.
 
     A program is found by its digest, and where an enrollment stands by the head of its hash chain: the same name
-    always means the same thing, so that no writer elsewhere can make it wrong.
+    always means the same thing, so that no writer elsewhere can make it wrong. An enrollment is kept at hand once it
+    is committed for good: in a transaction of the host's, which may be rolled back, it is read each time.
     """
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
         self._rules: dict[str, Rules] = {}
-        self._enrolled: dict[str, Enrolled] = {}
         self._stands: dict[str, Stand] = {}
+        self._enrolled: dict[str, Enrolled] = {}
+        self._keeps_enrollments = True
+
+    def in_transaction_of_host(self) -> "Register":
+        """Return a register for a transaction that may be rolled back; what cannot go stale is shared with it."""
+        other = copy(self)
+        vars(other).update(_enrolled={}, _keeps_enrollments=False)
+        return other
 
     def rules(self, tx: Transaction, digest: str) -> Rules:
         """Return the rules of a program by its digest."""
@@ -47,13 +56,17 @@ class Register:
         Raises:
             EnrollmentNotFoundError: there is none.
         """
-        if enrollment not in self._enrolled:
-            row = tx.enrollment(enrollment)
-            if row is None:
-                raise EnrollmentNotFoundError(enrollment)
+        known = self._enrolled.get(enrollment)
+        if known is not None:
+            return known
+        row = tx.enrollment(enrollment)
+        if row is None:
+            raise EnrollmentNotFoundError(enrollment)
+        enrolled = self.opened(tx, row)
+        if self._keeps_enrollments:
             _forget_some(self._enrolled)
-            self._enrolled[enrollment] = self.opened(tx, row)
-        return self._enrolled[enrollment]
+            self._enrolled[enrollment] = enrolled
+        return enrolled
 
     def opened(self, tx: Transaction, row: EnrollmentRow) -> Enrolled:
         """Return an enrollment with its rules, from its row."""

@@ -83,6 +83,6 @@ def _begin_sqlite(connection: Connection) -> None:
     """Have a transaction begun on SQLite, whose driver begins none before a savepoint and would then commit ours."""
     if connection.dialect.name != "sqlite":
         return
-    driver = connection.connection.driver_connection
+    driver: Any = connection.connection.driver_connection
     if not driver.in_transaction:
         connection.connection.cursor().execute("BEGIN IMMEDIATE")

@@ -7,7 +7,7 @@ driver itself, which takes a third of the time.
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from sqlalchemy import Dialect, Engine, MetaData, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
@@ -182,9 +182,9 @@ def translated(errors: type[Exception]) -> Iterator[None]:
         raise failure(getattr(error, "orig", None) or error) from error
 
 
-def errors_of(dialect: Dialect) -> type[Exception]:
+def errors_of(dialect: Dialect) -> Any:
     """Return the root of the errors of a dialect's driver."""
-    found: type[Exception] = dialect.loaded_dbapi.Error
+    found: Any = dialect.loaded_dbapi.Error
     return found
 
 
@@ -375,15 +375,15 @@ class SqlStorage:
 
     def give_up(self, connection: Any, error: BaseException) -> None:
         """Undo what a connection wrote; one that is lost is not used again, nor are those that wait beside it."""
-        dialect, errors = self.engine.dialect, self._errors
-        lost = isinstance(error, errors) and dialect.is_disconnect(error, connection, None)
+        dialect, errors, of_driver = self.engine.dialect, self._errors, cast("Any", error)
+        lost = isinstance(error, errors) and dialect.is_disconnect(of_driver, connection, None)
         with suppress(errors):
             if lost:
                 self.engine.pool._invalidate(connection, error)  # noqa: SLF001 - as SQLAlchemy's own connections do
             connection.close()
 
     @property
-    def _errors(self) -> type[Exception]:
+    def _errors(self) -> Any:
         return errors_of(self.engine.dialect)
 
     @contextmanager

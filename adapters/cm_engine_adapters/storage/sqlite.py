@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Engine, event
 
+from cm_engine.errors import StorageError
 from cm_engine.log.rows import RecordRow, StandingRow
 from cm_engine.ports import Found
 from cm_engine_adapters.storage.sql import SqlStorage, SqlTransaction
@@ -56,6 +57,9 @@ class SqliteStorage(SqlStorage):
         """Return the engine of a file, whose transactions are begun and ended here."""
         arguments = {"timeout": BUSY_SECONDS, **options.pop("connect_args", {})}
         engine = super().made_engine(url, {**options, "connect_args": arguments})
+        if engine.url.database in {None, "", ":memory:"}:
+            msg = "a database of SQLite in memory is lost with its connection; name a file, or open memory:"
+            raise StorageError(msg)
         event.listen(engine, "connect", _durable)
         return engine
 
@@ -102,8 +106,16 @@ class SqliteStorage(SqlStorage):
 def _durable(connection: Any, _: object) -> None:
     """Have no transaction begun behind our back, and every commit on the disk."""
     connection.isolation_level = None
+    connection.text_factory = _text  # a damaged byte is for the audit to name, and no reason to stop reading
     _log_ahead(connection, until=monotonic() + BUSY_SECONDS)
     connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(
+        "PRAGMA recursive_triggers = ON"
+    )  # else a row that replaces another removes it unguarded
+
+
+def _text(stored: bytes) -> str:
+    return stored.decode(errors="backslashreplace")
 
 
 def _log_ahead(connection: Any, until: float) -> None:

@@ -10,7 +10,7 @@ import typer
 from cm_engine.cli.journal import one_line
 from cm_engine.cli.options import DatabaseOption, JsonOption
 from cm_engine.errors import MissingDependencyError, StorageError
-from cm_engine.opening import EXTRAS, _offered
+from cm_engine.opening import EXTRAS, offered
 
 commands = typer.Typer(
     help="Look after the tables of a database.", no_args_is_help=True, rich_markup_mode=None
@@ -72,7 +72,7 @@ def _named(**given: str) -> dict[str, str]:
 def _tables(url: str) -> Iterator[Any]:
     """Yield the kind of storage that a URL names, if it has tables; where its driver is missing, name the extra."""
     try:
-        storage = _offered(url.partition(":")[0].partition("+")[0], url).load()
+        storage = offered(url.partition(":")[0].partition("+")[0], url).load()
         if not hasattr(storage, "release"):
             msg = f"{url}: this storage has no tables, and so no release"
             raise StorageError(msg)

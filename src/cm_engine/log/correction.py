@@ -12,7 +12,7 @@ from cm_engine.log.chain import GENESIS, hash_of
 from cm_engine.log.encoding import awards_from, pools_from, prizes_from, reasons_from
 from cm_engine.log.fold import Finding, Others, Written, entries_of, folded, payouts_of
 from cm_engine.log.history import Seen, standing_observations
-from cm_engine.log.rows import DecisionRow, EntryRow, RecordRow
+from cm_engine.log.rows import DecisionRow, EntryRow, PayoutRow, RecordRow
 from cm_engine.log.stand import Enrolled
 from cm_engine.rules.state import State
 
@@ -26,14 +26,6 @@ class Log(NamedTuple):
     records: Sequence[RecordRow]
     decisions: Sequence[DecisionRow]
     entries: Sequence[EntryRow]
-
-
-class Change(NamedTuple):
-    """An observation that is decided anew: its row, without its hash, and what it was and is due."""
-
-    row: DecisionRow
-    former: Postings
-    new: Postings
 
 
 def redecide(enrolled: Enrolled, log: Log, record: RecordRow, about: int, start: State) -> Written:
@@ -69,19 +61,26 @@ def redecide(enrolled: Enrolled, log: Log, record: RecordRow, about: int, start:
             raise error.__cause__ from None
         raise
     _refuse_other_rules(findings[:untouched], former)
-    changes = list(_changes(enrolled, log, record, former, findings))
-    so_far = books(by_observation(log))
-    posted = differences(changes_due(changes), so_far, enrolled.rules.payout.overpaid)
-    rows = list(chained((change.row for change in changes), record.hash))
-    entries = {row.number: entries_of(row, posted[row.observation]) for row in rows}
-    payouts = tuple(payout for row in rows for payout in payouts_of(row, entries[row.number]))
-    every = tuple(entry for row in rows for entry in entries[row.number])
-    return Written(tuple(rows), every, payouts, stand._replace(offset=_offset(so_far.offset, every)))
+    rows = tuple(chained(_changed(log, record, former, findings), record.hash))
+    entries = posted(enrolled, log, rows)
+    offset = _offset(books(by_observation(log)).offset, entries)
+    return Written(rows, entries, _payouts(rows, entries), stand._replace(offset=offset))
 
 
-def changes_due(changes: Iterable[Change]) -> list[tuple[int, Postings, Postings]]:
-    """Return each observation with what it was due, and what it is due now."""
-    return [(change.row.observation, change.former, change.new) for change in changes]
+def posted(enrolled: Enrolled, log: Log, rows: Sequence[DecisionRow]) -> tuple[EntryRow, ...]:
+    """Return what the decisions of an act post, after all that was posted before."""
+    former = latest(log.decisions)
+    dues = [
+        (row.observation, due_of(enrolled, former.get(row.observation)), due_of(enrolled, row))
+        for row in rows
+    ]
+    found = differences(dues, books(by_observation(log)), enrolled.rules.payout.overpaid)
+    return tuple(entry for row in rows for entry in entries_of(row, found[row.observation]))
+
+
+def _payouts(rows: Iterable[DecisionRow], entries: Sequence[EntryRow]) -> tuple[PayoutRow, ...]:
+    of = {row.number: [entry for entry in entries if entry.number == row.number] for row in rows}
+    return tuple(payout for row in rows for payout in payouts_of(row, of[row.number]))
 
 
 def latest(decisions: Iterable[DecisionRow]) -> dict[int, DecisionRow]:
@@ -136,27 +135,22 @@ def _refuse_other_rules(findings: Iterable[Finding], former: Mapping[int, Decisi
             raise RulesChangedError(known.enrollment, known.number)
 
 
-def _changes(
-    enrolled: Enrolled,
-    log: Log,
-    record: RecordRow,
-    former: Mapping[int, DecisionRow],
-    findings: Iterable[Finding],
-) -> Iterator[Change]:
-    """Yield each observation whose decision differs: first those that stand, then the one withdrawn."""
+def _changed(
+    log: Log, record: RecordRow, former: Mapping[int, DecisionRow], findings: Iterable[Finding]
+) -> Iterator[DecisionRow]:
+    """Yield the decisions that differ, not yet chained: first those that stand, then the one withdrawn."""
     number, stand = len(log.decisions), set[int]()
     for finding in findings:
-        known, (_, decision, prizes) = former.get(finding.seen.record), finding
+        known = former.get(finding.seen.record)
         stand.add(finding.seen.record)
         row = finding.row(record.enrollment, number + 1, record.seq, GENESIS)
         if known is None or content(known) != content(row):
             number += 1
-            new = due(enrolled.rules, decision.paid, decision.reasons, prizes)
-            yield Change(row, due_of(enrolled, known), new)
+            yield row
     for seq, known in former.items():
         if seq not in stand and known.outcome != WITHDRAWN:
             number += 1
-            yield Change(_withdrawn(known, number, record), due_of(enrolled, known), ())
+            yield _withdrawn(known, number, record)
 
 
 def due_of(enrolled: Enrolled, row: DecisionRow | None) -> Postings:

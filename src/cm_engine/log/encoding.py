@@ -122,7 +122,8 @@ def _reason(form: dict[str, Any], unit: Units) -> Reason:
     exact = {
         name: readers[name](value) for name, value in form.items() if name in readers and value is not None
     }
-    return kind(**{**form, **exact})
+    reason: Reason = kind(**{**form, **exact})
+    return reason
 
 
 Readers = Mapping[str, Callable[[Any], Any]]
