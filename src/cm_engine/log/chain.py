@@ -15,7 +15,7 @@ def hash_of(fields: tuple[Any, ...], head: str) -> str:
     Example:
         >>> when = "2026-01-05T17:00:00.000000+00:00"
         >>> hash_of(("e-1", 1, "observed", "desk", "k-1", "nurse-7", when, "{}", ""), GENESIS)[:16]
-        'e6ac2a694c90fcdf'
+        'c7f651382f3bc070'
     """
     lines = "\n".join((head, *map(str, fields)))
     return hashlib.sha256(lines.encode()).hexdigest()
