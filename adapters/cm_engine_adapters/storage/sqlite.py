@@ -92,10 +92,12 @@ class SqliteStorage(SqlStorage):
     def begin(self, cursor: Any, *, lock: bool) -> None:
         """Begin as the one who writes, so that what is read stays true until the commit."""
         _ = lock
+        cursor.connection.text_factory = str
         cursor.execute("BEGIN IMMEDIATE")
 
     def begin_reading(self, cursor: Any) -> None:
-        """Begin with one moment of the log."""
+        """Begin with one moment of the log; a damaged byte is for the audit to name, and no reason to stop reading."""
+        cursor.connection.text_factory = _text
         cursor.execute("BEGIN")
 
     def commit(self, cursor: Any) -> None:
@@ -106,7 +108,6 @@ class SqliteStorage(SqlStorage):
 def _durable(connection: Any, _: object) -> None:
     """Have no transaction begun behind our back, and every commit on the disk."""
     connection.isolation_level = None
-    connection.text_factory = _text  # a damaged byte is for the audit to name, and no reason to stop reading
     _log_ahead(connection, until=monotonic() + BUSY_SECONDS)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute(

@@ -41,8 +41,8 @@ class Statement:
 
     def bound(self, **values: Any) -> Any:
         """Return parameters as the driver takes them."""
-        given = {**self.constants, **values}
-        return tuple(given[name] for name in self.names) if self.names else given
+        given = {**self.constants, **values} if self.constants else values
+        return tuple(map(given.__getitem__, self.names)) if self.names else given
 
     def rows(self, fields: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[Any]:
         """Return rows as the driver takes them, whose fields are named in the order of the placeholders."""
