@@ -1,24 +1,41 @@
 """PostgreSQL: many processes and clinics; an act is one statement, so that it costs one way to the server and back."""
 
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BigInteger, Dialect, Engine, Table, Text, event
+from sqlalchemy import BigInteger, Column, Dialect, Engine, Table, Text, event
 
 from cm_engine.errors import StorageConflictError
-from cm_engine.log.rows import Batch, ProgramRow
+from cm_engine.log.rows import Batch, ProgramRow, RecordRow, StandingRow
+from cm_engine.ports import Found
 from cm_engine_adapters.storage.sql import ROWS, SqlStorage, SqlTransaction
 from cm_engine_adapters.storage.statements import FILLED, Statements
 
 IDLE = 0
 """What libpq calls a connection that is in no transaction."""
+FEW = 8
+"""As many acts go as values; the columns of more go as arrays, which cost the driver more to begin with."""
 WRITTEN = ("records", "decisions", "entries", "payouts")
 
 
 class PostgresTransaction(SqlTransaction):
-    """Write a batch as one statement, through psycopg: columns go as arrays, whatever the number of rows."""
+    """Look up an act with one statement of psycopg, and write a batch with one."""
 
     _waiting: Batch | None = None
+
+    def look_up(self, enrollments: Sequence[str], keys: Sequence[tuple[str, str]]) -> Found:
+        """Return where enrollments stand, and what was recorded under keys."""
+        if self.locks or len(enrollments) != 1 or len(keys) != 1:
+            return super().look_up(enrollments, keys)
+        self.cursor.execute(_looked_up(self.statements), (*enrollments, *keys[0]))
+        found = self.cursor.fetchone()
+        width = len(StandingRow._fields)
+        standing, record = StandingRow(*found[:width]), RecordRow(*found[width:])
+        return Found(
+            {standing.enrollment: standing} if standing.enrollment else {},
+            {(record.source, record.key): record} if record.enrollment else {},
+        )
 
     def append(self, batch: Batch) -> None:
         """Write all rows of a batch, or none.
@@ -57,7 +74,8 @@ class PostgresTransaction(SqlTransaction):
         super().add_program(program)
 
     def _move(self, batch: Batch) -> None:
-        self.cursor.execute(_append(self.statements), _columns(batch))
+        text, values = _append(self.statements, batch)
+        self.cursor.execute(text, values)
         if self.cursor.fetchone()[0] != len(batch.standings):
             msg = "another writer came first"
             raise StorageConflictError(msg)
@@ -120,35 +138,93 @@ def transaction_of(dialect: Dialect) -> type[SqlTransaction]:
 
 
 @lru_cache
-def _append(statements: Statements) -> str:
+def _looked_up(statements: Statements) -> str:
+    """Return the statement that looks up where an enrollment stands, and what was recorded under a key."""
+    standings, records = statements.tables.standings, statements.tables.records
+    return (
+        "SELECT s.*, r.* FROM (VALUES (%s::text, %s::text, %s::text)) AS w (enrollment, source, key) "
+        f"LEFT JOIN {_name(standings)} AS s ON s.enrollment = w.enrollment "
+        f"LEFT JOIN {_name(records)} AS r ON r.source = w.source AND r.key = w.key"
+    )
+
+
+def _append(statements: Statements, batch: Batch) -> tuple[str, list[Any]]:
     """Return the statement that moves standings and, if all of them could be moved, inserts all other rows."""
+    if len(batch.records) > FEW:
+        return _with_arrays(statements), _columns(batch)
+    counts = tuple(len(getattr(batch, name)) for name in WRITTEN)
+    values: list[Any] = [
+        value for row, head in zip(batch.standings, batch.heads, strict=True) for value in (*row, head)
+    ]
+    for name in WRITTEN:
+        if rows := getattr(batch, name):
+            values += [value for row in rows for value in row]
+            values.append(len(batch.standings))
+    return _with_values(statements, len(batch.standings), counts), values
+
+
+@lru_cache(maxsize=256)
+def _with_values(statements: Statements, moved: int, counts: tuple[int, ...]) -> str:
+    """Return the statement for so many rows of each table, which go as values."""
     standings = statements.tables.standings
+    return _statement(
+        statements,
+        _rows(moved, f"{_row(standings)}, %s::text"),
+        {
+            name: _rows(count, _row(statements.tables.named(name)))
+            for name, count in zip(WRITTEN, counts, strict=True)
+            if count
+        },
+    )
+
+
+@lru_cache
+def _with_arrays(statements: Statements) -> str:
+    """Return the statement for any number of rows, whose columns go as arrays."""
+    standings = statements.tables.standings
+    inserted = {name: f"unnest({_arrays(statements.tables.named(name))})" for name in WRITTEN}
+    return _statement(statements, f"unnest({_arrays(standings)}, %s::text[])", inserted)
+
+
+def _statement(statements: Statements, moved: str, inserted: Mapping[str, str]) -> str:
+    """Return the statement, with what its rows are selected from."""
     fields = ROWS["standings"]
     names = ", ".join(fields)
-    moved = (
-        f"UPDATE {_name(standings)} AS s SET {', '.join(f'{name} = n.{name}' for name in fields[1:])} "
-        f"FROM unnest({_arrays(standings)}, %s::text[]) AS n ({names}, read) "
+    move = (
+        f"UPDATE {_name(statements.tables.standings)} AS s "
+        f"SET {', '.join(f'{name} = n.{name}' for name in fields[1:])} FROM {moved} AS n ({names}, read) "
         "WHERE s.enrollment = n.enrollment AND s.head = n.read RETURNING 1"
     )
-    inserts = [
-        f"{name} AS (INSERT INTO {_name(table)} SELECT * FROM unnest({_arrays(table)}) "
+    inserts = "".join(
+        f", {name} AS (INSERT INTO {_name(statements.tables.named(name))} SELECT * FROM {rows} AS n "
         "WHERE (SELECT count(*) FROM moved) = %s)"
-        for name, table in ((name, statements.tables.named(name)) for name in WRITTEN)
-    ]
-    return f"WITH moved AS ({moved}), {', '.join(inserts)} SELECT count(*) FROM moved"
+        for name, rows in inserted.items()
+    )
+    return f"WITH moved AS ({move}){inserts} SELECT count(*) FROM moved"
 
 
 def _name(table: Table) -> str:
     return f'"{table.schema}"."{table.name}"' if table.schema else f'"{table.name}"'
 
 
+def _kind(column: Column[Any]) -> str:
+    return {Text: "text", BigInteger: "bigint"}.get(type(column.type), "integer")
+
+
+def _row(table: Table) -> str:
+    return ", ".join(f"%s::{_kind(column)}" for column in table.columns)
+
+
+def _rows(count: int, row: str) -> str:
+    return f"(VALUES {', '.join([f'({row})'] * count)})"
+
+
 def _arrays(table: Table) -> str:
-    kinds = {Text: "text", BigInteger: "bigint"}
-    return ", ".join(f"%s::{kinds.get(type(column.type), 'integer')}[]" for column in table.columns)
+    return ", ".join(f"%s::{_kind(column)}[]" for column in table.columns)
 
 
 def _columns(batch: Batch) -> list[Any]:
-    """Return the parameters of that statement."""
+    """Return the columns of a batch, as arrays."""
     found: list[Any] = [list(column) for column in zip(*batch.standings, strict=True)]
     found.append(list(batch.heads))
     for name in WRITTEN:

@@ -41,7 +41,7 @@ class SqlTransaction:
     def __init__(self, cursor: Any, statements: Statements, *, lock: bool = False) -> None:
         self._cursor = cursor
         self.statements = statements
-        self._lock = lock
+        self.locks = lock
 
     @property
     def cursor(self) -> Any:
@@ -53,7 +53,7 @@ class SqlTransaction:
 
     def look_up(self, enrollments: Sequence[str], keys: Sequence[tuple[str, str]]) -> Found:
         """Return where enrollments stand, and what was recorded under keys."""
-        by_id = self.statements.standing_locked if self._lock else self.statements.standing
+        by_id = self.statements.standing_locked if self.locks else self.statements.standing
         standings = (self._one(StandingRow, by_id, enrollment=each) for each in sorted(enrollments))
         records = (
             self._one(RecordRow, self.statements.record, source=source, key=key) for source, key in keys
@@ -150,7 +150,7 @@ class SqlTransaction:
         """Return what pools have received; locked in the order of their keys."""
         if not pools:
             return self._all(PoolRow, self.statements.pools)
-        by_key = self.statements.pool_locked if self._lock else self.statements.pool
+        by_key = self.statements.pool_locked if self.locks else self.statements.pool
         names = PoolRow._fields[:5]
         found = (self._one(PoolRow, by_key, **dict(zip(names, key, strict=True))) for key in sorted(pools))
         return [row for row in found if row]
