@@ -23,6 +23,7 @@ from cm_engine.errors import (
     StorageError,
 )
 from cm_engine.reports import Report
+from cm_engine_adapters.storage.postgresql import PostgresTransaction
 from cm_engine_adapters.storage.sql import SqlTransaction
 
 PROGRAM = "california-recovery-incentives"
@@ -328,15 +329,19 @@ def test_others_see_an_act_only_once_the_host_has_committed(clinic: Engine, host
 
 def meanwhile(monkeypatch: pytest.MonkeyPatch, work: Callable[[], Any]) -> None:
     """Have others do something after the first look-up of an act, before it is written."""
-    looked_up, waiting = SqlTransaction.look_up, [work]
+    waiting = [work]
 
-    def interrupted(self: SqlTransaction, *given: Any) -> Any:
-        found = looked_up(self, *given)
-        if waiting:
-            waiting.pop()()
-        return found
+    def interrupting(looked_up: Callable[..., Any]) -> Callable[..., Any]:
+        def interrupted(*given: Any) -> Any:
+            found = looked_up(*given)
+            if waiting:
+                waiting.pop()()
+            return found
 
-    monkeypatch.setattr(SqlTransaction, "look_up", interrupted)
+        return interrupted
+
+    for kind in (SqlTransaction, PostgresTransaction):
+        monkeypatch.setattr(kind, "look_up", interrupting(vars(kind)["look_up"]))
 
 
 @pytest.fixture
