@@ -56,7 +56,7 @@ class NewVisit(BaseModel):
 class Decided(BaseModel):
     """What the front desk tells the participant, and hands over."""
 
-    awards: dict[str, str]
+    hand_over: dict[str, str]
     sentence: str
     replayed: bool
 
@@ -112,8 +112,8 @@ def record(enrollment: str, visit: NewVisit) -> Decided:
         )
         if not decision.replayed:
             session.add(ChartNote(enrollment=enrollment, text=visit.note))
-    awards = {unit: str(amount) for unit, amount in decision.awards.items()}
-    return Decided(awards=awards, sentence=decision.sentence, replayed=decision.replayed)
+    hand_over = {unit: str(amount) for unit, amount in decision.hand_over.items()}
+    return Decided(hand_over=hand_over, sentence=decision.sentence, replayed=decision.replayed)
 
 
 @app.get("/enrollments/{enrollment}/next")

@@ -115,7 +115,9 @@ def test_a_statement_tells_of_each_correction_which_line_it_takes_the_place_of(e
         (4, 2, "0.00"),
         (5, 3, "0.00"),
     ]
-    assert desk.text().splitlines()[-1] == "In all $20.00 awarded; $31.50 in flight; $11.50 absorbed"
+    assert desk.text().splitlines()[-1] == (
+        "In all $20.00 awarded; $31.50 given, or on the way; $11.50 of it given too much, which the program bears"
+    )
     assert "visit 2, instead of line 2: nothing" in desk.text()
 
 
@@ -236,7 +238,9 @@ def test_a_statement_shows_what_was_taken_off(engine: Engine) -> None:
     desk.word("-")
     *_, line = engine.statement(enrollment=desk.id).lines
     assert (line.amounts, line.so_far) == ({"USD": Decimal("0.00")}, {"USD": Decimal("45.00")})
-    assert desk.text().splitlines()[-1] == "In all $35.00 awarded; $45.00 in flight; $10.00 offset"
+    assert desk.text().splitlines()[-1] == (
+        "In all $35.00 awarded; $45.00 given, or on the way; $10.00 of it given too much, to be taken off later awards"
+    )
 
 
 def test_a_correction_upwards_first_settles_what_is_to_be_taken_off(engine: Engine) -> None:
@@ -463,9 +467,9 @@ def test_a_late_result_that_cannot_be_read_is_refused_as_any_other(engine: Engin
     [
         (0, "it was enrolled"),
         (2, "it was voided"),
-        (3, "it was voided"),
+        (3, "it corrects record 2"),
         (4, "it was asserted"),
-        (5, "it was amended"),
+        (5, "it corrects record 1"),
         (99, "there is none"),
         (-1, "there is none"),
     ],

@@ -73,7 +73,7 @@ def test_a_visit_is_answered_with_the_award_and_its_reasons(client: TestClient, 
     answer = client.post(f"/enrollments/{enrollment}/visits", json=VISIT)
     assert answer.status_code == 201
     assert answer.json() == {
-        "awards": {"USD": "10.00"},
+        "hand_over": {"USD": "10.00"},
         "sentence": "Negative test: $10.00. Next negative: $10.00.",
         "replayed": False,
     }
@@ -86,7 +86,7 @@ def test_a_visit_is_answered_with_the_award_and_its_reasons(client: TestClient, 
 def test_a_visit_sent_twice_is_recorded_once_with_one_note(client: TestClient, tmp_path: Path) -> None:
     enrollment = client.post("/enrollments", json=ENROLLED).json()["enrollment"]
     first, second = (client.post(f"/enrollments/{enrollment}/visits", json=VISIT).json() for _ in range(2))
-    assert second == first | {"replayed": True}
+    assert second == first | {"hand_over": {}, "replayed": True}
     assert len(notes(tmp_path)) == 1
 
 

@@ -519,7 +519,7 @@ def test_db_takes_the_database_of_the_environment(
         ("memory:", "memory:: this storage has no tables, and so no release"),
         ("mysql://host/clinic", "no storage is installed for mysql:; expected a URL that begins with"),
         ("sqlite://clinic.db", "'sqlite://clinic.db' is no URL of a database"),
-        ("sqlite:////no/such/folder/clinic.db", "the storage cannot be written"),
+        ("sqlite:////no/such/folder/clinic.db", "the file cannot be opened"),
     ],
 )
 def test_db_refuses_what_is_no_database_in_a_line(run: Run, command: str, url: str, said: str) -> None:

@@ -210,7 +210,7 @@ def test_a_database_refuses_to_replace_a_row_by_the_way_of_an_insert(database_ur
         ("memory:clinic", "a storage in memory has the URL 'memory:', got 'memory:clinic'"),
         ("sqlite:clinic.db", "'sqlite:clinic.db' is no URL of a database"),
         ("sqlite://clinic.db", "'sqlite://clinic.db' is no URL of a database: Invalid SQLite URL"),
-        ("sqlite:////no/such/folder/clinic.db", "the storage cannot be written, and nothing was"),
+        ("sqlite:////no/such/folder/clinic.db", "the file cannot be opened"),
         ("sqlite+aiosqlite:///clinic.db", "aiosqlite is an asynchronous driver; name another"),
         ("postgresql://host:port/clinic", "'postgresql+psycopg://host:port/clinic' is no URL of a database"),
         (
@@ -232,7 +232,6 @@ def test_a_url_that_cannot_be_opened_is_a_clear_error(url: str, said: str) -> No
 def test_no_error_says_the_password_of_a_url(url: str) -> None:
     with pytest.raises(StorageError) as caught:
         cm_engine.Engine.open(url)
-    assert "***@" in str(caught.value)
     assert "sec" not in str(caught.value)
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
-from cm_engine.errors import CmEngineError, SecretMissingError
+from cm_engine.errors import CmEngineError, SecretError
 from cm_engine.log.chain import GENESIS, hash_of
 from cm_engine.log.correction import Log, content, posted
 from cm_engine.log.encoding import dumped, pools_from
@@ -100,6 +100,10 @@ class _Audit:
 
     def look_at(self, row: EnrollmentRow) -> None:
         """Compare one enrollment with what its log comes to; note the first difference."""
+        if not _is_plain(row.id):
+            self.seen["row"] += 1
+            self.differences.append(Difference(ascii(row.id), "enrollment", "its id is damaged"))
+            return
         stored = _stored(self.tx, row)
         for name, rows in stored._asdict().items():
             self.seen[name] += len(rows) if isinstance(rows, list) else rows is not None
@@ -110,8 +114,8 @@ class _Audit:
             stand, other = _check_fold(enrolled, stored)
         except _FoundError as found:
             self.differences.append(Difference(row.id, found.where, found.what))
-        except SecretMissingError:
-            raise
+        except SecretError as error:
+            self.differences.append(Difference(row.id, "prizes", f"not audited: {error}"))
         except (CmEngineError, ValueError, KeyError, TypeError) as error:
             self.differences.append(Difference(row.id, "log", f"it cannot be read: {error}"))
         else:
@@ -190,9 +194,14 @@ def _all_enrollments(tx: Transaction) -> Iterator[EnrollmentRow]:
     after = ""
     while page := tx.enrollments(after=after, limit=PAGE):
         yield from page
-        if str(page[-1].id) <= after:
+        if not _is_plain(page[-1].id) or page[-1].id <= after:
             return  # the id is damaged, and there is no next page by it
         after = page[-1].id
+
+
+def _is_plain(found: object) -> bool:
+    """Tell whether an id is one that was ever written."""
+    return isinstance(found, str) and found.isprintable()
 
 
 def _stored(tx: Transaction, row: EnrollmentRow) -> _Stored:

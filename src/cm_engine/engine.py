@@ -15,6 +15,7 @@ from cm_engine.log.encoding import instant
 from cm_engine.log.history import OBSERVED
 from cm_engine.log.rows import EnrollmentRow, ProgramRow
 from cm_engine.opening import open_storage
+from cm_engine.plain import one_line, plain_day
 from cm_engine.ports import Clock, Storage, Transaction
 from cm_engine.previewing import Preview, previews
 from cm_engine.program import Program, canonical, digest, load_program
@@ -30,8 +31,6 @@ from cm_engine.reports import (
     act_of_assertion,
     act_of_report,
     act_of_voiding,
-    one_line,
-    plain_day,
 )
 from cm_engine.rules.days import Before
 from cm_engine.rules.state import Evidence
@@ -102,7 +101,7 @@ class Engine:
         Args:
             url: sqlite:///clinic.db, postgresql+psycopg://user@host/clinic, or memory: for trying things out.
             zone, secret, clock: as for the engine.
-            options: of the storage: prefix and schema of its tables.
+            options: of the storage: prefix and schema of its tables; make=False refuses a database without tables.
 
         Raises:
             StorageError: it cannot be opened.
@@ -151,6 +150,7 @@ class Engine:
         with self._storage.writing() as tx:
             refuse_other_content(tx.programs(program=row.program), row)
             tx.add_program(row)
+            refuse_other_content(tx.programs(program=row.program), row)
         return row.digest
 
     def programs(self) -> dict[str, str]:
@@ -199,8 +199,12 @@ class Engine:
             "",
         )
         by, key = one_line("by", by), one_line("key", key) if key else ""
-        done = self._tried(lambda recording: recording.enroll(given, one_line("source", source), key, by))
-        return Enrollment.of(done.enrolled.row)
+        source = one_line("source", source)
+        stored = self._tried(lambda recording: recording.enroll(given, source, key, by)).enrolled.row
+        if id and stored.id != id:
+            msg = f"id: the participant is enrolled already, as {stored.id!r}"
+            raise ReportError(msg)
+        return Enrollment.of(stored)
 
     def enrollment(self, enrollment: str) -> Enrollment:
         """Return an enrollment by its id.
@@ -276,7 +280,7 @@ class Engine:
             on=on,
             resulted_at=resulted_at,
         )
-        return self._recorded(act_of_report(report, self._clock()))
+        return self._recorded(act_of_report(report, self._now()))
 
     def record_many(self, reports: Iterable[Report]) -> list[Recorded]:
         """Record observations in one transaction, in their order: all of them, or none.
@@ -284,7 +288,7 @@ class Engine:
         Raises:
             CmEngineError: as `record`, for the first that is refused; nothing is written.
         """
-        now = self._clock()
+        now = self._now()
         acts = [act_of_report(report, now) for report in reports]
         return [Recorded(done) for done in self._take(acts)] if acts else []
 
@@ -332,7 +336,7 @@ class Engine:
             on=on,
             resulted_at=resulted_at,
         )
-        return self._recorded(act_of_amendment(report, record, why, self._clock()))
+        return self._recorded(act_of_amendment(report, record, why, self._now()))
 
     def void(self, *, enrollment: str, record: int, why: str, source: str, key: str, by: str) -> Recorded:
         """Take a recorded observation back, as if it had never been made; it stays in the history.
@@ -393,6 +397,8 @@ class Engine:
         Raises:
             EnrollmentNotFoundError: there is no such enrollment.
         """
+        if until is not None:
+            plain_day("until", until)
         with self._storage.reading() as tx:
             enrolled = self._register.opened(tx, _found(tx, enrollment))
             return statement_of(enrolled, whole_log(tx, enrollment), until)
@@ -435,6 +441,13 @@ class Engine:
                 _found(tx, enrollment)
             return verified(tx, Register(self._secret), enrollment, progress)
 
+    def _now(self) -> datetime:
+        now = self._clock()
+        if now.utcoffset() is None:
+            msg = "clock: expected an aware time"
+            raise ReportError(msg)
+        return now
+
     def _recorded(self, act: Act) -> Recorded:
         return Recorded(self._queue.take(act) if self._queue else self._take([act])[0])
 
@@ -449,7 +462,7 @@ class Engine:
             locked = lock or tries > 0
             try:
                 with self._storage.writing(lock=locked) as tx:
-                    return work(Recording(tx, self._register, instant(self._clock()), locked=locked))
+                    return work(Recording(tx, self._register, instant(self._now()), locked=locked))
             except StorageConflictError:
                 tries += 1
                 if tries == TRIES:
@@ -457,8 +470,8 @@ class Engine:
 
 
 def _checked_secret(secret: bytes) -> bytes:
-    if secret and len(secret) < SECRET_BYTES:
-        msg = f"secret: expected at least {SECRET_BYTES} bytes, got {len(secret)}; secrets.token_bytes(32) makes some"
+    if not isinstance(secret, bytes) or (secret and len(secret) < SECRET_BYTES):
+        msg = f"secret: expected at least {SECRET_BYTES} bytes; secrets.token_bytes(32) makes some"
         raise ReportError(msg)
     return secret
 

@@ -1,14 +1,19 @@
 """What an enrollment needs: a program that is registered, a zone that exists, and an id."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from cm_engine.errors import ProgramNotAddedError, ReportError
-from cm_engine.log.encoding import dumped
+from cm_engine.log.encoding import digits, dumped
 from cm_engine.log.rows import ProgramRow
+from cm_engine.plain import is_number, one_line
 from cm_engine.rules.days import Before
 from cm_engine.spelling import nearest
+
+NO_PLACES = {"localtime", "Factory", "posixrules"}
+"""What a server may have among its zones, and is no clinic's."""
 
 
 def new_id() -> str:
@@ -26,9 +31,9 @@ def zone_name(zone: str) -> str:
         msg = "say the clinic's time zone, which decides what day it is: zone='America/Los_Angeles'"
         raise ReportError(msg)
     try:
-        ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        hint = nearest(zone, available_timezones())
+        ZoneInfo("" if zone in NO_PLACES else zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError, TypeError):
+        hint = nearest(str(zone), available_timezones())
         msg = f"there is no time zone {zone!r}{hint}; expected a name such as America/Los_Angeles"
         raise ReportError(msg) from None
     return zone
@@ -36,7 +41,20 @@ def zone_name(zone: str) -> str:
 
 def before_text(before: Before | None) -> str:
     """Return values from before the plan as JSON; empty for none."""
-    return dumped({name: list(map(str, values)) for name, values in before.items()}) if before else ""
+    if not before:
+        return ""
+    if not isinstance(before, Mapping):
+        msg = f"before: expected values by target, such as {{'smoking': [Decimal(12)]}}, got {before!r}"
+        raise ReportError(msg)
+    return dumped({one_line("before", name): _values(name, values) for name, values in before.items()})
+
+
+def _values(name: str, values: object) -> list[str]:
+    """Return measured values as their digits."""
+    if not isinstance(values, list | tuple) or not all(map(is_number, values)):
+        msg = f"before: expected a list of Decimals for {name}, got {values!r}"
+        raise ReportError(msg)
+    return [digits(value) for value in values]
 
 
 def refuse_other_content(programs: Sequence[ProgramRow], new: ProgramRow) -> None:
@@ -54,8 +72,12 @@ def refuse_other_content(programs: Sequence[ProgramRow], new: ProgramRow) -> Non
             raise ReportError(msg)
 
 
-def program_called(programs: Sequence[ProgramRow], name: str) -> ProgramRow:
+def program_called(
+    programs: Sequence[ProgramRow], name: str, known: AbstractSet[str] = frozenset()
+) -> ProgramRow:
     """Return the registered program of an id, an id and version, or a digest.
+
+    Of several versions it is the one that is `known` already, by its digest.
 
     Raises:
         ProgramNotAddedError: there is none.
@@ -64,6 +86,8 @@ def program_called(programs: Sequence[ProgramRow], name: str) -> ProgramRow:
     found = [row for row in programs if name in {row.digest, row.program, f"{row.program}@{row.version}"}]
     if not found:
         raise ProgramNotAddedError(name, [f"{row.program}@{row.version}" for row in programs])
+    if len(found) > 1:
+        found = [row for row in found if row.digest in known] or found
     if len(found) > 1:
         versions = " or ".join(f"{row.program}@{row.version} ({row.digest[:12]})" for row in found)
         msg = f"{name!r} is {versions}: say which, by id@version or by the whole digest"

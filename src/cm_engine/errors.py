@@ -13,7 +13,7 @@
   x UndatedError              an amount depends on the date and no start date was given; also a ValueError
   x MissingDependencyError    names the extra to install
   x ProgramNotAddedError      no such program is registered, also a LookupError
-  x SecretMissingError        prizes are drawn, and the engine has no secret
+  x SecretError               prizes are drawn, and the engine has no secret, or another one
   x EnrollmentNotFoundError   no such enrollment, also a LookupError
   x RecordNotFoundError       no such act, or nothing that can be corrected; also a LookupError
   x ReportError               what is reported lacks something, or says two things; also a ValueError
@@ -174,14 +174,8 @@ class ProgramNotAddedError(CmEngineError, LookupError):
         super().__init__(f"program {name!r} is not registered; add it first with add_program ({there})")
 
 
-class SecretMissingError(CmEngineError):
-    """Report prizes that cannot be drawn, or drawn again, because the engine was opened without a secret."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "this program draws prizes: open the engine with its secret, Engine.open(url, secret=...); "
-            "on the command line, set CM_ENGINE_SECRET"
-        )
+class SecretError(CmEngineError):
+    """Report prizes that cannot be drawn: the engine has no secret, or not the one that they are drawn with."""
 
 
 class EnrollmentNotFoundError(CmEngineError, LookupError):
@@ -271,7 +265,8 @@ class BalanceError(CmEngineError):
         self.asserted = asserted
         self.found = found
         super().__init__(
-            f"{enrollment} had been awarded {found} {unit} on {on}, not {asserted}; look at its history"
+            f"by the decisions that stand now {enrollment} had been awarded {found} {unit} by the end of {on}, "
+            f"not {asserted}; look at its history"
         )
 
 

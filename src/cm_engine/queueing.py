@@ -2,12 +2,14 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from threading import Lock
 
-from cm_engine.errors import CmEngineError, StorageError
+from cm_engine.errors import StorageError
 from cm_engine.recording import Act, Done
 
+INTERRUPTED = "who wrote was interrupted; report the same again with the same key, it is recorded once"
 TOGETHER = 256
 """As many acts are written in one transaction."""
 
@@ -25,6 +27,7 @@ class _Waiting:
     act: Act
     done: Done | None = None
     error: BaseException | None = None
+    writes: bool = False
     asleep: Lock = field(default_factory=_taken)
 
     @property
@@ -55,50 +58,59 @@ class Queue:
     def take(self, act: Act) -> Done:
         """Return what an act led to, once it is written."""
         mine = _Waiting(act)
-        if not self._is_first(mine):
-            mine.asleep.acquire()
-        if not mine.is_over:
-            try:
+        try:
+            if not self._is_first(mine):
+                mine.asleep.acquire()
+            if not mine.is_over:
                 self._write_all(self._next())
-            finally:
-                self._wake_next()
+        finally:
+            self._leave(mine)
         return mine.result()
 
     def _is_first(self, mine: _Waiting) -> bool:
         """Stand in the queue, and tell whether nobody writes, so that it is one's own turn."""
         with self._door:
             self._queue.append(mine)
-            first, self._is_writing = not self._is_writing, True
-        return first
+            mine.writes, self._is_writing = not self._is_writing, True
+        return mine.writes
+
+    def _leave(self, mine: _Waiting) -> None:
+        """Leave the queue, however the wait ended; let the next who waits write, if it was one's own turn."""
+        with self._door:
+            if mine in self._queue:
+                self._queue.remove(mine)
+            if not mine.writes:
+                return
+            self._is_writing = bool(self._queue)
+            if self._queue:
+                self._queue[0].writes = True
+                self._queue[0].asleep.release()
 
     def _next(self) -> list[_Waiting]:
         with self._door:
             return [self._queue.popleft() for _ in range(min(TOGETHER, len(self._queue)))]
 
-    def _wake_next(self) -> None:
-        """Let the next who waits write, if there is one."""
-        with self._door:
-            self._is_writing = bool(self._queue)
-            if self._queue:
-                self._queue[0].asleep.release()
-
     def _write_all(self, together: list[_Waiting]) -> None:
         """Write acts; each thread is woken as soon as what its act led to is known."""
+        try:
+            self._write_or_end(together)
+        finally:
+            for waiting in together:
+                if not waiting.is_over:
+                    _end(waiting, error=StorageError(INTERRUPTED))
+
+    def _write_or_end(self, together: list[_Waiting]) -> None:
         try:
             found = self._write([each.act for each in together])
         except StorageError as error:
             for waiting in together:
-                _end(waiting, error=error)
-        except CmEngineError as error:
-            if len(together) > 1:
+                _end(waiting, error=copy(error))
+        except Exception as error:  # noqa: BLE001 - it is the one act's own, and is raised in its thread
+            if len(together) == 1:
+                _end(together[0], error=error)
+            else:
                 for waiting in together:
-                    self._write_all([waiting])
-                return
-            _end(together[0], error=error)
-        except BaseException as error:
-            for waiting in together:
-                _end(waiting, error=error)
-            raise
+                    self._write_or_end([waiting])
         else:
             for waiting, done in zip(together, found, strict=True):
                 _end(waiting, done)

@@ -93,6 +93,11 @@ class RecordedDecision:
         return self.row.outcome
 
     @property
+    def hash(self) -> str:
+        """Return the hash over the decision and all that came before it."""
+        return self.row.hash
+
+    @property
     def sentence(self) -> str:
         """Return the reasons as the participant reads them."""
         return self.row.said
@@ -206,9 +211,45 @@ class Recorded:
         return self.decision.sentence if self.decision else ""
 
     @property
+    def target(self) -> str:
+        """Return the target of the decision, empty for an event."""
+        return self.decision.target if self.decision else ""
+
+    @property
+    def visit(self) -> int:
+        """Return the visit of the decision, from 1; 0 for an event."""
+        return self.decision.visit if self.decision else 0
+
+    @property
+    def week(self) -> int:
+        """Return the program week of the decision, from 1; 0 for an event."""
+        return self.decision.week if self.decision else 0
+
+    @property
+    def on(self) -> date | None:
+        """Return the day that the decision counts for."""
+        return self.decision.on if self.decision else None
+
+    @property
     def outcome(self) -> str:
         """Return what the observation was read as."""
         return self.decision.outcome if self.decision else ""
+
+    @property
+    def hash(self) -> str:
+        """Return the hash of the last row that the act wrote: kept elsewhere, it shows what was removed or rewritten."""
+        rows = self._done.decisions or (self._done.record,)
+        return rows[-1].hash
+
+    @property
+    def hand_over(self) -> Mapping[str, Decimal]:
+        """Return what to hand over now: what is due more, where the program pays at once, and only the first time."""
+        at_once = self._done.enrolled.rules.payout.when == "at once"
+        return (
+            {}
+            if self.replayed or not at_once
+            else {name: each for name, each in self.payable.items() if each > 0}
+        )
 
     @property
     def prizes(self) -> Prizes | None:
@@ -217,7 +258,10 @@ class Recorded:
 
     @property
     def payable(self) -> Mapping[str, Decimal]:
-        """Return what the participant is due more by it, or less, by unit; corrections and offsets are in it."""
+        """Return what the participant is due more by it, or less, by unit; corrections, prizes and offsets are in it.
+
+        For a repeat it is what it was the first time.
+        """
         found = Counter[str]()
         for entry in self._done.entries:
             found[entry.unit] += entry.amount * ((entry.credit in PAYABLE) - (entry.debit in PAYABLE))

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ from cm_engine.log.chain import GENESIS, hash_of
 from cm_engine.log.correction import Log
 from cm_engine.log.encoding import dumped, pools_text, windows_from
 from cm_engine.log.fold import Others, Turn, Written, summed
-from cm_engine.log.history import ENROLLED
+from cm_engine.log.history import ENROLLED, day_of
 from cm_engine.log.rows import (
     Batch,
     DecisionRow,
@@ -133,7 +134,12 @@ class Recording:
             key: what makes it the same; without one, the participant, the program and the start do.
             actor: who enrolls.
         """
-        program = program_called(self._tx.programs(), given.program).digest
+        enrolled_in = {
+            each.program
+            for each in self._tx.enrollments(participant=given.participant)
+            if each.start == given.start
+        }
+        program = program_called(self._tx.programs(), given.program, enrolled_in).digest
         row = given._replace(program=program)
         key = key or f"{row.participant}/{program}/{row.start}"
         record = self._tx.look_up([], [(source, key)]).records.get((source, key))
@@ -174,6 +180,8 @@ class Recording:
         if known := self._replayed(act):
             return known
         desk = self._desk(act.enrollment)
+        if "on" in act.body:
+            refuse_ahead(act.body["on"], self._now, desk.enrolled.row.zone)
         others = self._others(desk) if desk.enrolled.rules.shares else {}
         record = self._record(desk, act, others)
         written = self._written(desk, record, act.body, others)
@@ -189,8 +197,9 @@ class Recording:
         if record is None:
             return None
         if (record.enrollment, record.kind, record.body) != (act.enrollment, act.kind, act.text):
-            stored = f"{record.enrollment} {record.kind} {record.body}"
-            raise KeyConflictError(act.source, act.key, stored, f"{act.enrollment} {act.kind} {act.text}")
+            same = record.enrollment == act.enrollment
+            stored = f"{record.kind} {record.body}" if same else "an act on another enrollment"
+            raise KeyConflictError(act.source, act.key, stored, f"{act.kind} {act.text}")
         return (done or self._stored(record))._replace(replayed=True)
 
     def _stored(self, record: RecordRow) -> Done:
@@ -274,6 +283,17 @@ class Recording:
         )
         for desk in desks:
             self._register.keep(desk.head, desk.stand, desk.read)
+
+
+def refuse_ahead(day: str, now: str, zone: str) -> None:
+    """Refuse a day that has not come yet in the clinic's zone; one more is let pass, for clocks that differ.
+
+    Raises:
+        ReportError: it is later than tomorrow.
+    """
+    if day > now[:10] and date.fromisoformat(day) > date.fromisoformat(day_of(now, zone)) + timedelta(days=1):
+        msg = f"on is {day}, and at the clinic it is {day_of(now, zone)}; what has not happened yet cannot be recorded"
+        raise ReportError(msg)
 
 
 def pool_key(enrolled: Enrolled, pool: Pool) -> PoolKey:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from copy import copy
 from functools import partial
 
-from cm_engine.errors import EnrollmentNotFoundError, ProgramNotFoundError, SecretMissingError
+from cm_engine.errors import EnrollmentNotFoundError, ProgramNotFoundError, SecretError
 from cm_engine.ledger.accounts import OFFSET
 from cm_engine.log.correction import Log, latest, shared_then
 from cm_engine.log.fold import folded
@@ -15,7 +15,13 @@ from cm_engine.log.stand import Enrolled, Stand, stand_from, start_of
 from cm_engine.ports import Transaction
 from cm_engine.program.loading import parse_program
 from cm_engine.rules.compiled import Rules, compile_rules
+from cm_engine.rules.prizes import commitment
 
+MISSING = (
+    "this program draws prizes: open the engine with its secret, Engine.open(url, secret=...); "
+    "on the command line, set CM_ENGINE_SECRET"
+)
+WRONG = "the prizes of this enrollment are drawn with another secret than the engine's; open it with that one"
 KEPT = 20_000
 """As many enrollments and standings are kept at hand."""
 
@@ -55,6 +61,7 @@ class Register:
 
         Raises:
             EnrollmentNotFoundError: there is none.
+            SecretError: its prizes are drawn with another secret.
         """
         known = self._enrolled.get(enrollment)
         if known is not None:
@@ -63,6 +70,8 @@ class Register:
         if row is None:
             raise EnrollmentNotFoundError(enrollment)
         enrolled = self.opened(tx, row)
+        if enrolled.seed and commitment(enrolled.seed) != row.commitment:
+            raise SecretError(WRONG)
         if self._keeps_enrollments:
             _forget_some(self._enrolled)
             self._enrolled[enrollment] = enrolled
@@ -77,20 +86,22 @@ class Register:
         """Return the secret that the prizes of an enrollment are drawn with.
 
         Raises:
-            SecretMissingError: the engine was opened without a secret.
+            SecretError: the engine was opened without a secret.
         """
         if not self._secret:
-            raise SecretMissingError
+            raise SecretError(MISSING)
         return hmac.digest(self._secret, f"cm-engine/seed/{enrollment}".encode(), "sha256")
 
     def stand(self, tx: Transaction, enrolled: Enrolled, row: StandingRow) -> Stand:
         """Return where an enrollment stands; what another release has written is folded again."""
-        if row.head not in self._stands:
+        stand = self._stands.get(row.head)
+        if stand is None:
             try:
-                self.keep(row.head, stand_from(enrolled.rules, row.state))
+                stand = stand_from(enrolled.rules, row.state)
             except (ValueError, KeyError, TypeError, AttributeError):
-                self.keep(row.head, refolded(tx, enrolled))
-        return self._stands[row.head]
+                stand = refolded(tx, enrolled)
+            self.keep(row.head, stand)
+        return stand
 
     def keep(self, head: str, stand: Stand, former: str = "") -> None:
         """Keep where an enrollment stands at hand, instead of where it stood."""

@@ -1,6 +1,7 @@
 """What a caller reports, looked at before anything is written: complete, aware of its zone, and attributed."""
 
-from datetime import date, datetime, timedelta
+import json
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -8,11 +9,11 @@ from typing import Any, NamedTuple
 from cm_engine.errors import ReportError
 from cm_engine.log.encoding import dumped, instant, observed
 from cm_engine.log.history import AMENDED, ASSERTED, OBSERVED, VOIDED
+from cm_engine.plain import one_line, plain_day, plain_evidence
 from cm_engine.program.units import Unit
 from cm_engine.recording import Act
 from cm_engine.rules.state import Evidence, Observation
 
-TEXT_MAX = 200
 AHEAD = timedelta(days=1)
 """How far a clock may be behind the one that a time of collection was read from."""
 
@@ -92,20 +93,24 @@ def act_of_assertion(report: Report, unit: Unit, amount: Decimal, on: date) -> A
 
 
 def _act(kind: str, report: Report, body: dict[str, Any]) -> Act:
+    text = dumped(body)
     return Act(
         one_line("enrollment", report.enrollment),
         kind,
         one_line("source", report.source),
         one_line("key", report.key),
         one_line("by", report.by),
-        body,
-        dumped(body),
+        json.loads(text) if "evidence" in body else body,
+        text,
     )
 
 
 def _seen(report: Report) -> dict[str, Any]:
-    given = Observation(report.result, None, report.target, report.evidence, report.event)
-    return observed(given)
+    for name in ("result", "target", "event"):
+        if given := getattr(report, name):
+            one_line(name, given)
+    evidence = None if report.evidence is None else plain_evidence(report.evidence)
+    return observed(Observation(report.result, None, report.target, evidence, report.event))
 
 
 def _times(report: Report, now: datetime) -> dict[str, Any]:
@@ -118,9 +123,9 @@ def _times(report: Report, now: datetime) -> dict[str, Any]:
 
 
 def _refuse_future(times: dict[str, str], now: datetime) -> None:
-    last_day, latest = _latest(now.replace(minute=0, second=0, microsecond=0))
+    latest = _latest(now.astimezone(UTC).replace(minute=0, second=0, microsecond=0))
     for name, text in times.items():
-        if text > (last_day if name == "on" else latest):
+        if name != "on" and text > latest:
             what = "collected_at" if name == "at" else name
             msg = f"{what} is {text}, and now it is {instant(now)}; what has not happened yet cannot be recorded"
             raise ReportError(msg)
@@ -130,9 +135,9 @@ def _refuse_future(times: dict[str, str], now: datetime) -> None:
 
 
 @lru_cache
-def _latest(hour: datetime) -> tuple[str, str]:
-    """Return the last day, and the last time, that can be recorded within an hour."""
-    return (hour + 2 * AHEAD).date().isoformat(), instant(hour + AHEAD)
+def _latest(hour: datetime) -> str:
+    """Return the last time that can be recorded within an hour."""
+    return instant(hour + AHEAD)
 
 
 def _time(name: str, time: object) -> str:
@@ -146,32 +151,8 @@ def _time(name: str, time: object) -> str:
         raise ReportError(msg) from None
 
 
-def plain_day(name: str, day: object) -> str:
-    """Return a date as text.
-
-    Raises:
-        ReportError: it is no date, or one with a time.
-    """
-    if type(day) is not date:
-        msg = f"{name}: expected a date without a time, got {day!r}"
-        raise ReportError(msg)
-    return day.isoformat()
-
-
 def _number(record: object) -> int:
     if type(record) is not int:
         msg = f"record: expected the number of an act, got {record!r}"
         raise ReportError(msg)
     return record
-
-
-def one_line(name: str, text: object) -> str:
-    """Return a text that can stand in the log.
-
-    Raises:
-        ReportError: there is nothing to read, or more than a line.
-    """
-    if not isinstance(text, str) or not text.strip() or not text.isprintable() or len(text) > TEXT_MAX:
-        msg = f"{name}: expected text of one line, at most {TEXT_MAX} characters, got {text!r}"
-        raise ReportError(msg)
-    return text

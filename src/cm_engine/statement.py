@@ -8,10 +8,22 @@ from decimal import Decimal
 
 from cm_engine.ledger.accounts import PAYABLE, Posting
 from cm_engine.ledger.balances import Balance, balance, sums
-from cm_engine.log.correction import Log, awarded_by, latest
+from cm_engine.log.correction import WITHDRAWN, Log, awarded_by, latest
+from cm_engine.log.encoding import awards_from, prizes_from
 from cm_engine.log.rows import DecisionRow, EntryRow
 from cm_engine.log.stand import Enrolled
 from cm_engine.program.units import Unit
+
+PLACES = {
+    "owed": "still owed",
+    "in_flight": "given, or on the way",
+    "issued": "handed over",
+    "expired": "expired",
+    "absorbed": "of it given too much, which the program bears",
+    "offset": "of it given too much, to be taken off later awards",
+    "deposit": "held of the deposit",
+}
+"""How a balance is told, by its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +35,9 @@ class Line:
         on: the day it counts for.
         target, visit, week, outcome: what was decided.
         corrects: the number of the decision whose place it takes, 0 if none.
+        awards: what it awards, by unit; exact decimals.
+        instead_of: what the decision awarded whose place it takes.
+        drawn: the slips that its draws won.
         amounts: what it adds to what the participant is due, or takes from it, by unit; exact decimals.
         so_far: what the participant is due in all after it, by unit.
         sentence: how the participant reads of it.
@@ -35,6 +50,9 @@ class Line:
     week: int
     outcome: str
     corrects: int
+    awards: Mapping[str, Decimal]
+    instead_of: Mapping[str, Decimal]
+    drawn: tuple[str, ...]
     amounts: Mapping[str, Decimal]
     so_far: Mapping[str, Decimal]
     sentence: str
@@ -107,7 +125,7 @@ def balances(enrolled: Enrolled, entries: Iterable[EntryRow]) -> dict[str, Balan
 def _lines(
     enrolled: Enrolled, decisions: Iterable[DecisionRow], entries: Iterable[EntryRow]
 ) -> Iterator[Line]:
-    latest: dict[int, int] = {}
+    former: dict[int, Line] = {}
     so_far = Counter[str]()
     posted: dict[int, Counter[str]] = {}
     for entry in entries:
@@ -116,19 +134,39 @@ def _lines(
     for row in decisions:
         amounts = posted.get(row.number, Counter[str]())
         so_far.update(amounts)
-        yield Line(
-            row.number,
-            date.fromisoformat(row.day) if row.day else None,
-            row.target,
-            row.visit,
-            row.week,
-            row.outcome,
-            latest.get(row.observation, 0),
-            _exact(enrolled, amounts),
-            _exact(enrolled, so_far),
-            row.said,
-        )
-        latest[row.observation] = row.number
+        line = _line(enrolled, row, former.get(row.observation), amounts, so_far)
+        former[row.observation] = line
+        yield line
+
+
+def _line(
+    enrolled: Enrolled,
+    row: DecisionRow,
+    former: Line | None,
+    amounts: Mapping[str, int],
+    so_far: Mapping[str, int],
+) -> Line:
+    prizes = prizes_from(row.prizes, enrolled.rules.program.unit) if row.prizes else None
+    awards = Counter(
+        {unit.name: amount for unit, amount in awards_from(row.awards, enrolled.rules.program.unit)}
+    )
+    if prizes:
+        awards[prizes.paid.unit.name] += prizes.paid.amount
+    return Line(
+        row.number,
+        date.fromisoformat(row.day) if row.day else None,
+        row.target,
+        row.visit,
+        row.week,
+        row.outcome,
+        former.number if former else 0,
+        _exact(enrolled, awards),
+        former.awards if former else {},
+        tuple(each.slip for each in prizes.drawn) if prizes else (),
+        _exact(enrolled, amounts),
+        _exact(enrolled, so_far),
+        row.said,
+    )
 
 
 def _exact(enrolled: Enrolled, amounts: Mapping[str, int]) -> dict[str, Decimal]:
@@ -143,12 +181,23 @@ def _texts(statement: Statement) -> Iterator[str]:
         what = f"visit {line.visit}" if line.visit else "event"
         several = len({each.target for each in statement.lines if each.target}) > 1
         target = f"{line.target}, " if several and line.target else ""
-        again = f", instead of line {line.corrects}" if line.corrects else ""
-        amount = f"{_spoken(statement, line.amounts) or 'nothing'}{' more' if line.corrects else ''}"
-        yield f"{line.number:4}  {day}  {target}{what}{again}: {amount}. {line.sentence}".rstrip()
+        yield f"{line.number:4}  {day}  {target}{what}{_worth(statement, line)}. {line.sentence}".rstrip()
     for unit, total in statement.awarded.items():
         by = f" by {statement.until:%d %b %Y}" if statement.until else ""
-        yield f"In all {_spoken(statement, {unit: total}) or 'nothing'} awarded{by}{_where(statement, unit)}"
+        yield f"In all {_spoken(statement, {unit: total}) or 'nothing'} awarded{by}{'; today' if statement.until else ''}{_where(statement, unit)}"
+
+
+def _worth(statement: Statement, line: Line) -> str:
+    """Return what a decision awards, instead of what, and what that adds."""
+    awards = _spoken(statement, line.awards) or "nothing"
+    drawn = f"; drawn: {', '.join(each or 'nothing' for each in line.drawn)}" if line.drawn else ""
+    if not line.corrects:
+        return f": {awards}{drawn}"
+    before = f"{_spoken(statement, line.instead_of) or 'nothing'} before"
+    if line.outcome == WITHDRAWN:
+        return f": line {line.corrects} is withdrawn, {before}"
+    more = _spoken(statement, {unit: amount for unit, amount in line.amounts.items() if amount > 0})
+    return f", instead of line {line.corrects}: {awards}, {before}{drawn}{f'; {more} more is due' if more else ''}"
 
 
 def _spoken(statement: Statement, amounts: Mapping[str, Decimal]) -> str:
@@ -160,8 +209,8 @@ def _where(statement: Statement, unit: str) -> str:
     """Return where the amounts of a unit are now, in words."""
     places = statement.balances[unit]._asdict()
     told = (
-        f"{_spoken(statement, {unit: amount})} {name.replace('_', ' ')}"
-        for name, amount in places.items()
-        if name not in {"unit", "awarded"} and amount
+        f"{_spoken(statement, {unit: places[name]})} {words}"
+        for name, words in PLACES.items()
+        if places[name]
     )
     return "".join(f"; {each}" for each in told)

@@ -4,7 +4,13 @@ import sqlite3
 
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from cm_engine.errors import StorageBusyError, StorageConflictError, StorageError, StorageFullError
+from cm_engine.errors import (
+    SchemaError,
+    StorageBusyError,
+    StorageConflictError,
+    StorageError,
+    StorageFullError,
+)
 
 CONFLICTS = {"23505", "40001", "40P01"}
 """SQLSTATE of PostgreSQL: a key is there already, a serialization failed, a deadlock was broken."""
@@ -14,7 +20,11 @@ BUSY = {"55P03", "57014", "53300", "57P03"}
 """A lock was waited for too long, a statement was ended, there are too many connections, or the server is starting."""
 
 SQLITE_CONFLICTS = {sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_UNIQUE}
-SQLITE_FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
+SQLITE_FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY}
+OPENS = {
+    sqlite3.SQLITE_CANTOPEN: "the file cannot be opened; look whether there is such a folder",
+    sqlite3.SQLITE_NOTADB: "the file is no database of SQLite",
+}
 SQLITE_NO_ROOM = {sqlite3.SQLITE_IOERR_WRITE}
 """What a quota, or a limit on the size of files, comes to."""
 SQLITE_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
@@ -25,11 +35,15 @@ PRIMARY = 0xFF
 def failure(error: BaseException) -> StorageError:
     """Return what a driver's error means to a caller."""
     kind, hint = _kind(error)
-    return kind(f"{hint}: {' '.join(str(error).split())}")
+    told = (
+        getattr(getattr(error, "diag", None), "message_primary", None) or error
+    )  # without the rows it names
+    return kind(f"{hint}: {' '.join(str(told).split())}")
 
 
 def _kind(error: BaseException) -> tuple[type[StorageError], str]:
-    code, state = getattr(error, "sqlite_errorcode", None), getattr(error, "sqlstate", None)
+    code = getattr(error, "sqlite_errorcode", None)
+    state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
     full = code is not None and (code & PRIMARY in SQLITE_FULL or code in SQLITE_NO_ROOM)
     busy = code is not None and code & PRIMARY in SQLITE_BUSY
     if code in SQLITE_CONFLICTS or state in CONFLICTS:
@@ -38,4 +52,8 @@ def _kind(error: BaseException) -> tuple[type[StorageError], str]:
         return StorageFullError, "the storage cannot be written, and nothing was; make room or allow writing"
     if busy or state in BUSY or isinstance(error, PoolTimeoutError):
         return StorageBusyError, "others hold the storage, and nothing was written; try again"
+    if state == "42P01" or "no such table" in str(error):
+        return SchemaError, "the tables are not there; is this the database that the engine opened?"
+    if code in OPENS:
+        return StorageError, OPENS[code]
     return StorageError, "the storage failed; report the same again with the same key, it is recorded once"

@@ -55,8 +55,7 @@ class SqlJoined:
             try:
                 yield self._transaction(connection, cursor, lock=lock)
             except BaseException:
-                cursor.execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
-                cursor.execute(f"RELEASE SAVEPOINT {SAVEPOINT}")
+                _undo(connection, cursor)
                 raise
             cursor.execute(f"RELEASE SAVEPOINT {SAVEPOINT}")
 
@@ -77,6 +76,15 @@ class SqlJoined:
 
     def close(self) -> None:
         """Leave the host's transaction as it is."""
+
+
+def _undo(connection: Connection, cursor: Any) -> None:
+    """Undo what was written since the savepoint; where the whole transaction is gone, let the host not commit."""
+    try:
+        cursor.execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
+        cursor.execute(f"RELEASE SAVEPOINT {SAVEPOINT}")
+    except errors_of(connection.dialect):
+        connection.invalidate()
 
 
 def _begin_sqlite(connection: Connection) -> None:

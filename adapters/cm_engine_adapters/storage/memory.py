@@ -32,8 +32,9 @@ class MemoryStorage:
         self._tables = MemoryTransaction()
 
     @classmethod
-    def open(cls, url: str = "memory:") -> Self:
-        """Return an empty storage; there is nothing to say in the URL."""
+    def open(cls, url: str = "memory:", *, make: bool = True) -> Self:
+        """Return an empty storage; there is nothing to say in the URL, and nothing to be there before."""
+        _ = make
         if url.rstrip("/") != "memory:":
             msg = f"a storage in memory has the URL 'memory:', got {url!r}"
             raise StorageError(msg)

@@ -210,10 +210,10 @@ ROWS: dict[str, tuple[str, ...]] = {
 }
 
 
-def _without_password(url: str) -> str:
-    """Return a URL for a message: whatever stands before an @ is nobody else's business."""
-    scheme, sign, rest = url.partition("://")
-    return f"{scheme}{sign}***@{rest.rpartition('@')[2]}" if "@" in rest else url
+def _without_secrets(url: str) -> str:
+    """Return what of a URL may stand in a message: a password can be anywhere after its scheme."""
+    scheme, colon, rest = url.partition(":")
+    return f"{scheme}{colon}..." if {"@", "?"} & set(rest) else url
 
 
 class SqlStorage:
@@ -236,22 +236,25 @@ class SqlStorage:
         self._owned = False
 
     @classmethod
-    def open(cls, url: str, *, prefix: str = PREFIX, schema: str | None = None, **options: Any) -> Self:
+    def open(
+        cls, url: str, *, prefix: str = PREFIX, schema: str | None = None, make: bool = True, **options: Any
+    ) -> Self:
         """Open the database of a URL; its tables are made if there are none.
 
         Args:
             url: as SQLAlchemy writes it.
             prefix, schema: of the tables.
+            make: make what is not there; without it, a database that has no tables is refused.
             options: of SQLAlchemy's engine.
 
         Raises:
-            SchemaError: the tables are of another release.
+            SchemaError: the tables are of another release, or not there and not to be made.
             StorageError: the database cannot be opened.
         """
         storage = cls(cls.made_engine(url, options), prefix=prefix, schema=schema)
         storage._owned = True
         try:
-            storage.prepare()
+            storage.prepare(make=make)
         except BaseException:
             storage.close()
             raise
@@ -307,7 +310,7 @@ class SqlStorage:
         try:
             engine = create_engine(make_url(url), **options)
         except (ArgumentError, NoSuchModuleError, ValueError) as error:
-            msg = f"{_without_password(url)!r} is no URL of a database: {' '.join(str(error).split())}"
+            msg = f"{_without_secrets(url)!r} is no URL of a database: {' '.join(str(error).split())}"
             raise StorageError(msg) from error
         if engine.dialect.is_async:
             msg = f"{engine.dialect.driver} is an asynchronous driver; name another, and join an AsyncSession by run_sync"
@@ -319,16 +322,16 @@ class SqlStorage:
         """Return the statements, compiled for the dialect."""
         return statements_for(self.engine.dialect, self.prefix, self.schema)
 
-    def prepare(self) -> None:
+    def prepare(self, *, make: bool = True) -> None:
         """Make the tables if there are none.
 
         Raises:
-            SchemaError: they are of another release.
+            SchemaError: they are of another release, or not there and not to be made.
         """
-        from cm_engine_adapters.storage.schema import prepare  # noqa: PLC0415 - only where tables are made
+        from cm_engine_adapters.storage.schema import check, prepare  # noqa: PLC0415 - only where tables are made
 
         with self.translated():
-            prepare(self.engine, prefix=self.prefix, schema=self.schema)
+            (prepare if make else check)(self.engine, prefix=self.prefix, schema=self.schema)
 
     @contextmanager
     def writing(self, *, lock: bool = False) -> Iterator[SqlTransaction]:

@@ -4,13 +4,14 @@ import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from threading import RLock
 from time import monotonic, sleep
 from typing import Any
 
 from sqlalchemy import Engine, event
 
-from cm_engine.errors import StorageError
+from cm_engine.errors import SchemaError, StorageError
 from cm_engine.log.rows import RecordRow, StandingRow
 from cm_engine.ports import Found
 from cm_engine_adapters.storage.sql import SqlStorage, SqlTransaction
@@ -62,6 +63,18 @@ class SqliteStorage(SqlStorage):
             raise StorageError(msg)
         event.listen(engine, "connect", _durable)
         return engine
+
+    def prepare(self, *, make: bool = True) -> None:
+        """Make the file and its tables if there are none.
+
+        Raises:
+            SchemaError: the tables are of another release, or there is no such file and none is to be made.
+        """
+        file = Path(self.engine.url.database or "")
+        if not make and not file.is_file() and not self.engine.url.query:
+            msg = f"there is no database {file}; enroll or add-program make one"
+            raise SchemaError(msg)
+        super().prepare(make=make)
 
     @contextmanager
     def writing(self, *, lock: bool = False) -> Iterator[SqlTransaction]:
@@ -116,7 +129,7 @@ def _durable(connection: Any, _: object) -> None:
 
 
 def _text(stored: bytes) -> str:
-    return stored.decode(errors="backslashreplace")
+    return stored.decode(errors="surrogateescape")
 
 
 def _log_ahead(connection: Any, until: float) -> None:

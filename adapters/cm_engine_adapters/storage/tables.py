@@ -78,9 +78,10 @@ def tables(metadata: MetaData | None = None, *, prefix: str = PREFIX, schema: st
         return made
 
     once = Index(f"{prefix}records_once", "source", "key", unique=True)
+    named = Index(f"{prefix}programs_named", "program", "version", unique=True)
     of_enrollment = ("enrollment", "number")
     return Tables(
-        programs=table("programs", ProgramRow, ("digest",)),
+        programs=table("programs", ProgramRow, ("digest",), named),
         enrollments=table("enrollments", EnrollmentRow, ("id",), _index(prefix, "participant")),
         records=table("records", RecordRow, ("enrollment", "seq"), once),
         decisions=table("decisions", DecisionRow, of_enrollment),

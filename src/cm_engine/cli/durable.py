@@ -81,7 +81,7 @@ def add_program(
 ) -> None:
     """Register a program, and print its digest."""
     found = find_program(program)
-    with opened(db) as engine:
+    with opened(db, make=True) as engine:
         known = engine.programs().values()
         added = engine.add_program(found)
     if as_json:
@@ -114,7 +114,7 @@ def enroll(
     the one there is. Programs that draw prizes need a secret: at least 32 bytes in hexadecimal digits, in the
     environment variable CM_ENGINE_SECRET, the same one for ever.
     """
-    with opened(db) as engine:
+    with opened(db, make=True) as engine:
         name, added = _registered(engine, program)
         enrolled = engine.enroll(
             participant=participant,
@@ -374,7 +374,7 @@ def _enrollments(engine: Engine, participant: str = "") -> Iterator[Enrollment]:
         after = page[-1].id
 
 
-def opened(db: str) -> Engine:
+def opened(db: str, *, make: bool = False) -> Engine:
     """Open the engine on a database, with the secret of the environment if there is one."""
     text = os.environ.get(SECRET, "")
     try:
@@ -385,7 +385,7 @@ def opened(db: str) -> Engine:
     if secret and len(secret) < SECRET_BYTES:
         msg = f"{SECRET}: expected at least {SECRET_BYTES} bytes, got {len(secret)}; {_making_one()}"
         raise CmEngineError(msg)
-    return Engine.open(db, secret=secret)
+    return Engine.open(db, secret=secret, make=make)
 
 
 def _making_one() -> str:

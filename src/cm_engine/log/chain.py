@@ -18,4 +18,4 @@ def hash_of(fields: tuple[Any, ...], head: str) -> str:
         'c7f651382f3bc070'
     """
     lines = "\n".join((head, *map(str, fields)))
-    return hashlib.sha256(lines.encode()).hexdigest()
+    return hashlib.sha256(lines.encode(errors="surrogateescape")).hexdigest()

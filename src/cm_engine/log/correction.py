@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from cm_engine.errors import CorrectionError, RulesChangedError
@@ -61,7 +62,8 @@ def redecide(enrolled: Enrolled, log: Log, record: RecordRow, about: int, start:
             raise error.__cause__ from None
         raise
     _refuse_other_rules(findings[:untouched], former)
-    rows = tuple(chained(_changed(log, record, former, findings), record.hash))
+    again = touched if enrolled.rules.shares else set[int]()
+    rows = tuple(chained(_changed(log, record, findings, again), record.hash))
     entries = posted(enrolled, log, rows)
     offset = _offset(books(by_observation(log)).offset, entries)
     return Written(rows, entries, _payouts(rows, entries), stand._replace(offset=offset))
@@ -136,15 +138,18 @@ def _refuse_other_rules(findings: Iterable[Finding], former: Mapping[int, Decisi
 
 
 def _changed(
-    log: Log, record: RecordRow, former: Mapping[int, DecisionRow], findings: Iterable[Finding]
+    log: Log, record: RecordRow, findings: Iterable[Finding], again: AbstractSet[int]
 ) -> Iterator[DecisionRow]:
-    """Yield the decisions that differ, not yet chained: first those that stand, then the one withdrawn."""
-    number, stand = len(log.decisions), set[int]()
+    """Yield the decisions that differ, not yet chained: first those that stand, then the one withdrawn.
+
+    Where pools are shared, all are written that were decided `again`: with what others have received by now.
+    """
+    former, number, stand = latest(log.decisions), len(log.decisions), set[int]()
     for finding in findings:
         known = former.get(finding.seen.record)
         stand.add(finding.seen.record)
         row = finding.row(record.enrollment, number + 1, record.seq, GENESIS)
-        if known is None or content(known) != content(row):
+        if known is None or finding.seen.record in again or content(known) != content(row):
             number += 1
             yield row
     for seq, known in former.items():

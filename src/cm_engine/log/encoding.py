@@ -23,7 +23,28 @@ REMEMBERED = 10_000
 KINDS: Mapping[str, Any] = {kind._field_defaults["code"]: kind for kind in get_args(Reason)}
 
 
-_encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str, check_circular=False)
+def digits(value: Decimal) -> str:
+    """Return an exact number as its digits: equal numbers have the same.
+
+    Example:
+        >>> digits(Decimal("9000.0")), digits(Decimal("1E+3"))
+        ('9000', '1000')
+    """
+    text = format(value or Decimal(0), "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _exactly(value: object) -> str:
+    """Return what JSON has no form for as text: exact numbers and days, and nothing else."""
+    if isinstance(value, Decimal):
+        return digits(value)
+    if isinstance(value, Fraction | date):
+        return str(value)
+    msg = f"{value!r} has no form in the log"
+    raise TypeError(msg)
+
+
+_encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_exactly, check_circular=False)
 
 
 def dumped(value: object) -> str:

@@ -7,7 +7,7 @@ log again (`folded`), and so does an audit. Pure, as the rules are.
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from cm_engine.errors import CmEngineError, CorrectionError, SecretMissingError
+from cm_engine.errors import CmEngineError, CorrectionError, SecretError
 from cm_engine.ledger.accounts import IN_FLIGHT, Posting
 from cm_engine.ledger.postings import due, less
 from cm_engine.log.chain import hash_of
@@ -71,7 +71,8 @@ def decided(enrolled: Enrolled, stand: Stand, seen: Seen, others: Others) -> tup
     prizes, slips = None, stand.slips
     if slips and any(unit.name in slips and amount for unit, amount in decision.paid):
         if not enrolled.seed:
-            raise SecretMissingError
+            msg = "the engine has no secret to draw prizes with; open it with Engine.open(url, secret=...)"
+            raise SecretError(msg)
         bowls = Bowls(slips, enrolled.seed)
         state, bowls, prizes = award_prizes(rules, state, decision, bowls, f"{enrolled.row.id}/{seen.record}")
         slips = bowls.slips
@@ -147,7 +148,7 @@ def folded(
     for each in seen:
         try:
             stand, finding = decided(enrolled, stand, each, shared(each.record))
-        except SecretMissingError:
+        except SecretError:
             raise
         except CmEngineError as error:
             raise CorrectionError(each.record, str(error)) from error

@@ -1,12 +1,23 @@
 """What an act does to a log: the one way that recording takes, and that the audit takes again."""
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cm_engine.errors import BalanceError, RecordNotFoundError
+from cm_engine.errors import BalanceError, RecordNotFoundError, ReportError
 from cm_engine.log.correction import Log, awarded_by, redecide
 from cm_engine.log.fold import Turn, Written, follow
-from cm_engine.log.history import AMENDED, ASSERTED, ENROLLED, OBSERVED, VOIDED, corrected, seen
+from cm_engine.log.history import (
+    AMENDED,
+    ASSERTED,
+    ENROLLED,
+    OBSERVED,
+    VOIDED,
+    Seen,
+    corrected,
+    seen,
+    standing_observations,
+)
 from cm_engine.log.rows import RecordRow
 from cm_engine.log.stand import Enrolled, start_of
 
@@ -31,7 +42,11 @@ def taken(turn: Turn, record: RecordRow, body: Mapping[str, Any], log: Callable[
     enrolled, stand = turn.enrolled, turn.stand
     if record.kind == OBSERVED:
         reported = seen(record.seq, body, record.recorded_at, enrolled.row.zone)
-        if reported.place >= stand.place:
+        if reported.place > stand.place:
+            return follow(turn, reported, record.hash)
+        if "at" in body:
+            _refuse_twice(log(), enrolled, reported)
+        if reported.place == stand.place:
             return follow(turn, reported, record.hash)
     if record.kind == ENROLLED:
         return Written((), (), (), stand)
@@ -45,6 +60,20 @@ def taken(turn: Turn, record: RecordRow, body: Mapping[str, Any], log: Callable[
     return redecide(enrolled, so_far, record, about, start_of(enrolled))
 
 
+def _refuse_twice(log: Log, enrolled: Enrolled, reported: Seen) -> None:
+    """Refuse a second result of a target from one moment: the same specimen, by another way."""
+    target = reported.observation.target
+    if reported.observation.event:
+        return
+    for known in standing_observations(log.records, enrolled.row.zone):
+        about = known.observation
+        same = about.target == target or (len(enrolled.rules.targets) == 1 and not about.event)
+        if known.place == reported.place and same and not about.event:
+            moment = f"a result of {known.place[1]} is recorded already, as record {known.record}"
+            msg = f"collected_at: {moment}; amend that one, or say when this one was collected"
+            raise ReportError(msg)
+
+
 def _refuse_untrue(log: Log, enrolled: Enrolled, body: Mapping[str, Any]) -> None:
     """Refuse a balance that is not what the log comes to."""
     unit = enrolled.rules.program.unit(body["unit"])
@@ -56,11 +85,16 @@ def _refuse_untrue(log: Log, enrolled: Enrolled, body: Mapping[str, Any]) -> Non
 def _refuse_uncorrectable(log: Log, enrollment: str, number: int) -> None:
     """Refuse to correct what is no observation, or what was voided."""
     kinds = {record.seq: record.kind for record in log.records}
+    corrects = {record.seq: json.loads(record.body).get("of") for record in log.records}
     if number not in kinds:
         raise RecordNotFoundError(enrollment, number, "there is none; history lists what is recorded")
+    if corrects[number]:
+        raise RecordNotFoundError(
+            enrollment, number, f"it corrects record {corrects[number]}; correct that one"
+        )
     if kinds[number] != OBSERVED:
         raise RecordNotFoundError(
             enrollment, number, f"it was {kinds[number]}, and only what was observed is corrected"
         )
     if number in corrected(log.records, VOIDED):
-        raise RecordNotFoundError(enrollment, number, "it was voided; record the observation anew")
+        raise RecordNotFoundError(enrollment, number, "it was voided, for good; record the observation anew")

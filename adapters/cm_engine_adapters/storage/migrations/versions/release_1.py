@@ -34,6 +34,8 @@ def upgrade(prefix: str, schema: str | None) -> None:
         op.create_table(f"{prefix}{name}", *made, schema=schema)
     once, by = f"{prefix}records_once", f"{prefix}enrollments_participant"
     op.create_index(once, f"{prefix}records", ["source", "key"], unique=True, schema=schema)
+    named = f"{prefix}programs_named"
+    op.create_index(named, f"{prefix}programs", ["program", "version"], unique=True, schema=schema)
     op.create_index(by, f"{prefix}enrollments", ["participant"], schema=schema)
     guards = _postgresql if op.get_context().dialect.name == "postgresql" else _sqlite
     for name in TABLES:

@@ -1,0 +1,85 @@
+"""The plain values that an act may have: looked at before anything is written, and in one form."""
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from decimal import Decimal
+from types import NoneType
+
+from cm_engine.errors import ReportError
+from cm_engine.rules.state import Evidence
+
+TEXT_MAX = 200
+DIGITS_MAX = 30
+"""As many digits may a measured value have before its point, or zeros after it."""
+
+
+def one_line(name: str, text: object) -> str:
+    """Return a text that can stand in the log.
+
+    Raises:
+        ReportError: there is nothing to read, or more than a line.
+    """
+    if not isinstance(text, str) or not text.strip() or not text.isprintable() or len(text) > TEXT_MAX:
+        msg = f"{name}: expected text of one line, at most {TEXT_MAX} characters, got {text!r}"
+        raise ReportError(msg)
+    return text
+
+
+def plain_day(name: str, day: object) -> str:
+    """Return a date as text.
+
+    Raises:
+        ReportError: it is no date, or one with a time.
+    """
+    if type(day) is not date:
+        msg = f"{name}: expected a date without a time, got {day!r}"
+        raise ReportError(msg)
+    return day.isoformat()
+
+
+def plain_evidence(evidence: object) -> Evidence:
+    """Return evidence in the one form that is decided and stored.
+
+    Raises:
+        ReportError: a part of it is of a wrong type.
+    """
+    if not isinstance(evidence, Evidence):
+        msg = f"evidence: expected Evidence(...), got {evidence!r}"
+        raise ReportError(msg)
+    if evidence.value is not None and not is_number(evidence.value):
+        msg = f"evidence: expected a value such as Decimal('3.5'), got {evidence.value!r}"
+        raise ReportError(msg)
+    if not isinstance(evidence.presumptive, bool) or type(evidence.group) not in {int, NoneType}:
+        msg = f"evidence: presumptive is a truth value and group a number, got {evidence!r}"
+        raise ReportError(msg)
+    return evidence._replace(
+        panel=tuple(
+            (one_line("panel", name), one_line("panel", found)) for name, found in _pairs(evidence.panel)
+        ),
+        prescribed=tuple(one_line("prescribed", each) for each in _listed("prescribed", evidence.prescribed)),
+        conditions=tuple(one_line("conditions", each) for each in _listed("conditions", evidence.conditions)),
+        excuse=one_line("excuse", evidence.excuse) if evidence.excuse else "",
+        choice=one_line("choice", evidence.choice) if evidence.choice else "",
+    )
+
+
+def is_number(value: object) -> bool:
+    """Tell whether a value is an exact number that can be written out."""
+    return isinstance(value, Decimal) and value.is_finite() and abs(value.adjusted()) <= DIGITS_MAX
+
+
+def _pairs(panel: object) -> list[tuple[object, object]]:
+    """Return the pairs of a panel, however it is given."""
+    try:
+        pairs = [*panel.items()] if isinstance(panel, Mapping) else [*panel]  # type: ignore[misc]
+        return [(name, found) for name, found in pairs]
+    except (TypeError, ValueError):
+        msg = f"panel: expected pairs of an analyte and - or +, got {panel!r}"
+        raise ReportError(msg) from None
+
+
+def _listed(name: str, given: object) -> list[object]:
+    if isinstance(given, str | Mapping) or not isinstance(given, Iterable):
+        msg = f"{name}: expected a tuple of texts, got {given!r}"
+        raise ReportError(msg)
+    return list(given)
