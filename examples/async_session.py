@@ -1,6 +1,6 @@
 """The same from asynchronous code: the engine joins an AsyncSession through `run_sync`.
 
-Run it with `python examples/async_session.py [URL]`, such as sqlite+aiosqlite:///clinic.db or
+It needs greenlet and an asynchronous driver (aiosqlite, or psycopg). Run it with `python examples/async_session.py [URL]`, such as sqlite+aiosqlite:///clinic.db or
 postgresql+psycopg://user@host/clinic; without a URL it makes a SQLite file in a folder that is gone afterwards.
 """
 
