@@ -113,16 +113,11 @@ class SqlTransaction:
         self, *, participant: str = "", program: str = "", after: str = "", limit: int = 1000
     ) -> list[EnrollmentRow]:
         """Return enrollments in the order of their ids."""
-        return self._all(
-            EnrollmentRow,
-            self.statements.enrollments,
-            after=after,
-            limit=limit,
-            participant=participant,
-            program=program,
-            any_participant=not participant,
-            any_program=not program,
-        )
+        chosen = {
+            name: value for name, value in (("participant", participant), ("program", program)) if value
+        }
+        page = self.statements.enrollments[tuple(chosen)]
+        return self._all(EnrollmentRow, page, after=after, limit=limit, **chosen)
 
     def records(self, enrollment: str, *, after: int = -1) -> list[RecordRow]:
         """Return the acts of an enrollment after a place."""

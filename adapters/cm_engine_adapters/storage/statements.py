@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
-    Boolean,
     ColumnElement,
     Dialect,
     Executable,
@@ -15,7 +14,6 @@ from sqlalchemy import (
     func,
     insert,
     literal,
-    or_,
     select,
     union_all,
     update,
@@ -72,7 +70,8 @@ class Statements:
         self.programs = self._compiled(
             select(t.programs).order_by(t.programs.c.program, t.programs.c.version)
         )
-        self.enrollments = self._compiled(_page(t.enrollments))
+        by: tuple[tuple[str, ...], ...] = ((), ("participant",), ("program",), ("participant", "program"))
+        self.enrollments = {names: self._compiled(_page(t.enrollments, names)) for names in by}
         self.pool = self._selected(t.pools, *t.pools.primary_key)
         self.pool_locked = self._compiled(_only(t.pools, *t.pools.primary_key).with_for_update())
         self.pools = self._compiled(select(t.pools).order_by(*t.pools.primary_key))
@@ -101,12 +100,9 @@ def _log(table: Table) -> Select[Any]:
     return select(table).where(key[0] == bindparam("enrollment")).order_by(*key)
 
 
-def _page(enrollments: Table) -> Select[Any]:
+def _page(enrollments: Table, names: Sequence[str]) -> Select[Any]:
     c = enrollments.c
-    chosen = (
-        or_(bindparam(f"any_{name}", type_=Boolean), c[name] == bindparam(name))
-        for name in ("participant", "program")
-    )
+    chosen = (c[name] == bindparam(name) for name in names)
     found = select(enrollments).where(c.id > bindparam("after"), *chosen)
     return found.order_by(c.id).limit(bindparam("limit"))
 
