@@ -1,5 +1,6 @@
 """The durable engine beside the raw driver, which writes the same rows of the same decisions in the same way."""
 
+import gc
 import itertools
 import sqlite3
 import tempfile
@@ -150,6 +151,7 @@ class RawSqlite:
         SqliteStorage.open(f"sqlite:///{path}").close()
         self.connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self.connection.execute("PRAGMA synchronous = FULL")
+        self.connection.execute("PRAGMA cache_size = -32768")
         self.cursor = self.connection.cursor()
         for batch in first:
             self.insert("standings", batch.standings)
@@ -234,8 +236,15 @@ def rate(work: Callable[[int], None], count: int) -> float:
     return count / (time.perf_counter() - began)
 
 
+def put_aside() -> None:
+    """Keep what was prepared for the anchors from being looked at by every garbage collection of what is measured."""
+    gc.collect()
+    gc.freeze()
+
+
 def interleaved(works: dict[str, tuple[Callable[[int], None], int]], rounds: int) -> dict[str, list[float]]:
     """Run A B A B ..., after one round that does not count; each work with how many decisions it does."""
+    put_aside()
     speeds: dict[str, list[float]] = {name: [] for name in works}
     for number in range(rounds + 1):
         for name, (work, count) in works.items():
@@ -304,6 +313,7 @@ def repeat_rows(engine: Engine, folder: Path) -> Iterator[Row]:
     count = 1000
     again = [*itertools.islice(reports([each.id for each in engine.enrollments()]), count)]
     connection = sqlite3.connect(folder / "engine.db")
+    connection.execute("PRAGMA cache_size = -32768")
     stored = SqliteStorage.open(f"sqlite:///{folder / 'engine.db'}")
     speeds = interleaved(
         {

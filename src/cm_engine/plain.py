@@ -1,6 +1,7 @@
 """The plain values that an act may have: looked at before anything is written, and in one form."""
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from datetime import date
 from decimal import Decimal
 from types import NoneType
@@ -9,6 +10,7 @@ from cm_engine.errors import ReportError
 from cm_engine.rules.state import Evidence
 
 TEXT_MAX = 200
+PAIR = 2
 DIGITS_MAX = 30
 """As many digits may a measured value have before its point, or zeros after it."""
 
@@ -70,16 +72,16 @@ def is_number(value: object) -> bool:
 
 def _pairs(panel: object) -> list[tuple[object, object]]:
     """Return the pairs of a panel, however it is given."""
-    try:
-        pairs = [*panel.items()] if isinstance(panel, Mapping) else [*panel]  # type: ignore[misc]
-        return [(name, found) for name, found in pairs]
-    except (TypeError, ValueError):
+    pairs = list(panel.items()) if isinstance(panel, Mapping) else _listed("panel", panel)
+    found = [(pair[0], pair[1]) for pair in pairs if isinstance(pair, tuple | list) and len(pair) == PAIR]
+    if len(found) < len(pairs):
         msg = f"panel: expected pairs of an analyte and - or +, got {panel!r}"
-        raise ReportError(msg) from None
+        raise ReportError(msg)
+    return found
 
 
 def _listed(name: str, given: object) -> list[object]:
     if isinstance(given, str | Mapping) or not isinstance(given, Iterable):
-        msg = f"{name}: expected a tuple of texts, got {given!r}"
+        msg = f"{name}: expected several, as a tuple or a list, got {given!r}"
         raise ReportError(msg)
-    return list(given)
+    return sorted(given) if isinstance(given, AbstractSet) else list(given)

@@ -14,6 +14,7 @@ from cm_engine.program.units import Unit
 from cm_engine.recording import Act
 from cm_engine.rules.state import Evidence, Observation
 
+YEARS = (1900, 9000)
 AHEAD = timedelta(days=1)
 """How far a clock may be behind the one that a time of collection was read from."""
 
@@ -107,7 +108,7 @@ def _act(kind: str, report: Report, body: dict[str, Any]) -> Act:
 
 def _seen(report: Report) -> dict[str, Any]:
     for name in ("result", "target", "event"):
-        if given := getattr(report, name):
+        if (given := getattr(report, name)) != "":
             one_line(name, given)
     evidence = None if report.evidence is None else plain_evidence(report.evidence)
     return observed(Observation(report.result, None, report.target, evidence, report.event))
@@ -144,11 +145,10 @@ def _time(name: str, time: object) -> str:
     if not isinstance(time, datetime) or time.utcoffset() is None:
         msg = f"{name}: expected an aware time, such as datetime(2026, 1, 5, 9, tzinfo=ZoneInfo(...)), got {time!r}"
         raise ReportError(msg)
-    try:
-        return instant(time)
-    except OverflowError:
-        msg = f"{name}: {time} is beyond the calendar"
-        raise ReportError(msg) from None
+    if not YEARS[0] <= time.year <= YEARS[1]:
+        msg = f"{name}: expected a year from {YEARS[0]} to {YEARS[1]}, got {time}"
+        raise ReportError(msg)
+    return instant(time)
 
 
 def _number(record: object) -> int:

@@ -20,6 +20,8 @@ from cm_engine_adapters.storage.tables import PREFIX
 BUSY_SECONDS = 30.0
 """As long is waited for other processes that write."""
 BUSY_PAUSE = 0.005
+PRAGMAS = ("synchronous = FULL", "cache_size = -32768", "recursive_triggers = ON")
+"""Every commit is on the disk; 32 MiB of the file are kept at hand; a row that replaces another is guarded too."""
 
 
 class SqliteTransaction(SqlTransaction):
@@ -122,10 +124,8 @@ def _durable(connection: Any, _: object) -> None:
     """Have no transaction begun behind our back, and every commit on the disk."""
     connection.isolation_level = None
     _log_ahead(connection, until=monotonic() + BUSY_SECONDS)
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute(
-        "PRAGMA recursive_triggers = ON"
-    )  # else a row that replaces another removes it unguarded
+    for pragma in PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}")
 
 
 def _text(stored: bytes) -> str:

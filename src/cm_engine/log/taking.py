@@ -42,11 +42,10 @@ def taken(turn: Turn, record: RecordRow, body: Mapping[str, Any], log: Callable[
     enrolled, stand = turn.enrolled, turn.stand
     if record.kind == OBSERVED:
         reported = seen(record.seq, body, record.recorded_at, enrolled.row.zone)
-        if reported.place > stand.place:
-            return follow(turn, reported, record.hash)
-        if "at" in body:
+        in_order = reported.place >= stand.place
+        if "at" in body and ("on" in body or reported.place <= stand.place):
             _refuse_twice(log(), enrolled, reported)
-        if reported.place == stand.place:
+        if in_order:
             return follow(turn, reported, record.hash)
     if record.kind == ENROLLED:
         return Written((), (), (), stand)
@@ -56,19 +55,26 @@ def taken(turn: Turn, record: RecordRow, body: Mapping[str, Any], log: Callable[
         return Written((), (), (), stand)
     if record.kind in {AMENDED, VOIDED}:
         _refuse_uncorrectable(so_far, enrolled.row.id, body["of"])
+    if record.kind == AMENDED and "at" in body:
+        _refuse_twice(so_far, enrolled, _as_amended(so_far, enrolled, record, body["of"]))
     about = body["of"] if record.kind in {AMENDED, VOIDED} else record.seq
     return redecide(enrolled, so_far, record, about, start_of(enrolled))
 
 
+def _as_amended(log: Log, enrolled: Enrolled, record: RecordRow, of: int) -> Seen:
+    """Return an observation as an amendment leaves it."""
+    stand = standing_observations((*log.records, record), enrolled.row.zone)
+    return next(each for each in stand if each.record == of)
+
+
 def _refuse_twice(log: Log, enrolled: Enrolled, reported: Seen) -> None:
     """Refuse a second result of a target from one moment: the same specimen, by another way."""
-    target = reported.observation.target
-    if reported.observation.event:
-        return
+    rules, about = enrolled.rules, reported.observation
     for known in standing_observations(log.records, enrolled.row.zone):
-        about = known.observation
-        same = about.target == target or (len(enrolled.rules.targets) == 1 and not about.event)
-        if known.place == reported.place and same and not about.event:
+        its = known.observation
+        if about.event or its.event or known.record == reported.record or known.place[1] != reported.place[1]:
+            continue
+        if len(rules.targets) == 1 or its.target == about.target:
             moment = f"a result of {known.place[1]} is recorded already, as record {known.record}"
             msg = f"collected_at: {moment}; amend that one, or say when this one was collected"
             raise ReportError(msg)
