@@ -28,6 +28,10 @@ class Clock(Protocol):
         """Return the time, aware."""
 
 
+LAST = 2**31 - 1
+"""No decision has a higher number."""
+
+
 class Found(NamedTuple):
     """What the storage holds of enrollments and keys that an act names."""
 
@@ -73,8 +77,8 @@ class Transaction(Protocol):
     def decisions(self, enrollment: str, *, record: int | None = None) -> list[DecisionRow]:
         """Return the decisions of an enrollment, or those that an act led to, in order."""
 
-    def entries(self, enrollment: str, *, first: int = 0) -> list[EntryRow]:
-        """Return the postings of an enrollment from the first of some decisions on, in order."""
+    def entries(self, enrollment: str, *, first: int = 0, last: int = LAST) -> list[EntryRow]:
+        """Return the postings of an enrollment from the first to the last of some decisions, in order."""
 
     def payouts(self, enrollment: str) -> list[PayoutRow]:
         """Return the payouts of an enrollment, in order."""

@@ -206,9 +206,11 @@ class Recording:
         """Return what a recorded act led to."""
         enrolled = self._register.enrolled(self._tx, record.enrollment)
         decisions = tuple(self._tx.decisions(record.enrollment, record=record.seq))
-        numbers = {row.number for row in decisions}
-        entries = self._tx.entries(record.enrollment, first=min(numbers)) if numbers else []
-        return Done(enrolled, record, decisions, tuple(row for row in entries if row.number in numbers))
+        entries: list[EntryRow] = []
+        if decisions:
+            first, last = decisions[0].number, decisions[-1].number
+            entries = self._tx.entries(record.enrollment, first=first, last=last)
+        return Done(enrolled, record, decisions, tuple(entries))
 
     def _desk(self, enrollment: str) -> _Desk:
         if enrollment not in self._desks:

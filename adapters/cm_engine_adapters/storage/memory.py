@@ -18,7 +18,7 @@ from cm_engine.log.rows import (
     RecordRow,
     StandingRow,
 )
-from cm_engine.ports import Found
+from cm_engine.ports import LAST, Found
 
 
 class MemoryStorage:
@@ -166,9 +166,9 @@ class MemoryTransaction:
         """Return the decisions of an enrollment, or those that an act led to."""
         return [row for row in sorted(self._decisions.get(enrollment, ())) if record in {None, row.record}]
 
-    def entries(self, enrollment: str, *, first: int = 0) -> list[EntryRow]:
+    def entries(self, enrollment: str, *, first: int = 0, last: int = LAST) -> list[EntryRow]:
         """Return the postings of an enrollment, from a decision on."""
-        return [row for row in sorted(self._entries.get(enrollment, ())) if row.number >= first]
+        return [row for row in sorted(self._entries.get(enrollment, ())) if first <= row.number <= last]
 
     def payouts(self, enrollment: str) -> list[PayoutRow]:
         """Return the payouts of an enrollment."""

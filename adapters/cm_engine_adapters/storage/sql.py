@@ -24,7 +24,7 @@ from cm_engine.log.rows import (
     RecordRow,
     StandingRow,
 )
-from cm_engine.ports import Found, Storage
+from cm_engine.ports import LAST, Found, Storage
 from cm_engine_adapters.storage.failures import failure
 from cm_engine_adapters.storage.statements import FILLED, MOVED, Statement, Statements
 from cm_engine_adapters.storage.tables import PREFIX, tables
@@ -129,9 +129,9 @@ class SqlTransaction:
             return self._all(DecisionRow, self.statements.decisions, enrollment=enrollment)
         return self._all(DecisionRow, self.statements.decisions_of, enrollment=enrollment, record=record)
 
-    def entries(self, enrollment: str, *, first: int = 0) -> list[EntryRow]:
-        """Return the postings of an enrollment, from a decision on."""
-        return self._all(EntryRow, self.statements.entries, enrollment=enrollment, first=first)
+    def entries(self, enrollment: str, *, first: int = 0, last: int = LAST) -> list[EntryRow]:
+        """Return the postings of an enrollment, from a decision to another."""
+        return self._all(EntryRow, self.statements.entries, enrollment=enrollment, first=first, last=last)
 
     def payouts(self, enrollment: str) -> list[PayoutRow]:
         """Return the payouts of an enrollment."""

@@ -65,7 +65,9 @@ class Statements:
         self.decisions_of = self._compiled(
             _log(t.decisions).where(t.decisions.c.record == bindparam("record"))
         )
-        self.entries = self._compiled(_log(t.entries).where(t.entries.c.number >= bindparam("first")))
+        self.entries = self._compiled(
+            _log(t.entries).where(t.entries.c.number.between(bindparam("first"), bindparam("last")))
+        )
         self.payouts = self._compiled(_log(t.payouts))
         self.programs = self._compiled(
             select(t.programs).order_by(t.programs.c.program, t.programs.c.version)

@@ -79,12 +79,13 @@ def tables(metadata: MetaData | None = None, *, prefix: str = PREFIX, schema: st
 
     once = Index(f"{prefix}records_once", "source", "key", unique=True)
     named = Index(f"{prefix}programs_named", "program", "version", unique=True)
+    by_record = Index(f"{prefix}decisions_record", "enrollment", "record")
     of_enrollment = ("enrollment", "number")
     return Tables(
         programs=table("programs", ProgramRow, ("digest",), named),
         enrollments=table("enrollments", EnrollmentRow, ("id",), _index(prefix, "participant")),
         records=table("records", RecordRow, ("enrollment", "seq"), once),
-        decisions=table("decisions", DecisionRow, of_enrollment),
+        decisions=table("decisions", DecisionRow, of_enrollment, by_record),
         entries=table("entries", EntryRow, (*of_enrollment, "leg")),
         payouts=table("payouts", PayoutRow, (*of_enrollment, "leg")),
         standings=table("standings", StandingRow, ("enrollment",)),

@@ -337,6 +337,9 @@ class StorageConformance:
         with storage.reading() as tx:
             assert tx.entries("e-1") == sorted(entries)
             assert tx.entries("e-1", first=3) == sorted(entries)[2:]
+            assert tx.entries("e-1", first=3, last=4) == [
+                each for each in sorted(entries) if each.number in {3, 4}
+            ]
             assert tx.entries("e-1", first=11) == tx.entries("e-3") == []
 
     def test_payouts_returns_those_of_an_enrollment_in_order(self, storage: Storage) -> None:

@@ -36,6 +36,8 @@ def upgrade(prefix: str, schema: str | None) -> None:
     op.create_index(once, f"{prefix}records", ["source", "key"], unique=True, schema=schema)
     named = f"{prefix}programs_named"
     op.create_index(named, f"{prefix}programs", ["program", "version"], unique=True, schema=schema)
+    of = f"{prefix}decisions_record"
+    op.create_index(of, f"{prefix}decisions", ["enrollment", "record"], schema=schema)
     op.create_index(by, f"{prefix}enrollments", ["participant"], schema=schema)
     guards = _postgresql if op.get_context().dialect.name == "postgresql" else _sqlite
     for name in TABLES:
