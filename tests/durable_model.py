@@ -279,8 +279,12 @@ class Model:
     def _take(self, course: Course, facts: Mapping[int, Fact]) -> None:
         """Decide everything from scratch, and count what changed by it."""
         told, own, state = self._decided(course, facts)
+        untouched = _untouched(course.ordered(course.facts), course.ordered(facts))
+        again = set(told) - untouched if course.rules.shares else set()
         changed = [
-            each for each in told if each not in course.told or told[each].said != course.told[each].said
+            each
+            for each in told
+            if each in again or each not in course.told or told[each].said != course.told[each].said
         ]
         gone = [each for each in course.told if each not in told]
         self.courses[course.id] = replace(
