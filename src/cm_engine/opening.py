@@ -41,10 +41,9 @@ def offered(name: str, url: str) -> EntryPoint:
     offers = [point for point in entry_points(group=GROUP) if point.name == name]
     if not offers:
         known = sorted({point.name for point in entry_points(group=GROUP)})
+        hint = f"; did you mean sqlite:///{url}?" if ":" not in url else ""
         scheme = f"{name}:" if name != url else repr(url)
-        msg = (
-            f"no storage is installed for {scheme}; expected a URL that begins with one of {', '.join(known)}"
-        )
+        msg = f"no storage is installed for {scheme}; expected a URL that begins with one of {', '.join(known)}{hint}"
         raise StorageError(msg)
     if len(offers) > 1:
         raise AmbiguousNameError(name, [point.value for point in offers])

@@ -6,8 +6,8 @@ from copy import copy
 from functools import partial
 
 from cm_engine.errors import EnrollmentNotFoundError, ProgramNotFoundError, SecretError
-from cm_engine.ledger.accounts import OFFSET
-from cm_engine.log.correction import Log, latest, shared_then
+from cm_engine.ledger.corrections import books
+from cm_engine.log.correction import Log, by_observation, latest, shared_then
 from cm_engine.log.fold import folded
 from cm_engine.log.history import standing_observations
 from cm_engine.log.rows import EnrollmentRow, StandingRow
@@ -127,8 +127,5 @@ def refolded(tx: Transaction, enrolled: Enrolled) -> Stand:
     log = Log(tx.records(enrollment), tx.decisions(enrollment), tx.entries(enrollment))
     former, seen = latest(log.decisions), standing_observations(log.records, enrolled.row.zone)
     stand, _ = folded(enrolled, seen, start_of(enrolled), partial(shared_then, log, former))
-    offset: dict[str, int] = {}
-    for entry in log.entries:
-        moved = entry.amount * ((entry.debit == OFFSET) - (entry.credit == OFFSET))
-        offset[entry.unit] = offset.get(entry.unit, 0) + moved
+    offset = books(by_observation(log)).offset
     return stand._replace(offset={unit: amount for unit, amount in offset.items() if amount})
