@@ -21,10 +21,10 @@ def one_line(name: str, text: object) -> str:
     Raises:
         ReportError: there is nothing to read, or more than a line.
     """
-    if not isinstance(text, str) or not text.strip() or not text.isprintable() or len(text) > TEXT_MAX:
-        msg = f"{name}: expected text of one line, at most {TEXT_MAX} characters, got {text!r}"
-        raise ReportError(msg)
-    return text
+    if isinstance(text, str) and text.isprintable() and 0 < len(text) <= TEXT_MAX and not text.isspace():
+        return text
+    msg = f"{name}: expected text of one line, at most {TEXT_MAX} characters, got {text!r}"
+    raise ReportError(msg)
 
 
 def plain_day(name: str, day: object) -> str:

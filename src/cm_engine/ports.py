@@ -45,7 +45,7 @@ class Transaction(Protocol):
     def look_up(self, enrollments: Sequence[str], keys: Sequence[tuple[str, str]]) -> Found:
         """Return where enrollments stand, and what was recorded under pairs of a source and a key.
 
-        What is absent is left out. In a transaction begun with `lock`, no other writer changes these standings
+        What is absent is left out, and standings may be if something was recorded under every key. In a transaction begun with `lock`, no other writer changes these standings
         until it ends.
         """
 

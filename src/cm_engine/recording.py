@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
 from typing import Any, NamedTuple
@@ -65,7 +65,7 @@ class Done(NamedTuple):
 
 @dataclass(slots=True)
 class _Desk:
-    """One enrollment while acts are taken: where it stands, and what is added to its log."""
+    """One enrollment while acts are taken: its head as it was read, and where it stands by now."""
 
     enrolled: Enrolled
     read: str
@@ -74,18 +74,10 @@ class _Desk:
     head: str
     recorded_at: str
     stand: Stand
-    records: list[RecordRow] = field(default_factory=list)
-    decisions: list[DecisionRow] = field(default_factory=list)
-    entries: list[EntryRow] = field(default_factory=list)
-    payouts: list[PayoutRow] = field(default_factory=list)
 
-    def add(self, record: RecordRow, written: Written) -> None:
-        """Add what an act writes."""
+    def move(self, record: RecordRow, written: Written) -> None:
+        """Move on by what an act writes."""
         self.seq, self.recorded_at, self.stand = record.seq, record.recorded_at, written.stand
-        self.records.append(record)
-        self.decisions += written.decisions
-        self.entries += written.entries
-        self.payouts += written.payouts
         self.number += len(written.decisions)
         self.head = written.decisions[-1].hash if written.decisions else record.hash
 
@@ -107,6 +99,10 @@ class Recording:
         self._now = now
         self._desks: dict[str, _Desk] = {}
         self._enrollments: list[EnrollmentRow] = []
+        self._records: list[RecordRow] = []
+        self._decisions: list[DecisionRow] = []
+        self._entries: list[EntryRow] = []
+        self._payouts: list[PayoutRow] = []
         self._found = Found({}, {})
         self._done: dict[tuple[str, str], Done] = {}
         self._pools_read: dict[PoolKey, str] = {}
@@ -166,7 +162,7 @@ class Recording:
 
     def _added(self, desk: _Desk, act: Act) -> Done:
         record = self._record(desk, act, {})
-        desk.add(record, Written((), (), (), desk.stand))
+        self._add(desk, record, Written((), (), (), desk.stand))
         self._write()
         return Done(desk.enrolled, record, (), ())
 
@@ -185,10 +181,18 @@ class Recording:
         others = self._others(desk) if desk.enrolled.rules.shares else {}
         record = self._record(desk, act, others)
         written = self._written(desk, record, act.body, others)
-        desk.add(record, written)
+        self._add(desk, record, written)
         done = Done(desk.enrolled, record, written.decisions, written.entries)
         self._done[act.source, act.key] = done
         return done
+
+    def _add(self, desk: _Desk, record: RecordRow, written: Written) -> None:
+        """Add what an act writes to what is written at the end."""
+        desk.move(record, written)
+        self._records.append(record)
+        self._decisions += written.decisions
+        self._entries += written.entries
+        self._payouts += written.payouts
 
     def _replayed(self, act: Act) -> Done | None:
         """Return what an act led to that was taken before, under the same key."""
@@ -246,11 +250,12 @@ class Recording:
         if not self._locked:
             msg = "the whole log is read with its rows locked"
             raise StorageConflictError(msg)
-        stored = whole_log(self._tx, desk.enrolled.row.id)
+        enrollment = desk.enrolled.row.id
+        stored = whole_log(self._tx, enrollment)
         return Log(
-            [*stored.records, *desk.records],
-            [*stored.decisions, *desk.decisions],
-            [*stored.entries, *desk.entries],
+            [*stored.records, *(row for row in self._records if row.enrollment == enrollment)],
+            [*stored.decisions, *(row for row in self._decisions if row.enrollment == enrollment)],
+            [*stored.entries, *(row for row in self._entries if row.enrollment == enrollment)],
         )
 
     def _others(self, desk: _Desk) -> Others:
@@ -265,21 +270,21 @@ class Recording:
 
     def _write(self) -> None:
         """Write all rows, and keep at hand where the enrollments stand."""
-        desks = [desk for desk in self._desks.values() if desk.records]
-        if not desks:
+        if not self._records:
             return
+        desks = [desk for desk in self._desks.values() if desk.head != desk.read]
+        pools = sorted(self._pools.items())
         self._tx.append(
             Batch(
                 enrollments=tuple(self._enrollments),
-                records=tuple(row for desk in desks for row in desk.records),
-                decisions=tuple(row for desk in desks for row in desk.decisions),
-                entries=tuple(row for desk in desks for row in desk.entries),
-                payouts=tuple(row for desk in desks for row in desk.payouts),
-                standings=tuple(desk.standing for desk in desks),
-                heads=tuple(desk.read for desk in desks),
+                records=tuple(self._records),
+                decisions=tuple(self._decisions),
+                entries=tuple(self._entries),
+                payouts=tuple(self._payouts),
+                standings=tuple([desk.standing for desk in desks]),
+                heads=tuple([desk.read for desk in desks]),
                 pools=tuple(
-                    (self._pools_read[key], PoolRow(*key, dumped(windows)))
-                    for key, windows in sorted(self._pools.items())
+                    (self._pools_read[key], PoolRow(*key, dumped(windows))) for key, windows in pools
                 ),
             )
         )

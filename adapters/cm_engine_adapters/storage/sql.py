@@ -53,15 +53,13 @@ class SqlTransaction:
 
     def look_up(self, enrollments: Sequence[str], keys: Sequence[tuple[str, str]]) -> Found:
         """Return where enrollments stand, and what was recorded under keys."""
+        found = (self._one(RecordRow, self.statements.record, source=source, key=key) for source, key in keys)
+        records = {(row.source, row.key): row for row in found if row}
+        if keys and len(records) == len(keys):
+            return Found({}, records)
         by_id = self.statements.standing_locked if self.locks else self.statements.standing
         standings = (self._one(StandingRow, by_id, enrollment=each) for each in sorted(enrollments))
-        records = (
-            self._one(RecordRow, self.statements.record, source=source, key=key) for source, key in keys
-        )
-        return Found(
-            {row.enrollment: row for row in standings if row},
-            {(row.source, row.key): row for row in records if row},
-        )
+        return Found({row.enrollment: row for row in standings if row}, records)
 
     def append(self, batch: Batch) -> None:
         """Write all rows of a batch, or none."""
@@ -80,20 +78,25 @@ class SqlTransaction:
         self._change(self.statements.fill, FILLED, filled)
 
     def _insert(self, name: str, rows: Sequence[Sequence[Any]]) -> None:
-        statement = self.statements.inserts[name]
-        fields = ROWS[name]
+        if rows:
+            statement = self.statements.inserts[name]
+            self._run(statement.text, statement.rows(ROWS[name], rows))
+
+    def _run(self, text: str, rows: Sequence[Any]) -> None:
+        """Run a statement with each row; with one alone, as drivers do it faster."""
         if len(rows) == 1:
-            self.cursor.execute(statement.text, statement.rows(fields, rows)[0])
-        elif rows:
-            self.cursor.executemany(statement.text, statement.rows(fields, rows))
+            self.cursor.execute(text, rows[0])
+        else:
+            self.cursor.executemany(text, rows)
 
     def _change(self, statement: Statement, fields: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Change rows, each if it is still what was read."""
-        for values in statement.rows(fields, rows):
-            self.cursor.execute(statement.text, values)
-            if self.cursor.rowcount != 1:
-                msg = "another writer came first"
-                raise StorageConflictError(msg)
+        if not rows:
+            return
+        self._run(statement.text, statement.rows(fields, rows))
+        if self.cursor.rowcount != len(rows):
+            msg = "another writer came first"
+            raise StorageConflictError(msg)
 
     def add_program(self, program: ProgramRow) -> None:
         """Write a program; one that is there stays as it is."""
@@ -166,15 +169,23 @@ class SqlTransaction:
         return kind(*row) if row else None
 
 
-@contextmanager
-def translated(errors: type[Exception]) -> Iterator[None]:
+class translated:  # noqa: N801 - a block, as contextlib's are named; a generator would cost every act more
     """Raise a driver's errors, and SQLAlchemy's, as our own."""
-    try:
-        yield
-    except errors as error:
-        raise failure(error) from error
-    except SQLAlchemyError as error:
-        raise failure(getattr(error, "orig", None) or error) from error
+
+    __slots__ = ("_errors",)
+
+    def __init__(self, errors: type[Exception]) -> None:
+        self._errors = errors
+
+    def __enter__(self) -> None:
+        """Begin the block."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Raise what a driver's error means."""
+        if isinstance(error, self._errors):
+            raise failure(error) from error
+        if isinstance(error, SQLAlchemyError):
+            raise failure(getattr(error, "orig", None) or error) from error
 
 
 def errors_of(dialect: Dialect) -> Any:
@@ -384,11 +395,9 @@ class SqlStorage:
     def _errors(self) -> Any:
         return errors_of(self.engine.dialect)
 
-    @contextmanager
-    def translated(self) -> Iterator[None]:
+    def translated(self) -> translated:
         """Raise the driver's errors as our own."""
-        with translated(self._errors):
-            yield
+        return translated(self._errors)
 
     def joining(self, bind: Any) -> Storage:
         """Return a storage that writes in the host's own transaction."""

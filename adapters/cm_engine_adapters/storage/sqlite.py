@@ -37,10 +37,8 @@ class SqliteTransaction(SqlTransaction):
             f'SELECT t.* FROM json_each(?) AS w JOIN "{records}" AS t '
             "ON t.source = json_extract(w.value, '$[0]') AND t.key = json_extract(w.value, '$[1]')"
         )
-        stand = (
-            StandingRow(*row) for row in self.cursor.execute(by_id, [json.dumps(enrollments)]).fetchall()
-        )
-        known = (RecordRow(*row) for row in self.cursor.execute(by_key, [json.dumps(keys)]).fetchall())
+        stand = map(StandingRow._make, self.cursor.execute(by_id, [json.dumps(enrollments)]).fetchall())
+        known = map(RecordRow._make, self.cursor.execute(by_key, [json.dumps(keys)]).fetchall())
         return Found({row.enrollment: row for row in stand}, {(row.source, row.key): row for row in known})
 
 
