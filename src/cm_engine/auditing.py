@@ -9,6 +9,8 @@ from itertools import zip_longest
 from typing import Any, NamedTuple
 
 from cm_engine.errors import CmEngineError, SecretError
+from cm_engine.journal import all_journals
+from cm_engine.journals import journal_difference
 from cm_engine.log.chain import GENESIS, hash_of
 from cm_engine.log.correction import Log, content, posted
 from cm_engine.log.encoding import dumped, pools_from
@@ -31,7 +33,7 @@ class Difference(NamedTuple):
     """Where what is stored first differs from what it should be.
 
     Attributes:
-        enrollment: its id; empty for what belongs to none.
+        enrollment: its id, or the name of a journal; empty for what belongs to none.
         where: which row, or which rows.
         what: how it differs.
     """
@@ -50,8 +52,8 @@ class Verification:
     """What an audit found.
 
     Attributes:
-        enrollments, records, decisions: how many were looked at.
-        differences: the first one of each enrollment, and those of what belongs to none.
+        enrollments, records, decisions, journals: how many were looked at; records are those of journals too.
+        differences: the first one of each enrollment and of each journal, and those of what belongs to none.
         other_rules: decisions that today's rules would make otherwise, and that are as their own release made them.
     """
 
@@ -60,6 +62,7 @@ class Verification:
     decisions: int = 0
     differences: tuple[Difference, ...] = ()
     other_rules: tuple[Difference, ...] = ()
+    journals: int = 0
 
     @property
     def is_clean(self) -> bool:
@@ -154,8 +157,18 @@ class _Audit:
         for key in self.pools:
             self.differences.append(Difference("", f"pool {'/'.join(key)}", "it is missing"))
 
+    def look_at_journal(self, row: StandingRow) -> None:
+        """Compare where one journal stands with what its acts come to; note the first difference."""
+        records = self.tx.records(row.enrollment)
+        self.seen["records"] += len(records)
+        self.seen["standing"] += 1
+        self.seen["journals"] += 1
+        found = journal_difference(self.tx, self.register, row, records)
+        if found:
+            self.differences.append(Difference(ascii(row.enrollment)[1:-1], *found))
+
     def look_at_counts(self) -> None:
-        """Find rows that belong to no enrollment."""
+        """Find rows that belong to no enrollment, and to no journal."""
         names = {"row": "enrollments", "standing": "standings"}
         seen = {names.get(name, name): count for name, count in self.seen.items()}
         for name, count in self.tx.counts().items():
@@ -166,7 +179,8 @@ class _Audit:
     def result(self) -> Verification:
         """Return what was found."""
         counts = (self.seen["row"], self.seen["records"], self.seen["decisions"])
-        return Verification(*counts, tuple(self.differences), tuple(self.other_rules))
+        found = (tuple(self.differences), tuple(self.other_rules))
+        return Verification(*counts, *found, journals=self.seen["journals"])
 
 
 def verified(tx: Transaction, register: Register, only: str, progress: Callable[[int], None]) -> Verification:
@@ -184,6 +198,8 @@ def verified(tx: Transaction, register: Register, only: str, progress: Callable[
         audit.look_at(row)
         progress(number)
     if not only:
+        for standing in all_journals(tx):
+            audit.look_at_journal(standing)
         audit.look_at_programs()
         audit.look_at_pools()
         audit.look_at_counts()

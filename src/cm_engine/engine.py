@@ -8,14 +8,14 @@ from typing import Any, Self, TypeVar
 
 from cm_engine import catalogue
 from cm_engine.auditing import Verification, verified
-from cm_engine.enrolling import before_text, new_id, refuse_other_content, zone_name
+from cm_engine.enrolling import before_text, enrollment_id, refuse_other_content, zone_name
 from cm_engine.errors import EnrollmentNotFoundError, ReportError, StorageConflictError
 from cm_engine.ledger.balances import Balance
 from cm_engine.log.encoding import instant
 from cm_engine.log.history import OBSERVED
 from cm_engine.log.rows import EnrollmentRow, ProgramRow
 from cm_engine.opening import open_storage
-from cm_engine.plain import one_line, plain_day
+from cm_engine.plain import one_line, plain_day, unreserved
 from cm_engine.ports import Clock, Storage, Transaction
 from cm_engine.previewing import Preview, previews
 from cm_engine.program import Program, canonical, digest, load_program
@@ -182,15 +182,15 @@ class Engine:
             before: values measured before the plan, by target, the first one being the baseline.
             source, key: what makes it the same enrollment, however often it is asked for; if left out, the
                 participant, the program and the start.
-            id: of the enrollment; if left out, one is made.
+            id: of the enrollment; if left out, one is made. What begins with @ is kept for journals.
 
         Raises:
-            ReportError: something is missing, or no zone is known.
+            ReportError: something is missing, no zone is known, or the id or the source begins with @.
             ProgramNotAddedError: the program is not registered.
             KeyConflictError: the key was used for another enrollment.
         """
         given = EnrollmentRow(
-            one_line("id", id or new_id()),
+            enrollment_id(id),
             one_line("participant", participant),
             one_line("program", program),
             plain_day("start", start),
@@ -199,7 +199,7 @@ class Engine:
             "",
         )
         by, key = one_line("by", by), one_line("key", key) if key else ""
-        source = one_line("source", source)
+        source = unreserved("source", source)
         stored = self._tried(lambda recording: recording.enroll(given, source, key, by)).enrolled.row
         if id and stored.id != id:
             msg = f"id: the participant is enrolled already, as {stored.id!r}"
@@ -456,13 +456,19 @@ class Engine:
         return self._tried(lambda recording: recording.take(acts), lock=corrects)
 
     def _tried(self, work: Callable[[Recording], Made], *, lock: bool = False) -> Made:
-        """Do work in a transaction; once more if another writer came first, or if it needs the whole log: locked."""
+        """Do work with the log in a transaction; once more if another writer came first, or if it needs all of it."""
+        return self._written(
+            lambda tx, now, locked: work(Recording(tx, self._register, now, locked=locked)), lock=lock
+        )
+
+    def _written(self, work: Callable[[Transaction, str, bool], Made], *, lock: bool = False) -> Made:
+        """Do work in a transaction, which is told the time; once more, locked, if another writer came first."""
         tries = 0
         while True:
             locked = lock or tries > 0
             try:
                 with self._storage.writing(lock=locked) as tx:
-                    return work(Recording(tx, self._register, instant(self._now()), locked=locked))
+                    return work(tx, instant(self._now()), locked)
             except StorageConflictError:
                 tries += 1
                 if tries == TRIES:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from cm_engine.errors import ProgramNotAddedError, ReportError
 from cm_engine.log.encoding import digits, dumped
 from cm_engine.log.rows import ProgramRow
-from cm_engine.plain import is_number, one_line
+from cm_engine.plain import is_number, one_line, unreserved
 from cm_engine.rules.days import Before
 from cm_engine.spelling import nearest
 
@@ -19,6 +19,15 @@ NO_PLACES = {"localtime", "Factory", "posixrules"}
 def new_id() -> str:
     """Return an id that nobody has yet."""
     return f"e-{secrets.token_hex(10)}"
+
+
+def enrollment_id(given: str) -> str:
+    """Return the id of an enrollment: the one that is given, or a new one.
+
+    Raises:
+        ReportError: it is no line of text, or begins with @.
+    """
+    return unreserved("id", given) if given else new_id()
 
 
 def zone_name(zone: str) -> str:

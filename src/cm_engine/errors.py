@@ -15,6 +15,7 @@
   x ProgramNotAddedError      no such program is registered, also a LookupError
   x SecretError               prizes are drawn, and the engine has no secret, or another one
   x EnrollmentNotFoundError   no such enrollment, also a LookupError
+  x JournalNotFoundError      no such trial, or what else has a journal; also a LookupError
   x RecordNotFoundError       no such act, or nothing that can be corrected; also a LookupError
   x ReportError               what is reported lacks something, or says two things; also a ValueError
   x KeyConflictError          the key was used for something else; shows both
@@ -186,6 +187,20 @@ class EnrollmentNotFoundError(CmEngineError, LookupError):
         super().__init__(
             f"no enrollment {enrollment!r}; enroll the participant first, and use the id it returns"
         )
+
+
+class JournalNotFoundError(CmEngineError, LookupError):
+    """Report a journal that was never opened.
+
+    Attributes:
+        kind: what it would be, such as a trial.
+        id: what was asked for.
+    """
+
+    def __init__(self, kind: str, id: str) -> None:  # noqa: A002 - what it is
+        self.kind = kind
+        self.id = id
+        super().__init__(f"no {kind} {id!r}; open it first, and use its id")
 
 
 class RecordNotFoundError(CmEngineError, LookupError):

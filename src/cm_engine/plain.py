@@ -7,6 +7,7 @@ from decimal import Decimal
 from types import NoneType
 
 from cm_engine.errors import ReportError
+from cm_engine.log.rows import RESERVED
 from cm_engine.rules.state import Evidence
 
 TEXT_MAX = 200
@@ -25,6 +26,19 @@ def one_line(name: str, text: object) -> str:
         return text
     msg = f"{name}: expected text of one line, at most {TEXT_MAX} characters, got {text!r}"
     raise ReportError(msg)
+
+
+def unreserved(name: str, text: object) -> str:
+    """Return a text that can stand in the log, and that is no name of a journal.
+
+    Raises:
+        ReportError: there is nothing to read, or more than a line, or it begins with @.
+    """
+    found = one_line(name, text)
+    if found.startswith(RESERVED):
+        msg = f"{name}: what begins with {RESERVED} is kept for journals, such as @trial/...; got {found!r}"
+        raise ReportError(msg)
+    return found
 
 
 def plain_day(name: str, day: object) -> str:

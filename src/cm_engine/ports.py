@@ -84,7 +84,13 @@ class Transaction(Protocol):
         """Return the payouts of an enrollment, in order."""
 
     def standing(self, enrollment: str) -> StandingRow | None:
-        """Return where an enrollment stands, or None."""
+        """Return where an enrollment or a journal stands, or None."""
+
+    def journals(self, *, after: str = "", limit: int = 1000) -> list[StandingRow]:
+        """Return where journals stand, whose names begin with @, in the order of their names, after a name.
+
+        A journal has acts and a standing, and no enrollment.
+        """
 
     def pools(self, pools: Sequence[tuple[str, str, str, str, str]] = ()) -> list[PoolRow]:
         """Return what pools have received, by holder, scope, name, unit and window, or of all pools.

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from threading import Lock
+from time import sleep
 
 from cm_engine.errors import StorageError
 from cm_engine.recording import Act, Done
@@ -12,6 +13,8 @@ from cm_engine.recording import Act, Done
 INTERRUPTED = "who wrote was interrupted; report the same again with the same key, it is recorded once"
 TOGETHER = 256
 """As many acts are written in one transaction."""
+BREATH = 2e-5
+"""Seconds that are left to the threads just answered, to come with their next acts."""
 
 
 def _taken() -> Lock:
@@ -53,6 +56,7 @@ class Queue:
         self._write = write
         self._queue: deque[_Waiting] = deque()
         self._is_writing = False
+        self._together = 1
         self._door = Lock()
 
     def take(self, act: Act) -> Done:
@@ -87,8 +91,14 @@ class Queue:
                 self._queue[0].asleep.release()
 
     def _next(self) -> list[_Waiting]:
+        """Return those who are written together: with the last ones still on their way, all who come in a breath."""
+        came = 0
+        while self._together > 1 and came < len(self._queue):
+            came = len(self._queue)
+            sleep(BREATH)
         with self._door:
-            return [self._queue.popleft() for _ in range(min(TOGETHER, len(self._queue)))]
+            self._together = min(TOGETHER, len(self._queue))
+            return [self._queue.popleft() for _ in range(self._together)]
 
     def _write_all(self, together: list[_Waiting]) -> None:
         """Write acts; each thread is woken as soon as what its act led to is known."""

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from cm_engine.errors import StorageConflictError, StorageError
 from cm_engine.log.rows import (
+    RESERVED,
     Batch,
     DecisionRow,
     EnrollmentRow,
@@ -177,6 +178,11 @@ class MemoryTransaction:
     def standing(self, enrollment: str) -> StandingRow | None:
         """Return where an enrollment stands, or None."""
         return self._standings.get(enrollment)
+
+    def journals(self, *, after: str = "", limit: int = 1000) -> list[StandingRow]:
+        """Return where journals stand, in the order of their names."""
+        names = sorted(each for each in self._standings if each.startswith(RESERVED) and each > after)
+        return [self._standings[each] for each in names[:limit]]
 
     def pools(self, pools: Sequence[tuple[str, str, str, str, str]] = ()) -> list[PoolRow]:
         """Return what pools have received."""

@@ -41,15 +41,16 @@ class PostgresTransaction(SqlTransaction):
         """Write all rows of a batch, or none.
 
         The statement is atomic by itself, and waits for the end of the block, which may still raise. Where it alone
-        cannot tell that another writer came first, because it enrolls, moves several enrollments or fills a pool, or
-        where it is not the last one of the block, it is run in a transaction.
+        cannot tell that another writer came first, because it enrolls, opens a journal, moves several enrollments or fills
+        a pool, or where it is not the last one of the block, it is run in a transaction.
         """
-        moves_one = len(batch.standings) == 1 and not batch.pools and not batch.enrollments
+        first = bool(batch.enrollments) or not all(batch.heads)
+        moves_one = len(batch.standings) == 1 and not batch.pools and not first
         if moves_one and _is_by_itself(self.cursor):
             self._waiting = batch
             return
         begin(self.cursor)
-        if batch.enrollments or not batch.standings:
+        if first or not batch.standings:
             super().append(batch)
         else:
             self._move(batch)

@@ -144,6 +144,10 @@ class SqlTransaction:
         """Return where an enrollment stands, or None."""
         return self._one(StandingRow, self.statements.standing, enrollment=enrollment)
 
+    def journals(self, *, after: str = "", limit: int = 1000) -> list[StandingRow]:
+        """Return where journals stand, in the order of their names."""
+        return self._all(StandingRow, self.statements.journals, after=after, limit=limit)
+
     def pools(self, pools: Sequence[tuple[str, str, str, str, str]] = ()) -> list[PoolRow]:
         """Return what pools have received; locked in the order of their keys."""
         if not pools:

@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
+from cm_engine.log.rows import RESERVED
 from cm_engine_adapters.storage.tables import Tables
 
 
@@ -74,6 +75,7 @@ class Statements:
         )
         by: tuple[tuple[str, ...], ...] = ((), ("participant",), ("program",), ("participant", "program"))
         self.enrollments = {names: self._compiled(_page(t.enrollments, names)) for names in by}
+        self.journals = self._compiled(_journals(t.standings))
         self.pool = self._selected(t.pools, *t.pools.primary_key)
         self.pool_locked = self._compiled(_only(t.pools, *t.pools.primary_key).with_for_update())
         self.pools = self._compiled(select(t.pools).order_by(*t.pools.primary_key))
@@ -107,6 +109,12 @@ def _page(enrollments: Table, names: Sequence[str]) -> Select[Any]:
     chosen = (c[name] == bindparam(name) for name in names)
     found = select(enrollments).where(c.id > bindparam("after"), *chosen)
     return found.order_by(c.id).limit(bindparam("limit"))
+
+
+def _journals(standings: Table) -> Select[Any]:
+    name = standings.c.enrollment
+    found = select(standings).where(name > bindparam("after"), name.startswith(RESERVED, autoescape=True))
+    return found.order_by(name).limit(bindparam("limit"))
 
 
 def _counts(tables: Tables) -> Any:

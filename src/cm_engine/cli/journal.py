@@ -195,6 +195,7 @@ def verification_form(found: Verification) -> dict[str, Any]:
         "enrollments": found.enrollments,
         "records": found.records,
         "decisions": found.decisions,
+        "journals": found.journals,
         "differences": [each._asdict() for each in found.differences],
         "other_rules": [each._asdict() for each in found.other_rules],
     }
@@ -350,6 +351,7 @@ def _target_table(target: str, decisions: Mapping[str, Decision]) -> Iterator[Ta
 def verification_text(found: Verification) -> Iterator[str]:
     """Yield what was looked at, and each difference on a line."""
     counts = ("enrollment", found.enrollments), ("record", found.records), ("decision", found.decisions)
+    counts += (("journal", found.journals),) if found.journals else ()
     looked_at = ", ".join(counted_noun(number, noun) for noun, number in counts)
     many = counted_noun(len(found.differences), "difference") if found.differences else "no difference"
     yield f"Looked at {looked_at}: {many}"

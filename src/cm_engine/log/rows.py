@@ -6,6 +6,9 @@ Amounts are integers in minor units. Whatever has a form of its own is JSON with
 
 from typing import NamedTuple
 
+RESERVED = "@"
+"""What the names of journals begin with, and no id of an enrollment does."""
+
 
 class ProgramRow(NamedTuple):
     """A program as it was registered: its digest, its id and version, and its canonical text."""
@@ -42,6 +45,7 @@ class RecordRow(NamedTuple):
     """One act: what was reported, by whom, and when we learned of it.
 
     Attributes:
+        enrollment: whose log it is in; or the journal's name, as `@trial/cocaine-2026`.
         seq: its place in the log of the enrollment; 0 is the enrollment itself.
         kind: enrolled, observed, amended, voided or asserted.
         source, key: what makes it the same act however often it is reported.
@@ -124,9 +128,10 @@ class PayoutRow(NamedTuple):
 
 
 class StandingRow(NamedTuple):
-    """Where an enrollment stands: a cache of the fold over its log, and the head of its hash chain.
+    """Where an enrollment stands, or a journal: a cache of the fold over its log, and the head of its hash chain.
 
     Attributes:
+        enrollment: its id, or the journal's name.
         seq: the last act.
         number: the last decision.
         head: the hash of the last of them.

@@ -114,6 +114,16 @@ def enrolling(*ids: str) -> Batch:
     )
 
 
+def opening(*names: str) -> Batch:
+    """Return the batch that opens journals, with the first act of each.
+
+    Example:
+        >>> opening("@trial/a").enrollments
+        ()
+    """
+    return enrolling(*names)._replace(enrollments=())
+
+
 def deciding(*ids: str, seq: int = 1, **changed: Any) -> Batch:  # noqa: ANN401 - any part of it
     """Return the batch of one more act for each enrollment: decided, posted twice and paid once.
 

@@ -358,6 +358,56 @@ class StorageConformance:
             assert tx.standing("e-2") == rows.standing("e-2", 1)
             assert tx.standing("e-3") is None
 
+    # Transaction.journals
+
+    def test_append_opens_a_journal_that_has_no_enrollment_and_moves_it_on(self, storage: Storage) -> None:
+        """Write a first standing without an enrollment, and acts after it."""
+        name = "@trial/a"
+        write(storage, rows.opening(name), bare(name, 1), bare(name, 2))
+        with storage.reading() as tx:
+            assert tx.records(name) == [rows.record(name, seq) for seq in range(3)]
+            assert tx.standing(name) == rows.standing(name, 2)
+            assert tx.look_up([name], []).standings == {name: rows.standing(name, 2)}
+            assert tx.enrollment(name) is None
+            assert tx.enrollments() == []
+
+    def test_append_opens_a_journal_once(self, storage: Storage) -> None:
+        """Raise StorageConflictError where a standing is there already; write nothing."""
+        write(storage, rows.opening("@trial/a"))
+        before = everything(storage)
+        another = rows.opening("@trial/a")._replace(records=(rows.record("@trial/a", 1, key="another"),))
+        with pytest.raises(StorageConflictError), storage.writing() as tx:
+            tx.append(another)
+        assert everything(storage) == before
+
+    def test_journals_and_enrollments_are_written_in_one_transaction(self, storage: Storage) -> None:
+        """Write what one transaction writes as a whole, an enrollment and a journal's act too."""
+        name = "@trial/a"
+        write(storage, rows.opening(name))
+        write_together(storage, rows.enrolling("e-1"), bare(name, 1))
+        before = everything(storage)
+        with pytest.raises(StorageConflictError):
+            write_together(storage, rows.enrolling("e-2"), bare(name, 1))
+        assert everything(storage) == before
+        assert standing_of(storage, name) == rows.standing(name, 1)
+
+    def test_journals_returns_where_journals_stand_in_the_order_of_their_names(
+        self, storage: Storage
+    ) -> None:
+        """Return where journals stand, whose names begin with @, in the order of their names."""
+        names = ["@trial/b", "@site/1", "@trial/a"]
+        write(storage, rows.enrolling("e-1", "E-2", "trial"), rows.opening(*names), bare("@trial/a", 1))
+        expected = [
+            rows.standing("@site/1", 0),
+            rows.standing("@trial/a", 1),
+            rows.standing("@trial/b", 0),
+        ]
+        with storage.reading() as tx:
+            assert tx.journals() == expected
+            assert tx.journals(after="@trial/a") == expected[2:]
+            assert tx.journals(after="@site/1", limit=1) == expected[1:2]
+            assert tx.journals(after="@trial/b") == tx.journals(limit=0) == []
+
     # Transaction.pools, counts
 
     def test_pools_returns_what_pools_have_received(self, storage: Storage) -> None:
@@ -677,6 +727,11 @@ def add_programs(storage: Storage, *programs: ProgramRow) -> None:
             tx.add_program(program)
 
 
+def bare(name: str, seq: int) -> Batch:
+    """Return one more act of a journal, which decides nothing."""
+    return rows.deciding(name, seq=seq, decisions=(), entries=(), payouts=())
+
+
 def filled() -> tuple[Batch, ...]:
     """Return what conflicts are tried on: two enrollments, and two pools."""
     pools = (("", rows.pool()), ("", rows.pool(scope="state")))
@@ -714,6 +769,7 @@ def everything(storage: Storage) -> dict[str, Any]:
             "programs": tx.programs(),
             "enrollments": enrollments,
             "logs": logs,
+            "journals": [(row, tx.records(row.enrollment)) for row in tx.journals()],
             "pools": tx.pools(),
             "counts": tx.counts(),
         }
