@@ -29,6 +29,7 @@ ACT = [
     "kind",
     *DECIDED,
     "payable",
+    "missed",
     "corrected",
     "replayed",
     "recorded_at",
@@ -201,6 +202,7 @@ def test_record_prints_the_decision_as_json(run: Run) -> None:
         "sentence": TEN,
         "prizes": None,
         "payable": {"USD": "10.00"},
+        "missed": [],
         "corrected": [],
         "replayed": False,
         "by": "nurse-7",
@@ -604,6 +606,7 @@ def test_verify_says_what_it_looked_at(run: Run) -> None:
         "enrollments": 1,
         "records": 2,
         "decisions": 1,
+        "journals": 0,
         "differences": [],
         "other_rules": [],
     }

@@ -393,9 +393,9 @@ def test_what_is_changed_on_postgresql_is_found(postgresql_log: Log, name: str) 
 def older(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Log]:
     """A log whose decisions another release made, with other reasons than today's."""
     with monkeypatch.context() as patch:
-        patch.setattr("cm_engine.log.fold.reasons_text", lambda _: "[]")
+        patch.setattr("cm_engine.log.deciding.reasons_text", lambda _: "[]")
         made = Log(f"sqlite:///{tmp_path / 'older.db'}", simple)
-    for module in ("log.fold", "auditing"):
+    for module in ("log.deciding", "auditing"):
         monkeypatch.setattr(f"cm_engine.{module}.RULES_VERSION", 2)
     yield made
     made.close()

@@ -4,6 +4,7 @@ from cm_engine import catalogue
 from cm_engine.auditing import Difference, Verification
 from cm_engine.engine import Engine
 from cm_engine.errors import (
+    AllocationError,
     AmbiguousNameError,
     BalanceError,
     CmEngineError,
@@ -30,8 +31,10 @@ from cm_engine.errors import (
     StorageConflictError,
     StorageError,
     StorageFullError,
+    TrialError,
     UndatedError,
 )
+from cm_engine.importing import Imported, ImportStoppedError, Refused, import_results
 from cm_engine.ledger.balances import Balance
 from cm_engine.program import Program, canonical, digest, json_schema, load_program, parse_program
 from cm_engine.program.units import Unit
@@ -60,10 +63,20 @@ from cm_engine.rules import (
     with_pools,
 )
 from cm_engine.statement import Line, Statement
+from cm_engine.trials.allocation import Allocation
+from cm_engine.trials.loading import load_trial, parse_trial
+from cm_engine.trials.model import Trial
+from cm_engine.trials.record import TrialRecord
+from cm_engine.trials.standing import TrialStanding
+from cm_engine.trials.taking import Allocated
+from cm_engine.visiting import PlannedVisit
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Allocated",
+    "Allocation",
+    "AllocationError",
     "AmbiguousNameError",
     "Award",
     "Balance",
@@ -76,12 +89,15 @@ __all__ = [
     "Enrollment",
     "EnrollmentNotFoundError",
     "Evidence",
+    "ImportStoppedError",
+    "Imported",
     "JournalNotFoundError",
     "KeyConflictError",
     "Line",
     "MissingDependencyError",
     "Observation",
     "PlanExceededError",
+    "PlannedVisit",
     "Pool",
     "Problem",
     "ProblemsError",
@@ -92,6 +108,7 @@ __all__ = [
     "RecordNotFoundError",
     "Recorded",
     "RecordedDecision",
+    "Refused",
     "Report",
     "ReportError",
     "ResultsError",
@@ -108,6 +125,10 @@ __all__ = [
     "StorageError",
     "StorageFullError",
     "Timeline",
+    "Trial",
+    "TrialError",
+    "TrialRecord",
+    "TrialStanding",
     "UndatedError",
     "Unit",
     "Verification",
@@ -118,12 +139,15 @@ __all__ = [
     "digest",
     "dump_state",
     "forecast",
+    "import_results",
     "initial_state",
     "json_schema",
     "load_program",
     "load_state",
+    "load_trial",
     "of_specimen",
     "parse_program",
+    "parse_trial",
     "pools",
     "prizes",
     "reasons",

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from cm_engine.errors import CmEngineError, SecretError
 from cm_engine.journal import all_journals
-from cm_engine.journals import journal_difference
+from cm_engine.journals import journal_difference, made_by_journal, made_difference
 from cm_engine.log.chain import GENESIS, hash_of
 from cm_engine.log.correction import Log, content, posted
 from cm_engine.log.encoding import dumped, pools_from
@@ -100,6 +100,7 @@ class _Audit:
     pools: dict[PoolKey, Counter[int]] = field(default_factory=dict)
     differences: list[Difference] = field(default_factory=list)
     other_rules: list[Difference] = field(default_factory=list)
+    made_by: Counter[str] = field(default_factory=Counter)
 
     def look_at(self, row: EnrollmentRow) -> None:
         """Compare one enrollment with what its log comes to; note the first difference."""
@@ -110,6 +111,7 @@ class _Audit:
         stored = _stored(self.tx, row)
         for name, rows in stored._asdict().items():
             self.seen[name] += len(rows) if isinstance(rows, list) else rows is not None
+        self.made_by.update(made_by_journal(stored.records))
         try:
             enrolled = self.register.opened(self.tx, row)
             _check_enrollment(enrolled, stored, self.register)
@@ -163,9 +165,18 @@ class _Audit:
         self.seen["records"] += len(records)
         self.seen["standing"] += 1
         self.seen["journals"] += 1
-        found = journal_difference(self.tx, self.register, row, records)
+        made = self.made_by.pop(row.enrollment, 0)
+        found = journal_difference(self.tx, self.register, row, records) or made_difference(records, made)
         if found:
             self.differences.append(Difference(ascii(row.enrollment)[1:-1], *found))
+
+    def look_at_journals(self) -> None:
+        """Compare every journal, and find enrollments whose journal is gone."""
+        for row in all_journals(self.tx):
+            self.look_at_journal(row)
+        for name, count in self.made_by.items():
+            what = f"it is missing, and it made enrollments: {count}"
+            self.differences.append(Difference(ascii(name)[1:-1], "journal", what))
 
     def look_at_counts(self) -> None:
         """Find rows that belong to no enrollment, and to no journal."""
@@ -198,8 +209,7 @@ def verified(tx: Transaction, register: Register, only: str, progress: Callable[
         audit.look_at(row)
         progress(number)
     if not only:
-        for standing in all_journals(tx):
-            audit.look_at_journal(standing)
+        audit.look_at_journals()
         audit.look_at_programs()
         audit.look_at_pools()
         audit.look_at_counts()

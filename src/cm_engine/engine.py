@@ -1,29 +1,33 @@
 """The durable engine: what clinic software embeds. The only place where the rules meet the ports."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, datetime
 from decimal import Decimal
 from os import PathLike
-from typing import Any, Self, TypeVar
+from typing import TypeVar
 
 from cm_engine import catalogue
 from cm_engine.auditing import Verification, verified
-from cm_engine.enrolling import before_text, enrollment_id, refuse_other_content, zone_name
-from cm_engine.errors import EnrollmentNotFoundError, ReportError, StorageConflictError
+from cm_engine.enrolling import (
+    before_text,
+    enrollment_id,
+    found_enrollment,
+    refuse_other_content,
+    zone_name,
+)
+from cm_engine.episodes import Episodes
+from cm_engine.errors import ReportError
 from cm_engine.ledger.balances import Balance
-from cm_engine.log.encoding import instant
-from cm_engine.log.history import OBSERVED
 from cm_engine.log.rows import EnrollmentRow, ProgramRow
-from cm_engine.opening import open_storage
+from cm_engine.opened import Opened
 from cm_engine.plain import one_line, plain_day, unreserved
-from cm_engine.ports import Clock, Storage, Transaction
 from cm_engine.previewing import Preview, previews
 from cm_engine.program import Program, canonical, digest, load_program
 from cm_engine.program.checks.base import awarded
 from cm_engine.program.units import Unit
-from cm_engine.queueing import Queue
+from cm_engine.randomizing import Randomizing
 from cm_engine.recorded import Enrollment, Recorded
-from cm_engine.recording import Act, Done, Recording, acts_of, whole_log
+from cm_engine.recording import Recording, acts_of, whole_log
 from cm_engine.register import Register
 from cm_engine.reports import (
     Report,
@@ -36,20 +40,10 @@ from cm_engine.rules.days import Before
 from cm_engine.rules.state import Evidence
 from cm_engine.statement import Statement, statement_of
 
-SECRET_BYTES = 32
-
-TRIES = 20
-"""As often is an act tried again that another writer came before; from the second time on its rows are locked."""
-
 Made = TypeVar("Made")
 
 
-def system_clock() -> datetime:
-    """Return what time it is: the one place that asks."""
-    return datetime.now(UTC)  # noqa: TID251
-
-
-class Engine:
+class Engine(Episodes, Randomizing, Opened):
     """Record results, decide them, and keep what follows: for ever, exactly, and with the reasons.
 
     Safe to share between threads. All arguments are by name.
@@ -75,64 +69,6 @@ class Engine:
         >>> decision.awards, decision.sentence
         ({'USD': Decimal('10.00')}, 'Negative test: $10.00. Next negative: $10.00.')
     """
-
-    def __init__(
-        self, *, storage: Storage, zone: str = "", secret: bytes = b"", clock: Clock = system_clock
-    ) -> None:
-        self._storage = storage
-        self._zone = zone_name(zone) if zone else ""
-        self._secret = _checked_secret(secret)
-        self._clock = clock
-        self._register = Register(secret)
-        self._queue = Queue(self._take) if storage.one_writer and not storage.joined else None
-
-    @classmethod
-    def open(
-        cls,
-        url: str,
-        *,
-        zone: str = "",
-        secret: bytes = b"",
-        clock: Clock = system_clock,
-        **options: Any,  # noqa: ANN401 - each storage has its own
-    ) -> Self:
-        """Open the storage that a URL names; tables that are not there yet are made.
-
-        Args:
-            url: sqlite:///clinic.db, postgresql+psycopg://user@host/clinic, or memory: for trying things out.
-            zone, secret, clock: as for the engine.
-            options: of the storage: prefix and schema of its tables; make=False refuses a database without tables.
-
-        Raises:
-            StorageError: it cannot be opened.
-            SchemaError: its tables are of another release; run `cm-engine db upgrade`.
-        """
-        return cls(storage=open_storage(url, options), zone=zone, secret=secret, clock=clock)
-
-    def joining(self, bind: Any) -> "Engine":  # noqa: ANN401 - of SQLAlchemy, which the core does not import
-        """Return an engine that writes in the host's own transaction, and is there only if the host commits.
-
-        Args:
-            bind: a Connection or a Session of SQLAlchemy, on the same database; of an AsyncSession what `run_sync`
-                gives.
-        """
-        joined = Engine(
-            storage=self._storage.joining(bind), zone=self._zone, secret=self._secret, clock=self._clock
-        )
-        joined._register = self._register.in_transaction_of_host()
-        return joined
-
-    def close(self) -> None:
-        """Give up the storage's connections."""
-        self._storage.close()
-
-    def __enter__(self) -> Self:
-        """Return the engine, to be closed with the block."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close the engine."""
-        self.close()
 
     def add_program(self, program: str | PathLike[str] | Program) -> str:
         """Register a program, and return its digest; one that is registered stays as it is.
@@ -213,7 +149,7 @@ class Engine:
             EnrollmentNotFoundError: there is none.
         """
         with self._storage.reading() as tx:
-            return Enrollment.of(_found(tx, enrollment))
+            return Enrollment.of(found_enrollment(tx, enrollment))
 
     def enrollments(self, *, participant: str = "", after: str = "", limit: int = 1000) -> list[Enrollment]:
         """Return enrollments in the order of their ids, of one participant or of all.
@@ -371,7 +307,7 @@ class Engine:
         """
         report = Report(enrollment=enrollment, source=source, key=key, by=by)
         with self._storage.reading() as tx:
-            program = self._register.opened(tx, _found(tx, enrollment)).rules.program
+            program = self._register.opened(tx, found_enrollment(tx, enrollment)).rules.program
         return self._recorded(act_of_assertion(report, _unit(program, unit), amount, on))
 
     def preview(self, *, enrollment: str, on: date | None = None) -> Preview:
@@ -400,7 +336,7 @@ class Engine:
         if until is not None:
             plain_day("until", until)
         with self._storage.reading() as tx:
-            enrolled = self._register.opened(tx, _found(tx, enrollment))
+            enrolled = self._register.opened(tx, found_enrollment(tx, enrollment))
             return statement_of(enrolled, whole_log(tx, enrollment), until)
 
     def balance(self, *, enrollment: str) -> Mapping[str, Balance]:
@@ -418,7 +354,7 @@ class Engine:
             EnrollmentNotFoundError: there is no such enrollment.
         """
         with self._storage.reading() as tx:
-            enrolled = self._register.opened(tx, _found(tx, enrollment))
+            enrolled = self._register.opened(tx, found_enrollment(tx, enrollment))
             return tuple(Recorded(done) for done in acts_of(enrolled, whole_log(tx, enrollment)))
 
     def verify(
@@ -426,7 +362,7 @@ class Engine:
     ) -> Verification:
         """Audit one enrollment, or everything: fold every act again, and compare all that is stored.
 
-        Every hash is followed, every decision made again by the program it was pinned to, every posting, payout,
+        Every journal is followed too, and every participant of a trial allocated again. Every hash is followed, every decision made again by the program it was pinned to, every posting, payout,
         prize and cached state derived again, every balance that was asserted looked at. Keeps INV-15.
 
         Args:
@@ -438,48 +374,8 @@ class Engine:
         """
         with self._storage.reading() as tx:
             if enrollment:
-                _found(tx, enrollment)
+                found_enrollment(tx, enrollment)
             return verified(tx, Register(self._secret), enrollment, progress)
-
-    def _now(self) -> datetime:
-        now = self._clock()
-        if now.utcoffset() is None:
-            msg = "clock: expected an aware time"
-            raise ReportError(msg)
-        return now
-
-    def _recorded(self, act: Act) -> Recorded:
-        return Recorded(self._queue.take(act) if self._queue else self._take([act])[0])
-
-    def _take(self, acts: Sequence[Act]) -> list[Done]:
-        corrects = any(act.kind != OBSERVED for act in acts)
-        return self._tried(lambda recording: recording.take(acts), lock=corrects)
-
-    def _tried(self, work: Callable[[Recording], Made], *, lock: bool = False) -> Made:
-        """Do work with the log in a transaction; once more if another writer came first, or if it needs all of it."""
-        return self._written(
-            lambda tx, now, locked: work(Recording(tx, self._register, now, locked=locked)), lock=lock
-        )
-
-    def _written(self, work: Callable[[Transaction, str, bool], Made], *, lock: bool = False) -> Made:
-        """Do work in a transaction, which is told the time; once more, locked, if another writer came first."""
-        tries = 0
-        while True:
-            locked = lock or tries > 0
-            try:
-                with self._storage.writing(lock=locked) as tx:
-                    return work(tx, instant(self._now()), locked)
-            except StorageConflictError:
-                tries += 1
-                if tries == TRIES:
-                    raise
-
-
-def _checked_secret(secret: bytes) -> bytes:
-    if not isinstance(secret, bytes) or (secret and len(secret) < SECRET_BYTES):
-        msg = f"secret: expected at least {SECRET_BYTES} bytes; secrets.token_bytes(32) makes some"
-        raise ReportError(msg)
-    return secret
 
 
 def _loaded(program: str | PathLike[str]) -> Program:
@@ -502,10 +398,3 @@ def _unit(program: Program, name: str) -> Unit:
         msg = f"unit: {wrong} (known: {', '.join(units)})"
         raise ReportError(msg)
     return units[asked]
-
-
-def _found(tx: Transaction, enrollment: str) -> EnrollmentRow:
-    row = tx.enrollment(enrollment)
-    if row is None:
-        raise EnrollmentNotFoundError(enrollment)
-    return row

@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from cm_engine.errors import ProgramNotAddedError, ReportError
+from cm_engine.errors import EnrollmentNotFoundError, ProgramNotAddedError, ReportError
 from cm_engine.log.encoding import digits, dumped
-from cm_engine.log.rows import ProgramRow
+from cm_engine.log.rows import EnrollmentRow, ProgramRow
 from cm_engine.plain import is_number, one_line, unreserved
+from cm_engine.ports import Transaction
 from cm_engine.rules.days import Before
 from cm_engine.spelling import nearest
 
@@ -19,6 +20,11 @@ NO_PLACES = {"localtime", "Factory", "posixrules"}
 def new_id() -> str:
     """Return an id that nobody has yet."""
     return f"e-{secrets.token_hex(10)}"
+
+
+def new_nonce() -> str:
+    """Return 32 hexadecimal digits that nobody has yet."""
+    return secrets.token_hex(16)
 
 
 def enrollment_id(given: str) -> str:
@@ -102,3 +108,15 @@ def program_called(
         msg = f"{name!r} is {versions}: say which, by id@version or by the whole digest"
         raise ReportError(msg)
     return found[0]
+
+
+def found_enrollment(tx: Transaction, enrollment: str) -> EnrollmentRow:
+    """Return an enrollment.
+
+    Raises:
+        EnrollmentNotFoundError: there is none.
+    """
+    row = tx.enrollment(enrollment)
+    if row is None:
+        raise EnrollmentNotFoundError(enrollment)
+    return row

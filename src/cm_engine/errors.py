@@ -4,6 +4,7 @@
 * CmEngineError
   x ProblemsError             a file is wrong; carries every Problem found
     + ProgramError            a program file is wrong
+    + TrialError              a trial file is wrong
   x ProgramNotFoundError      no such program, also a LookupError
   x AmbiguousNameError        two packages offer one name
   x ResultsError              a word of results, or a file of them, cannot be read; also a ValueError
@@ -18,6 +19,7 @@
   x JournalNotFoundError      no such trial, or what else has a journal; also a LookupError
   x RecordNotFoundError       no such act, or nothing that can be corrected; also a LookupError
   x ReportError               what is reported lacks something, or says two things; also a ValueError
+  x AllocationError           a participant of a trial is not allocated: shows who was, or says why not
   x KeyConflictError          the key was used for something else; shows both
   x CorrectionError           a correction would leave a later observation without a decision
   x RulesChangedError         today's rules decide the past otherwise
@@ -73,6 +75,10 @@ class ProblemsError(CmEngineError):
 
 class ProgramError(ProblemsError):
     """Report every problem of a program file."""
+
+
+class TrialError(ProblemsError):
+    """Report every problem of a trial file."""
 
 
 class ProgramNotFoundError(CmEngineError, LookupError):
@@ -219,6 +225,23 @@ class RecordNotFoundError(CmEngineError, LookupError):
 
 class ReportError(CmEngineError, ValueError):
     """Report an act that lacks something, or that says what does not go together."""
+
+
+class AllocationError(CmEngineError):
+    """Report an act that a trial does not take: who is allocated already, or a trial that is closed or open.
+
+    Attributes:
+        trial: its id.
+        why: what stands in the way.
+        stored: what was recorded before, as JSON; empty where nothing was.
+    """
+
+    def __init__(self, trial: str, why: str, stored: str = "") -> None:
+        self.trial = trial
+        self.why = why
+        self.stored = stored
+        shown = f"\n  recorded: {stored}" if stored else ""
+        super().__init__(f"trial {trial!r}: {why}; nothing is changed{shown}")
 
 
 class KeyConflictError(CmEngineError):

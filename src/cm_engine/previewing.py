@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from datetime import date
 
 from cm_engine.errors import PlanExceededError, ResultsError
-from cm_engine.log.fold import Others, summed
+from cm_engine.log.attending import as_found
+from cm_engine.log.deciding import Others, summed
 from cm_engine.log.stand import Enrolled, Stand
 from cm_engine.program.values import OUTCOMES
-from cm_engine.rules.compiled import Rules
+from cm_engine.rules.compiled import TargetRules
 from cm_engine.rules.shared import with_pools
-from cm_engine.rules.state import Decision, Observation, State
+from cm_engine.rules.state import Decision, Observation
 from cm_engine.rules.step import step
 
 Preview = Mapping[str, Mapping[str, Decision]]
@@ -30,14 +31,12 @@ def previews(enrolled: Enrolled, stand: Stand, others: Others, on: date | None) 
     Raises:
         ResultsError: the day suits no target.
     """
-    rules, state = enrolled.rules, stand.state
-    if rules.shares:
-        state = with_pools(rules, state, summed(others, stand.own))
+    rules = enrolled.rules
     found: dict[str, dict[str, Decision]] = {}
     refused: list[ResultsError] = []
     for target in rules.targets:
         try:
-            found[target.name] = _of_target(rules, state, target.name, on)
+            found[target.name] = _of_target(enrolled, stand, others, target, on)
         except PlanExceededError:
             found[target.name] = {}
         except ResultsError as error:
@@ -48,5 +47,15 @@ def previews(enrolled: Enrolled, stand: Stand, others: Others, on: date | None) 
     return found
 
 
-def _of_target(rules: Rules, state: State, target: str, on: date | None) -> dict[str, Decision]:
-    return {symbol: step(rules, state, Observation(symbol, on, target))[1] for symbol in OUTCOMES}
+def _of_target(
+    enrolled: Enrolled, stand: Stand, others: Others, target: TargetRules, on: date | None
+) -> dict[str, Decision]:
+    rules = enrolled.rules
+    if target.windows and on:
+        found = as_found(enrolled, stand, target, on, others)
+        if found is None:
+            msg = f"no visit of {target.name!r} is open on {on}"
+            raise ResultsError(msg)
+        stand = found
+    state = with_pools(rules, stand.state, summed(others, stand.own)) if rules.shares else stand.state
+    return {symbol: step(rules, state, Observation(symbol, on, target.name))[1] for symbol in OUTCOMES}

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from cm_engine.ledger.accounts import PAYABLE
+from cm_engine.log.correction import WITHDRAWN
 from cm_engine.log.encoding import awards_from, prizes_from, reasons_from
 from cm_engine.log.history import AMENDED, VOIDED
 from cm_engine.log.rows import DecisionRow, EnrollmentRow, RecordRow
@@ -64,7 +65,7 @@ class RecordedDecision:
 
     @property
     def record(self) -> int:
-        """Return the act that reported what it decides: what `amend` and `void` ask for."""
+        """Return the act that reported what it decides: what `amend` and `void` ask for; 0 if nobody came."""
         return self.row.observation
 
     @property
@@ -191,9 +192,18 @@ class Recorded:
 
     @property
     def corrected(self) -> tuple[RecordedDecision, ...]:
-        """Return the decisions on other observations, that it changed."""
+        """Return the decisions on other observations, that it changed; a visit that was missed no more is withdrawn."""
         about = about_record(self._done.record)
-        return tuple(each for each in self.decisions if each.record != about)
+        return tuple(
+            each
+            for each in self.decisions
+            if each.record != about and (each.record or each.outcome == WITHDRAWN)
+        )
+
+    @property
+    def missed(self) -> tuple[RecordedDecision, ...]:
+        """Return the decisions on visits that are over and that nobody came to, as it shows."""
+        return tuple(each for each in self.decisions if not each.record and each.outcome != WITHDRAWN)
 
     @property
     def awards(self) -> Mapping[str, Decimal]:

@@ -11,9 +11,10 @@ from cm_engine.enrolling import program_called
 from cm_engine.errors import EnrollmentNotFoundError, KeyConflictError, ReportError, StorageConflictError
 from cm_engine.log.chain import GENESIS, hash_of
 from cm_engine.log.correction import Log
+from cm_engine.log.deciding import Others, summed
 from cm_engine.log.encoding import dumped, pools_text, windows_from
-from cm_engine.log.fold import Others, Turn, Written, summed
-from cm_engine.log.history import ENROLLED, day_of
+from cm_engine.log.fold import Turn, Written
+from cm_engine.log.history import AMENDED, ASSERTED, ENROLLED, OBSERVED, day_of
 from cm_engine.log.rows import (
     Batch,
     DecisionRow,
@@ -30,6 +31,9 @@ from cm_engine.ports import Found, Transaction
 from cm_engine.register import Register
 from cm_engine.rules.prizes import commitment
 from cm_engine.rules.shared import Pool, Windows, shared_pools
+
+HAPPENED = {OBSERVED, AMENDED, ASSERTED}
+"""The kinds of acts on what has happened; what is planned may be told ahead."""
 
 PoolKey = tuple[str, str, str, str, str]
 """Holder, scope, name, unit and window of a pool."""
@@ -176,7 +180,7 @@ class Recording:
         if known := self._replayed(act):
             return known
         desk = self._desk(act.enrollment)
-        if "on" in act.body:
+        if "on" in act.body and act.kind in HAPPENED:
             refuse_ahead(act.body["on"], self._now, desk.enrolled.row.zone)
         others = self._others(desk) if desk.enrolled.rules.shares else {}
         record = self._record(desk, act, others)

@@ -3,15 +3,13 @@
 import hmac
 from collections.abc import Iterator
 from copy import copy
-from functools import partial
 
 from cm_engine.errors import EnrollmentNotFoundError, ProgramNotFoundError, SecretError
 from cm_engine.ledger.corrections import books
-from cm_engine.log.correction import Log, by_observation, latest, shared_then
+from cm_engine.log.correction import Log, by_subject, history_of, latest, shared_then
 from cm_engine.log.fold import folded
-from cm_engine.log.history import standing_observations
 from cm_engine.log.rows import EnrollmentRow, StandingRow
-from cm_engine.log.stand import Enrolled, Stand, stand_from, start_of
+from cm_engine.log.stand import Enrolled, Stand, stand_from
 from cm_engine.ports import Transaction
 from cm_engine.program.loading import parse_program
 from cm_engine.rules.compiled import Rules, compile_rules
@@ -125,7 +123,8 @@ def refolded(tx: Transaction, enrolled: Enrolled) -> Stand:
     """Return where an enrollment stands, from its whole log."""
     enrollment = enrolled.row.id
     log = Log(tx.records(enrollment), tx.decisions(enrollment), tx.entries(enrollment))
-    former, seen = latest(log.decisions), standing_observations(log.records, enrolled.row.zone)
-    stand, _ = folded(enrolled, seen, start_of(enrolled), partial(shared_then, log, former))
-    offset = books(by_observation(log)).offset
+    former = latest(log.decisions)
+    history = history_of(enrolled, log.records)
+    stand, _ = folded(enrolled, history, lambda _, subject: shared_then(log, former, subject))
+    offset = books(by_subject(log)).offset
     return stand._replace(offset={unit: amount for unit, amount in offset.items() if amount})

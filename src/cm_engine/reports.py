@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from cm_engine.errors import ReportError
 from cm_engine.log.encoding import dumped, instant, observed
 from cm_engine.log.history import AMENDED, ASSERTED, OBSERVED, VOIDED
-from cm_engine.plain import one_line, plain_day, plain_evidence
+from cm_engine.plain import one_line, plain_day, plain_evidence, unreserved
 from cm_engine.program.units import Unit
 from cm_engine.recording import Act
 from cm_engine.rules.state import Evidence, Observation
@@ -93,12 +93,19 @@ def act_of_assertion(report: Report, unit: Unit, amount: Decimal, on: date) -> A
     return _act(ASSERTED, report, {"unit": unit.name, "awarded": digits, "on": plain_day("on", on)})
 
 
+def act_of_course(kind: str, report: Report, body: dict[str, Any]) -> Act:
+    """Return an act on the course of an episode, with the reason that it carries if it has one."""
+    if "why" in body:
+        one_line("why", body["why"])
+    return _act(kind, report, body)
+
+
 def _act(kind: str, report: Report, body: dict[str, Any]) -> Act:
     text = dumped(body)
     return Act(
         one_line("enrollment", report.enrollment),
         kind,
-        one_line("source", report.source),
+        unreserved("source", report.source),
         one_line("key", report.key),
         one_line("by", report.by),
         json.loads(text) if "evidence" in body else body,

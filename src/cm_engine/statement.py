@@ -10,7 +10,7 @@ from cm_engine.ledger.accounts import PAYABLE, Posting
 from cm_engine.ledger.balances import Balance, balance, sums
 from cm_engine.log.correction import WITHDRAWN, Log, awarded_by, latest
 from cm_engine.log.encoding import awards_from, prizes_from
-from cm_engine.log.rows import DecisionRow, EntryRow
+from cm_engine.log.rows import DecisionRow, EntryRow, Subject
 from cm_engine.log.stand import Enrolled
 from cm_engine.program.units import Unit
 
@@ -96,7 +96,7 @@ def statement_of(enrolled: Enrolled, log: Log, until: date | None) -> Statement:
     """
     row, unit = enrolled.row, enrolled.rules.program.unit
     last = until.isoformat() if until else date.max.isoformat()
-    days = {observation: decision.day for observation, decision in latest(log.decisions).items()}
+    days = {subject: decision.day for subject, decision in latest(log.decisions).items()}
     found = balances(enrolled, log.entries)
     so_far = awarded_by(enrolled, log, last)
     return Statement(
@@ -105,9 +105,7 @@ def statement_of(enrolled: Enrolled, log: Log, until: date | None) -> Statement:
         enrolled.rules.program.title,
         date.fromisoformat(row.start),
         until,
-        tuple(
-            _lines(enrolled, [each for each in log.decisions if days[each.observation] <= last], log.entries)
-        ),
+        tuple(_lines(enrolled, [each for each in log.decisions if days[each.subject] <= last], log.entries)),
         {name: unit(name).decimal(so_far.get(name, 0)) for name in found},
         found,
         {name: unit(name) for name in found},
@@ -125,7 +123,7 @@ def balances(enrolled: Enrolled, entries: Iterable[EntryRow]) -> dict[str, Balan
 def _lines(
     enrolled: Enrolled, decisions: Iterable[DecisionRow], entries: Iterable[EntryRow]
 ) -> Iterator[Line]:
-    former: dict[int, Line] = {}
+    former: dict[Subject, Line] = {}
     so_far = Counter[str]()
     posted: dict[int, Counter[str]] = {}
     for entry in entries:
@@ -134,8 +132,8 @@ def _lines(
     for row in decisions:
         amounts = posted.get(row.number, Counter[str]())
         so_far.update(amounts)
-        line = _line(enrolled, row, former.get(row.observation), amounts, so_far)
-        former[row.observation] = line
+        line = _line(enrolled, row, former.get(row.subject), amounts, so_far)
+        former[row.subject] = line
         yield line
 
 

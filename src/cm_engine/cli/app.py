@@ -17,7 +17,7 @@ from rich.progress import track
 from cm_engine import __version__
 from cm_engine import catalogue as programs
 from cm_engine.cases import case_problems, observation
-from cm_engine.cli import database, importing
+from cm_engine.cli import database, episodes, importing, trials
 from cm_engine.cli.curves import curve
 from cm_engine.cli.durable import commands
 from cm_engine.cli.forms import timeline_json
@@ -43,8 +43,10 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(commands)
+app.add_typer(episodes.commands)
 app.add_typer(importing.commands)
 app.add_typer(database.commands, name="db")
+app.add_typer(trials.commands, name="trial")
 
 
 def _version(asked: bool) -> None:  # noqa: FBT001 - typer calls it so

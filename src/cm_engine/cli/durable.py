@@ -48,8 +48,9 @@ from cm_engine.cli.options import (
 from cm_engine.cli.programs import find_program
 from cm_engine.cli.records import SeenSoFar, read_record
 from cm_engine.cli.tables import screen
-from cm_engine.engine import SECRET_BYTES, Engine
+from cm_engine.engine import Engine
 from cm_engine.errors import CmEngineError, ReportError
+from cm_engine.opened import SECRET_BYTES
 from cm_engine.program import digest
 from cm_engine.recorded import Enrollment, Recorded
 from cm_engine.rules import Evidence, Observation

@@ -14,8 +14,10 @@ from rich.text import Text
 from cm_engine.auditing import Difference, Verification
 from cm_engine.cli.forms import amounts, reason_form
 from cm_engine.cli.tables import COPIED, counted_noun, spoken
+from cm_engine.log.attending import NOT_COUNTED, UNPLACED
 from cm_engine.log.correction import WITHDRAWN
 from cm_engine.log.encoding import instant
+from cm_engine.log.episode import COURSE
 from cm_engine.log.history import AMENDED, ASSERTED, VOIDED
 from cm_engine.previewing import Preview
 from cm_engine.program.units import Unit, unit_named
@@ -53,9 +55,10 @@ def act_form(done: Recorded) -> dict[str, Any]:
         "enrollment": done.enrollment,
         "record": done.record,
         "kind": done.kind,
-        **(_recorded_form(done.decision) if done.decision else UNDECIDED),
+        **(recorded_form(done.decision) if done.decision else UNDECIDED),
         "payable": _digits(done.payable),
-        "corrected": [{"record": each.record, **_recorded_form(each)} for each in done.corrected],
+        "missed": [recorded_form(each) for each in done.missed],
+        "corrected": [{"record": each.record, **recorded_form(each)} for each in done.corrected],
         "replayed": done.replayed,
         "recorded_at": instant(done.recorded_at),
         "by": done.by,
@@ -80,7 +83,8 @@ def _asserted_unit(done: Recorded) -> Unit:
     return unit_named(name, {name: name})
 
 
-def _recorded_form(decision: RecordedDecision) -> dict[str, Any]:
+def recorded_form(decision: RecordedDecision) -> dict[str, Any]:
+    """Return a decision of the log as data."""
     prizes = decision.prizes
     form = {"number": decision.number, **_decision_form(_decided(decision))}
     return {**form, "sentence": decision.sentence, "prizes": _prizes_form(prizes) if prizes else None}
@@ -207,12 +211,20 @@ def act_text(done: Recorded) -> Iterator[str]:
     if done.decision:
         yield decision_text(done.decision)
         yield from _drawn(done.decision.prizes)
-    elif not _is_asserted(done):
+    elif not (_is_asserted(done) or done.kind in COURSE):
         yield "Its decision stays as it was."
     yield _asserted(done) if _is_asserted(done) else _payable(done)
+    if done.missed:
+        yield f"It shows {counted_noun(len(done.missed), 'visit')} to be over:"
+        yield from (f"  {decision_text(each)}" for each in done.missed)
     if done.corrected:
         yield f"It corrects {counted_noun(len(done.corrected), 'other decision')}:"
-        yield from (f"  record {each.record}: {decision_text(each)}" for each in done.corrected)
+        yield from (f"  {_about(each)}{decision_text(each)}" for each in done.corrected)
+
+
+def _about(decision: RecordedDecision) -> str:
+    """Say which record a decision is on; a visit that nobody came to has none."""
+    return f"record {decision.record}: " if decision.record else ""
 
 
 def _head(done: Recorded) -> str:
@@ -221,6 +233,7 @@ def _head(done: Recorded) -> str:
         AMENDED: f"Record {of} is amended by record {done.record}",
         VOIDED: f"Record {of} is voided by record {done.record}",
         ASSERTED: f"Asserted as record {done.record}",
+        **{kind: f"{kind.capitalize()} as record {done.record}" for kind in COURSE},
     }.get(done.kind, f"Recorded as record {done.record}")
     again = "; it came before, and nothing is written now" if done.replayed else ""
     return f"{what} of {done.enrollment}{again}."
@@ -240,10 +253,10 @@ def decision_text(recorded: RecordedDecision) -> str:
 
 
 def _which(decision: Decision, rules: Rules) -> str:
-    if not decision.visit:
+    if not (decision.visit or decision.target):
         return "Event"
     target = f"{decision.target}, " if len(rules.targets) > 1 else ""
-    which = f"{target}visit {decision.visit}, week {decision.week}"
+    which = f"{target}visit {decision.visit}, week {decision.week}" if decision.visit else f"{target}no visit"
     return which[:1].upper() + which[1:]
 
 
@@ -253,8 +266,8 @@ def _on(day: date | None) -> str:
 
 def _result(decision: Decision) -> str:
     """Return what a result is called: only a test is positive."""
-    if decision.outcome == WITHDRAWN:
-        return WITHDRAWN
+    if decision.outcome in {WITHDRAWN, UNPLACED, NOT_COUNTED}:
+        return decision.outcome
     if not decision.visit:
         return "reported"
     if decision.outcome == "+" and not decision.words.is_test:
@@ -298,13 +311,18 @@ def history_text(acts: Iterable[Recorded]) -> Iterator[str]:
         if _is_asserted(done):
             yield f"      {_asserted(done)}"
         for each in done.decisions:
-            about = "" if each.record == done.record else f"record {each.record}: "
+            about = "" if each.record == done.record else _about(each)
             yield f"      {about}{decision_text(each)}"
 
 
 def _what(done: Recorded) -> str:
     told = done.reported
-    return f"{done.kind} record {told['of']}: {told['why']}" if "of" in told else done.kind
+    if "of" in told:
+        return f"{done.kind} record {told['of']}: {told['why']}"
+    day = told.get("to") or told.get("until") or told["on"] if done.kind in COURSE else ""
+    visit = f" visit {told['visit']} to" if "visit" in told else ""
+    why = f": {told['why']}" if day and "why" in told else ""
+    return f"{done.kind}{visit} {day}{why}".rstrip()
 
 
 def enrolled_text(enrollment: Enrollment, programs: Mapping[str, str]) -> Iterator[str]:
@@ -351,8 +369,8 @@ def _target_table(target: str, decisions: Mapping[str, Decision]) -> Iterator[Ta
 def verification_text(found: Verification) -> Iterator[str]:
     """Yield what was looked at, and each difference on a line."""
     counts = ("enrollment", found.enrollments), ("record", found.records), ("decision", found.decisions)
-    counts += (("journal", found.journals),) if found.journals else ()
-    looked_at = ", ".join(counted_noun(number, noun) for noun, number in counts)
+    journals = [("journal", found.journals)] if found.journals else []
+    looked_at = ", ".join(counted_noun(number, noun) for noun, number in (*counts, *journals))
     many = counted_noun(len(found.differences), "difference") if found.differences else "no difference"
     yield f"Looked at {looked_at}: {many}"
     yield from map(str, found.differences)

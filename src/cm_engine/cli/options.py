@@ -106,6 +106,18 @@ NextDayOption = Annotated[
 ]
 UntilOption = Annotated[date | None, _option("--until", "DATE", "the last day that counts", day)]
 WhoseOption = Annotated[str, _option("--participant", "ID", "only those of this one")]
+AsOfOption = Annotated[date | None, _option("--on", "DATE", "as of this day; if left out, today", day)]
+OneEnrollmentArgument = Annotated[
+    str, typer.Argument(metavar="[ENROLLMENT]", help="only this one", show_default=False)
+]
+OverOption = Annotated[
+    date | None, _option("--until", "DATE", "the last day that is over; if left out, yesterday", day)
+]
+SweeperOption = Annotated[str, _option("--by", "WHO", "who says so")]
+VisitDayOption = Annotated[date, _option("--on", "DATE", "the day of the visit", day)]
+CourseDayOption = Annotated[date, _option("--on", "DATE", "the day from which it holds", day)]
+VisitOption = Annotated[int, typer.Option("--visit", metavar="N", help="the number of the visit")]
+MovedToOption = Annotated[date, _option("--to", "DATE", "its new day", day)]
 SourceOption = Annotated[str, _option("--source", "SOURCE", "who reports it: lab, front-desk")]
 KeyOption = Annotated[str, _option("--key", "KEY", "the id it has there: reported again, it is the same")]
 ByOption = Annotated[str, _option("--by", "WHO", "who does it: an opaque id")]

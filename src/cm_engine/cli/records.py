@@ -12,6 +12,7 @@ from cm_engine.program.reading import read_document
 from cm_engine.program.values import Amount, shown, wrong
 from cm_engine.program.wording import structure_problems
 from cm_engine.program.worked import Seen
+from cm_engine.trials.model import Trial
 
 HASH_DIGITS = 64
 
@@ -55,7 +56,26 @@ class DrawRecord(Part):
     draws: tuple[OneDraw, ...]
 
 
-Record = TypeVar("Record", SeenSoFar, DrawRecord)
+class OneAllocation(Part):
+    """One allocation of a record."""
+
+    participant: Text
+    stratum: Text
+    place: Count
+    arm: Name
+
+
+class AllocationRecord(Part):
+    """A record of a closed trial: its seed, and who was allocated to which arm."""
+
+    trial: Trial
+    digest: Text
+    commitment: Annotated[str, PlainValidator(_commitment)]
+    seed: Annotated[bytes, PlainValidator(_hexadecimal)]
+    allocations: tuple[OneAllocation, ...]
+
+
+Record = TypeVar("Record", SeenSoFar, DrawRecord, AllocationRecord)
 
 
 def read_record(path: Path, kind: type[Record]) -> Record:

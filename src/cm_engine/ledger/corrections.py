@@ -1,7 +1,7 @@
 """What a correction posts: the differences, without ever taking back what a participant has been given."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from cm_engine.ledger.accounts import ABSORBED, BEARS, IN_FLIGHT, OFFSET, OWED, PAYABLE, Posting
@@ -10,7 +10,10 @@ from cm_engine.ledger.postings import Postings, less
 Key = tuple[str, str, str]
 """The account that is debited, the one that is credited, and the unit."""
 
-Apart = dict[int, Counter[Key]]
+About = Hashable
+"""What a decision is about."""
+
+Apart = dict[About, Counter[Key]]
 """What is to be posted for each observation: more than before, or less than 0."""
 
 
@@ -24,13 +27,13 @@ class Books(NamedTuple):
     """
 
     owed: Mapping[str, int]
-    absorbed: Mapping[tuple[int, str, str], int]
+    absorbed: Mapping[tuple[About, str, str], int]
     offset: Mapping[str, int]
 
 
-def books(entries: Iterable[tuple[int, Posting]]) -> Books:
+def books(entries: Iterable[tuple[About, Posting]]) -> Books:
     """Return what may be settled with, from all postings so far, each with its observation."""
-    owed, offset, absorbed = Counter[str](), Counter[str](), Counter[tuple[int, str, str]]()
+    owed, offset, absorbed = Counter[str](), Counter[str](), Counter[tuple[About, str, str]]()
     for observation, (debit, credit, unit, amount) in entries:
         owed[unit] += amount * ((credit == OWED) - (debit == OWED))
         offset[unit] += amount * ((debit == OFFSET) - (credit == OFFSET))
@@ -40,8 +43,8 @@ def books(entries: Iterable[tuple[int, Posting]]) -> Books:
 
 
 def differences(
-    changes: Iterable[tuple[int, Postings, Postings]], so_far: Books, overpaid: str
-) -> dict[int, Postings]:
+    changes: Iterable[tuple[About, Postings, Postings]], so_far: Books, overpaid: str
+) -> dict[About, Postings]:
     """Return what is posted for each observation that is decided anew.
 
     An award that comes back first makes up for what the program bore for it. What was given stays given: more for one
@@ -76,7 +79,7 @@ def _difference(former: Postings, new: Postings) -> Counter[Key]:
     return apart
 
 
-def _borne_before(observation: int, difference: Counter[Key], so_far: Books) -> list[Posting]:
+def _borne_before(observation: About, difference: Counter[Key], so_far: Books) -> list[Posting]:
     """Return what makes up for what the program bore for an observation, and take it off what is to be posted."""
     found: list[Posting] = []
     for (debit, credit, unit), amount in difference.items():
@@ -87,7 +90,7 @@ def _borne_before(observation: int, difference: Counter[Key], so_far: Books) -> 
     return found
 
 
-def _evened_out(apart: Apart) -> Iterator[tuple[int, Posting]]:
+def _evened_out(apart: Apart) -> Iterator[tuple[About, Posting]]:
     """Let more for one observation make up for less of another, whichever account it came from.
 
     Nothing is posted where both came from one account; else what the one owes the other.

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from datetime import timedelta
 from typing import NamedTuple
 
 from cm_engine.errors import CorrectionError, RulesChangedError
@@ -10,12 +11,14 @@ from cm_engine.ledger.accounts import FUND, OFFSET, Posting
 from cm_engine.ledger.corrections import books, differences
 from cm_engine.ledger.postings import Postings, due
 from cm_engine.log.chain import GENESIS, hash_of
+from cm_engine.log.deciding import Finding, Others
 from cm_engine.log.encoding import awards_from, pools_from, prizes_from, reasons_from
-from cm_engine.log.fold import Finding, Others, Written, entries_of, folded, payouts_of
+from cm_engine.log.episode import calendar_of
+from cm_engine.log.fold import History, Written, entries_of, folded, payouts_of
 from cm_engine.log.history import Seen, standing_observations
-from cm_engine.log.rows import DecisionRow, EntryRow, PayoutRow, RecordRow
-from cm_engine.log.stand import Enrolled
-from cm_engine.rules.state import State
+from cm_engine.log.rows import DecisionRow, EntryRow, PayoutRow, RecordRow, Subject
+from cm_engine.log.stand import Enrolled, start_of
+from cm_engine.rules.windows import widest
 
 WITHDRAWN = "withdrawn"
 """The outcome of an observation that was voided."""
@@ -29,7 +32,17 @@ class Log(NamedTuple):
     entries: Sequence[EntryRow]
 
 
-def redecide(enrolled: Enrolled, log: Log, record: RecordRow, about: int, start: State) -> Written:
+def history_of(enrolled: Enrolled, records: Sequence[RecordRow]) -> History:
+    """Return what all acts come to.
+
+    Raises:
+        ReportError: an act does not fit the course of the episode.
+    """
+    seen = standing_observations(records, enrolled.row.zone)
+    return History(seen, calendar_of(enrolled, records), start_of(enrolled))
+
+
+def redecide(enrolled: Enrolled, log: Log, record: RecordRow, about: int) -> Written:
     """Decide the whole log again with an act more, and post what differs.
 
     What comes before the observation that the act is about is decided as it was; that one and all after it with what
@@ -40,44 +53,40 @@ def redecide(enrolled: Enrolled, log: Log, record: RecordRow, about: int, start:
         log: all its rows so far.
         record: the act, with its hash.
         about: the observation that it adds or corrects.
-        start: the state before the first observation.
 
     Raises:
         ResultsError: the observation itself does not fit the program.
         CorrectionError: with the act, some other observation cannot be decided any more.
         RulesChangedError: today's rules decide something otherwise that the act has nothing to do with.
     """
-    former, zone = latest(log.decisions), enrolled.row.zone
-    seen = standing_observations((*log.records, record), zone)
-    untouched = _untouched(standing_observations(log.records, zone), seen)
-    touched, by_now = {each.record for each in seen[untouched:]}, pools_from(record.shared)
+    former, by_now = latest(log.decisions), pools_from(record.shared)
+    history = history_of(enrolled, (*log.records, record))
+    untouched = _untouched(enrolled, history_of(enrolled, log.records), history)
+    touched = {each.record for each in history.seen[untouched:]}
 
-    def shared(each: int) -> Others:
-        return by_now if each in touched else shared_then(log, former, each)
+    def shared(shown_by: Seen, subject: Subject) -> Others:
+        return by_now if shown_by.record in touched else shared_then(log, former, subject)
 
     try:
-        stand, findings = folded(enrolled, seen, start, shared)
+        stand, findings = folded(enrolled, history, shared)
     except CorrectionError as error:
         if error.record == about and error.__cause__:
             raise error.__cause__ from None
         raise
-    _refuse_other_rules(findings[:untouched], former)
+    _refuse_other_rules((each for each in findings if each.shown_by not in touched), former)
     again = touched if enrolled.rules.shares else set[int]()
     rows = tuple(chained(_changed(log, record, findings, again), record.hash))
     entries = posted(enrolled, log, rows)
-    offset = _offset(books(by_observation(log)).offset, entries)
+    offset = _offset(books(by_subject(log)).offset, entries)
     return Written(rows, entries, _payouts(rows, entries), stand._replace(offset=offset))
 
 
 def posted(enrolled: Enrolled, log: Log, rows: Sequence[DecisionRow]) -> tuple[EntryRow, ...]:
     """Return what the decisions of an act post, after all that was posted before."""
     former = latest(log.decisions)
-    dues = [
-        (row.observation, due_of(enrolled, former.get(row.observation)), due_of(enrolled, row))
-        for row in rows
-    ]
-    found = differences(dues, books(by_observation(log)), enrolled.rules.payout.overpaid)
-    return tuple(entry for row in rows for entry in entries_of(row, found[row.observation]))
+    dues = [(row.subject, due_of(enrolled, former.get(row.subject)), due_of(enrolled, row)) for row in rows]
+    found = differences(dues, books(by_subject(log)), enrolled.rules.payout.overpaid)
+    return tuple(entry for row in rows for entry in entries_of(row, found[row.subject]))
 
 
 def _payouts(rows: Iterable[DecisionRow], entries: Sequence[EntryRow]) -> tuple[PayoutRow, ...]:
@@ -85,14 +94,14 @@ def _payouts(rows: Iterable[DecisionRow], entries: Sequence[EntryRow]) -> tuple[
     return tuple(payout for row in rows for payout in payouts_of(row, of[row.number]))
 
 
-def latest(decisions: Iterable[DecisionRow]) -> dict[int, DecisionRow]:
-    """Return the decision that stands for each observation."""
-    return {row.observation: row for row in decisions}
+def latest(decisions: Iterable[DecisionRow]) -> dict[Subject, DecisionRow]:
+    """Return the decision that stands for each observation, and for each visit that had none."""
+    return {row.subject: row for row in decisions}
 
 
-def shared_then(log: Log, former: Mapping[int, DecisionRow], record: int) -> Others:
-    """Return what shared pools had received from others when an observation was decided last."""
-    return pools_from(log.records[former[record].record].shared)
+def shared_then(log: Log, former: Mapping[Subject, DecisionRow], subject: Subject) -> Others:
+    """Return what shared pools had received from others when something was decided last."""
+    return pools_from(log.records[former[subject].record].shared)
 
 
 def content(row: DecisionRow) -> DecisionRow:
@@ -100,11 +109,11 @@ def content(row: DecisionRow) -> DecisionRow:
     return row._replace(number=0, record=0, said="", rules=0, hash="")
 
 
-def by_observation(log: Log) -> Iterator[tuple[int, Posting]]:
-    """Yield all postings, each with the observation that it is of."""
-    observation = {row.number: row.observation for row in log.decisions}
+def by_subject(log: Log) -> Iterator[tuple[Subject, Posting]]:
+    """Yield all postings, each with what its decision is about."""
+    subject = {row.number: row.subject for row in log.decisions}
     for _, number, _, unit, amount, debit, credit in log.entries:
-        yield observation[number], Posting(debit, credit, unit, amount)
+        yield subject[number], Posting(debit, credit, unit, amount)
 
 
 def awarded_by(enrolled: Enrolled, log: Log, day: str) -> Mapping[str, int]:
@@ -124,15 +133,26 @@ def chained(rows: Iterable[DecisionRow], head: str) -> Iterator[DecisionRow]:
         yield row._replace(hash=head)
 
 
-def _untouched(before: Sequence[Seen], after: Sequence[Seen]) -> int:
-    """Return how many observations come before the first that the act changes."""
-    pairs = zip(before, after, strict=False)
-    return next((place for place, (old, new) in enumerate(pairs) if old != new), min(len(before), len(after)))
+def _untouched(enrolled: Enrolled, before: History, after: History) -> int:
+    """Return how many observations come before the first that the act may change.
+
+    Where targets have windows, one of several results of a visit counts, and so those before it may change too.
+    """
+    if before.calendar != after.calendar:
+        return 0
+    pairs = enumerate(zip(before.seen, after.seen, strict=False))
+    shorter = min(len(before.seen), len(after.seen))
+    first = next((place for place, (old, new) in pairs if old != new), shorter)
+    if not enrolled.rules.has_windows or first == len(after.seen):
+        return first
+    changed = [history.seen[first].day for history in (before, after) if first < len(history.seen)]
+    reach = min(changed) - timedelta(days=widest(enrolled.rules))
+    return next((place for place in range(first) if after.seen[place].day >= reach), first)
 
 
-def _refuse_other_rules(findings: Iterable[Finding], former: Mapping[int, DecisionRow]) -> None:
+def _refuse_other_rules(findings: Iterable[Finding], former: Mapping[Subject, DecisionRow]) -> None:
     for finding in findings:
-        known = former[finding.seen.record]
+        known = former[finding.seen.subject]
         if content(known) != content(finding.row(known.enrollment, 0, 0, GENESIS)):
             raise RulesChangedError(known.enrollment, known.number)
 
@@ -144,16 +164,16 @@ def _changed(
 
     Where pools are shared, all are written that were decided `again`: with what others have received by now.
     """
-    former, number, stand = latest(log.decisions), len(log.decisions), set[int]()
+    former, number, stand = latest(log.decisions), len(log.decisions), set[Subject]()
     for finding in findings:
-        known = former.get(finding.seen.record)
-        stand.add(finding.seen.record)
+        known = former.get(finding.seen.subject)
+        stand.add(finding.seen.subject)
         row = finding.row(record.enrollment, number + 1, record.seq, GENESIS)
-        if known is None or finding.seen.record in again or content(known) != content(row):
+        if known is None or finding.shown_by in again or content(known) != content(row):
             number += 1
             yield row
-    for seq, known in former.items():
-        if seq not in stand and known.outcome != WITHDRAWN:
+    for subject, known in former.items():
+        if subject not in stand and known.outcome != WITHDRAWN:
             number += 1
             yield _withdrawn(known, number, record)
 

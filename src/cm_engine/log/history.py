@@ -2,29 +2,79 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from datetime import date, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from cm_engine.log.encoding import observation_from
-from cm_engine.log.rows import RecordRow
-from cm_engine.rules.state import Observation
+from cm_engine.log.rows import RecordRow, Subject
+from cm_engine.rules.state import Evidence, Observation
 
 OBSERVED, AMENDED, VOIDED, ASSERTED, ENROLLED = "observed", "amended", "voided", "asserted", "enrolled"
+SWEPT = "swept"
+"""The kind of an act which says that days are over."""
 WHAT = ("result", "evidence", "event")
 """The keys that say what was seen: an amendment that has one of them replaces them all."""
 
 Place = tuple[str, str]
 """Where an observation stands: its day, and the moment of it. Those of one moment follow as they were recorded."""
 
+END_OF_DAY = "~"
+"""The moment that comes after all others of a day."""
+
 
 class Seen(NamedTuple):
-    """An observation that stands: the act that reported it, its place, and what was seen."""
+    """An observation that stands: the act that reported it, its place, and what was seen.
+
+    Attributes:
+        record: the act; 0, that of the enrollment, for a visit that nothing was recorded of.
+        visit: its number, for such a visit.
+        closes: nothing was seen: all days up to this one are over.
+    """
 
     record: int
     place: Place
     observation: Observation
+    visit: int = 0
+    closes: bool = False
+
+    @property
+    def subject(self) -> Subject:
+        """Return what a decision on it is about."""
+        return (self.record, self.observation.target if self.visit else "", self.visit)
+
+    @property
+    def named(self) -> str:
+        """Return what makes its draws its own."""
+        return "/".join(map(str, self.subject)) if self.visit else str(self.record)
+
+    @property
+    def day(self) -> date:
+        """Return its day."""
+        return date.fromisoformat(self.place[0])
+
+    def has(self, condition: str) -> bool:
+        """Tell whether it has a condition."""
+        evidence = self.observation.evidence
+        return evidence is not None and condition in evidence.conditions
+
+    def with_conditions(
+        self, *, add: AbstractSet[str] = frozenset(), less: AbstractSet[str] = frozenset()
+    ) -> "Seen":
+        """Return it with conditions more, and others less."""
+        evidence = self.observation.evidence or Evidence()
+        kept = tuple(each for each in evidence.conditions if each not in less | add)
+        if (conditions := (*kept, *sorted(add))) == evidence.conditions:
+            return self
+        return self._replace(
+            observation=self.observation._replace(evidence=evidence._replace(conditions=conditions))
+        )
+
+    def on(self, day: date) -> "Seen":
+        """Return it on another day."""
+        return self._replace(observation=self.observation._replace(on=day))
 
 
 def seen(record: int, body: Mapping[str, Any], recorded_at: str, zone: str) -> Seen:
@@ -36,6 +86,12 @@ def seen(record: int, body: Mapping[str, Any], recorded_at: str, zone: str) -> S
     at = body.get("at", "")
     day = body.get("on") or day_of(at, zone)
     return Seen(record, (day, at or recorded_at), observation_from(body, date.fromisoformat(day)))
+
+
+def days_over(record: int, body: Mapping[str, Any]) -> Seen:
+    """Return that days are over, as an act says it."""
+    until = body["until"]
+    return Seen(record, (until, END_OF_DAY), Observation(on=date.fromisoformat(until)), closes=True)
 
 
 @lru_cache(maxsize=1000)
@@ -53,6 +109,7 @@ def standing_observations(records: Iterable[RecordRow], zone: str) -> list[Seen]
     """Return the observations that stand after all acts, in the order in which they are decided."""
     bodies: dict[int, dict[str, Any]] = {}
     times: dict[int, str] = {}
+    over: list[Seen] = []
     for record in records:
         body = json.loads(record.body)
         if record.kind == OBSERVED:
@@ -61,7 +118,9 @@ def standing_observations(records: Iterable[RecordRow], zone: str) -> list[Seen]
             bodies[body["of"]] = amended(bodies[body["of"]], body)
         elif record.kind == VOIDED:
             del bodies[body["of"]]
-    stand = [seen(seq, body, times[seq], zone) for seq, body in bodies.items()]
+        elif record.kind == SWEPT:
+            over.append(days_over(record.seq, body))
+    stand = [*(seen(seq, body, times[seq], zone) for seq, body in bodies.items()), *over]
     return sorted(stand, key=lambda each: (each.place, each.record))
 
 

@@ -10,6 +10,10 @@ RESERVED = "@"
 """What the names of journals begin with, and no id of an enrollment does."""
 
 
+Subject = tuple[int, str, int]
+"""What a decision is about: an observation by its act, or a visit that nothing was recorded of: 0, target, number."""
+
+
 class ProgramRow(NamedTuple):
     """A program as it was registered: its digest, its id and version, and its canonical text."""
 
@@ -73,7 +77,8 @@ class DecisionRow(NamedTuple):
     Attributes:
         number: its place among the decisions of the enrollment, from 1.
         record: the act that led to it.
-        observation: the act that it decides: the same one, or an earlier one that a correction decides anew.
+        observation: the act that it decides: the same one, or an earlier one that a correction decides anew; 0 for a
+            visit that nothing was recorded of until its time was over.
         day: the day it counts for.
         outcome: what the observation was read as; empty for an event, `withdrawn` for a voided one.
         awards: pairs of a unit and minor units.
@@ -99,6 +104,11 @@ class DecisionRow(NamedTuple):
     prizes: str
     rules: int
     hash: str
+
+    @property
+    def subject(self) -> Subject:
+        """Return what the decision is about."""
+        return (self.observation, "", 0) if self.observation else (0, self.target, self.visit)
 
 
 class EntryRow(NamedTuple):

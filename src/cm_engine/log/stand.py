@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cm_engine.ledger.postings import payable
 from cm_engine.log.encoding import dumped, pools_from, slips_from
@@ -16,6 +16,7 @@ from cm_engine.rules.prizes import Slips, full_bowl
 from cm_engine.rules.shared import Pool, Windows
 from cm_engine.rules.state import State
 from cm_engine.rules.stored import dump_state, load_state
+from cm_engine.rules.windows import AS_PLANNED, Calendar, Pause
 
 NOWHERE: Place = ("", "")
 """The place before the first observation."""
@@ -47,6 +48,8 @@ class Stand(NamedTuple):
         slips: what is in each bowl, by the unit that draws from it.
         own: what each shared pool has received from this enrollment.
         offset: what is still to be taken off later awards, by unit, in minor units.
+        counted: the day of the last result that counted for a visit, by target, where targets have windows.
+        calendar: what moves the plan.
     """
 
     state: State
@@ -54,6 +57,8 @@ class Stand(NamedTuple):
     slips: Mapping[str, Slips] = {}
     own: Mapping[Pool, Windows] = {}
     offset: Mapping[str, int] = {}
+    counted: Mapping[str, str] = {}
+    calendar: Calendar = AS_PLANNED
 
 
 def first_stand(rules: Rules, state: State) -> Stand:
@@ -73,10 +78,12 @@ def start_of(enrolled: Enrolled) -> State:
 
 def stand_text(stand: Stand) -> str:
     """Return where an enrollment stands, as four lines: the state, the day and moment of its place, and the rest."""
-    state, (day, moment), slips, own, offset = stand
+    state, (day, moment), slips, own, offset, counted, calendar = stand
     rest = ""
-    if slips or own or offset:
-        rest = dumped({"slips": slips, "own": sorted(own.items()), "offset": offset})
+    if slips or own or offset or counted or calendar != AS_PLANNED:
+        fields = {"slips": slips, "own": sorted(own.items()), "offset": offset}
+        dated = {"counted": counted, "calendar": _calendar_form(calendar)}
+        rest = dumped(fields | {name: value for name, value in dated.items() if value})
     return f"{dump_state(state)}\n{day}\n{moment}\n{rest}"
 
 
@@ -94,4 +101,24 @@ def stand_from(rules: Rules, text: str) -> Stand:
         {unit: slips_from(slips) for unit, slips in fields.get("slips", {}).items()},
         pools_from(dumped(fields.get("own", []))),
         fields.get("offset", {}),
+        fields.get("counted", {}),
+        _calendar_from(fields.get("calendar", {})),
     )
+
+
+def _calendar_form(calendar: Calendar) -> dict[str, Any]:
+    moved = [(*visit, day) for visit, day in sorted(calendar.moved.items())]
+    form = {"pauses": calendar.pauses, "moved": moved, "last": calendar.last}
+    return {name: value for name, value in form.items() if value}
+
+
+def _calendar_from(form: Mapping[str, Any]) -> Calendar:
+    return Calendar(
+        tuple(Pause(date.fromisoformat(first), _day(back)) for first, back in form.get("pauses", ())),
+        {(target, visit): date.fromisoformat(day) for target, visit, day in form.get("moved", ())},
+        _day(form.get("last")),
+    )
+
+
+def _day(text: str | None) -> date | None:
+    return date.fromisoformat(text) if text else None

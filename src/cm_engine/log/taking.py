@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cm_engine.errors import BalanceError, RecordNotFoundError, ReportError
+from cm_engine.log.attending import leaves_the_past
 from cm_engine.log.correction import Log, awarded_by, redecide
 from cm_engine.log.fold import Turn, Written, follow
 from cm_engine.log.history import (
@@ -12,14 +13,16 @@ from cm_engine.log.history import (
     ASSERTED,
     ENROLLED,
     OBSERVED,
+    SWEPT,
     VOIDED,
     Seen,
     corrected,
+    days_over,
     seen,
     standing_observations,
 )
 from cm_engine.log.rows import RecordRow
-from cm_engine.log.stand import Enrolled, start_of
+from cm_engine.log.stand import Enrolled, Stand
 
 
 def taken(turn: Turn, record: RecordRow, body: Mapping[str, Any], log: Callable[[], Log]) -> Written:
@@ -40,13 +43,12 @@ def taken(turn: Turn, record: RecordRow, body: Mapping[str, Any], log: Callable[
         CmEngineError: the observation does not fit the program.
     """
     enrolled, stand = turn.enrolled, turn.stand
-    if record.kind == OBSERVED:
-        reported = seen(record.seq, body, record.recorded_at, enrolled.row.zone)
-        in_order = reported.place >= stand.place
+    if record.kind in {OBSERVED, SWEPT}:
+        reported = _reported(enrolled, stand, record, body)
         if "at" in body and ("on" in body or reported.place <= stand.place):
             _refuse_twice(log(), enrolled, reported)
-        if in_order:
-            return follow(turn, reported, record.hash)
+        if reported.place >= stand.place and leaves_the_past(enrolled, stand, reported):
+            return follow(turn, reported, record.seq, record.hash)
     if record.kind == ENROLLED:
         return Written((), (), (), stand)
     so_far = log()
@@ -58,7 +60,24 @@ def taken(turn: Turn, record: RecordRow, body: Mapping[str, Any], log: Callable[
     if record.kind == AMENDED and "at" in body:
         _refuse_twice(so_far, enrolled, _as_amended(so_far, enrolled, record, body["of"]))
     about = body["of"] if record.kind in {AMENDED, VOIDED} else record.seq
-    return redecide(enrolled, so_far, record, about, start_of(enrolled))
+    return redecide(enrolled, so_far, record, about)
+
+
+def _reported(enrolled: Enrolled, stand: Stand, record: RecordRow, body: Mapping[str, Any]) -> Seen:
+    """Return what an act reports.
+
+    Raises:
+        ReportError: the episode was over by then.
+    """
+    if record.kind == SWEPT:
+        return days_over(record.seq, body)
+    reported, last = seen(record.seq, body, record.recorded_at, enrolled.row.zone), stand.calendar.last
+    if last is not None and reported.day > last:
+        msg = (
+            f"on is {reported.day}, and the episode ended on {last}; readmit the participant, or enroll anew"
+        )
+        raise ReportError(msg)
+    return reported
 
 
 def _as_amended(log: Log, enrolled: Enrolled, record: RecordRow, of: int) -> Seen:
@@ -72,7 +91,13 @@ def _refuse_twice(log: Log, enrolled: Enrolled, reported: Seen) -> None:
     rules, about = enrolled.rules, reported.observation
     for known in standing_observations(log.records, enrolled.row.zone):
         its = known.observation
-        if about.event or its.event or known.record == reported.record or known.place[1] != reported.place[1]:
+        if (
+            known.closes
+            or about.event
+            or its.event
+            or known.record == reported.record
+            or known.place[1] != reported.place[1]
+        ):
             continue
         if len(rules.targets) == 1 or its.target == about.target:
             moment = f"a result of {known.place[1]} is recorded already, as record {known.record}"

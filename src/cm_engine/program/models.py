@@ -11,6 +11,7 @@ from cm_engine.program.plan import Closure, VisitBlock, visit_count
 from cm_engine.program.prizes import Bowl, Hat
 from cm_engine.program.rewards import Deposit, Limit, Milestone, Payout
 from cm_engine.program.units import Unit, unit_named
+from cm_engine.program.windows import Windows
 from cm_engine.program.words import Message, Signal
 from cm_engine.program.worked import Case
 
@@ -61,6 +62,9 @@ class Target(Part):
         tuple[VisitBlock, ...],
         Field(min_length=1, description="a visit plan of its own; if left out, the program's"),
     ] = ()
+    windows: Annotated[
+        Windows | None, Field(description="which days belong to a visit; if left out, the program's")
+    ] = None
     evidence: Annotated[TargetEvidence | None, Field(description="what shows that it was met")] = None
     reads: Annotated[Reads, Field(description="how flawed or late specimens and visits are read")] = Reads()
     excuses: Annotated[
@@ -100,6 +104,16 @@ class Program(Part):
     sources: Annotated[dict[Name, Source], Field(description="texts, each under a short name")] = {}
     evidence: Annotated[tuple[Evidence, ...], Field(description="how well each value is known")] = ()
     visits: Annotated[tuple[VisitBlock, ...], Field(min_length=1, description="the visit plan")] = ()
+    windows: Annotated[
+        Windows | None,
+        Field(description="which days belong to a visit; if left out, the nth result is of the nth visit"),
+    ] = None
+    pauses: Annotated[
+        Literal["not required", "later"],
+        Field(
+            description="what becomes of the visits of a pause: nothing is due, or all that follows comes later"
+        ),
+    ] = "not required"
     closures: Annotated[tuple[Closure, ...], Field(description="days on which the clinic is closed")] = ()
     open_on: Annotated[
         tuple[Weekday, ...],
@@ -158,6 +172,10 @@ class Program(Part):
     def plan(self, target: Target) -> tuple[VisitBlock, ...]:
         """Return the visit plan of a target: its own, or that of the program."""
         return target.visits or self.visits
+
+    def windows_of(self, target: Target) -> Windows | None:
+        """Return the windows around the visits of a target: its own, or those of the program."""
+        return target.windows or self.windows
 
     def unit(self, name: str | None) -> Unit:
         """Return the unit called `name`, or the currency if it is None.

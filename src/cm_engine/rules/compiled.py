@@ -14,6 +14,7 @@ from cm_engine.program.parts import WEEKDAYS
 from cm_engine.program.rewards import Payout
 from cm_engine.program.units import Unit
 from cm_engine.program.values import OUTCOMES
+from cm_engine.program.windows import Windows
 from cm_engine.rules.criteria import looks_back
 from cm_engine.rules.limits import LimitRules, Limits, compile_limit
 from cm_engine.rules.milestones import MilestoneRules, compile_milestones
@@ -34,6 +35,7 @@ class TargetRules:
 
     Attributes:
         index: its place among the targets of the program.
+        windows: which days belong to a visit; None where the nth result is of the nth visit.
         evidence: how a panel is read.
         reads: the outcome of each condition of a specimen, by its name; "" is as tested, and `OPEN` leaves the visit open.
         quotas: each with its place in what the state has counted.
@@ -46,6 +48,7 @@ class TargetRules:
     name: str
     index: int
     visits: tuple[Visit, ...]
+    windows: Windows | None
     evidence: TargetEvidence
     reads: Mapping[str, str]
     excuses: tuple[str, ...]
@@ -82,6 +85,7 @@ class Rules:
         pays_as_earned: what a ladder earns is what is paid: no limit, nothing beside it, nothing later.
         has_extras: a decision may pay more than its ladder: milestones, or a deposit.
         needs_start: some rule cannot be told without a start date.
+        has_windows: some target's results find their visits by their days.
         shares: some limit counts for several enrollments together.
     """
 
@@ -102,6 +106,7 @@ class Rules:
     pays_as_earned: bool
     has_extras: bool
     needs_start: bool
+    has_windows: bool
     shares: bool
 
     def target(self, name: str) -> TargetRules:
@@ -151,6 +156,7 @@ def compile_rules(program: Program) -> Rules:
         pays_as_earned=pays_as_earned,
         has_extras=bool(milestones or deposit),
         needs_start=bool(program.dated_rules),
+        has_windows=any(target.windows for target in targets),
         shares=any(limit.scope for limit in limits),
     )
 
@@ -173,6 +179,7 @@ def _targets(program: Program) -> Iterator[TargetRules]:
             name=name,
             index=index,
             visits=tuple(visits(program.plan(target), target.schedule, phases)),
+            windows=program.windows_of(target),
             evidence=target.evidence or TargetEvidence(),
             reads=_reads(target),
             excuses=target.excuses,

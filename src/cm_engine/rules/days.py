@@ -78,10 +78,15 @@ def expected_day(rules: Rules, state: State, visit: Visit) -> date | None:
     if state.start is None or state.last is None:
         return state.last
     day = max(state.last, state.start + timedelta(days=visit.days[state.start.weekday()]))
-    return _next_open(rules, day) if day in rules.closed else day
+    return next_open(rules, day) if day in rules.closed else day
 
 
-def _next_open(rules: Rules, day: date) -> date:
+def next_open(rules: Rules, day: date) -> date:
+    """Return a day, or the next on which the clinic is open.
+
+    Raises:
+        ResultsError: there is none.
+    """
     while day in rules.closed or (rules.open_on and day.weekday() not in rules.open_on):
         if day == date.max:
             msg = "the clinic is closed until the end of the calendar; check its closures"

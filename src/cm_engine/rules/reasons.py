@@ -199,6 +199,27 @@ class Waiting(NamedTuple):
     code: Literal["waiting"] = "waiting"
 
 
+class Another(NamedTuple):
+    """It is another one for a visit whose result is there: the `counts` one counts."""
+
+    visit: int
+    counts: str
+    code: Literal["another"] = "another"
+
+
+class Unplaced(NamedTuple):
+    """Its day belongs to no visit that is open; the next one is planned for `following`, None if there is none."""
+
+    following: date | None
+    code: Literal["unplaced"] = "unplaced"
+
+
+class Unscheduled(NamedTuple):
+    """It was not planned, and does not count."""
+
+    code: Literal["unscheduled"] = "unscheduled"
+
+
 class GroupMet(NamedTuple):
     """`met` of the `of` members of the group met the target, and `need` of them had to."""
 
@@ -322,6 +343,9 @@ Reason = (
     | Judged
     | NextBar
     | Waiting
+    | Another
+    | Unplaced
+    | Unscheduled
     | GroupMet
     | NotProvided
     | MilestoneReached

@@ -6,6 +6,7 @@ from fractions import Fraction
 from functools import singledispatch
 
 from cm_engine.rules.reasons import (
+    Another,
     BeyondQuota,
     BonusEarned,
     Counted,
@@ -33,6 +34,8 @@ from cm_engine.rules.reasons import (
     Refunded,
     Staked,
     StakeLost,
+    Unplaced,
+    Unscheduled,
     Waiting,
     WasReset,
     WeekPaid,
@@ -269,6 +272,24 @@ _WAITS = {
     "confirmation": "The result waits for its confirmation; until then nothing is decided.",
     "reschedule": "It is put off; until then nothing is decided.",
 }
+
+
+@_said.register
+def _(reason: Another, words: Words) -> str:
+    return f"There is a result for visit {reason.visit} already: the {reason.counts} one counts, and this one does not."
+
+
+@_said.register
+def _(reason: Unplaced, words: Words) -> str:
+    planned = f"; the next is planned for {reason.following:%d %b %Y}" if reason.following else ""
+    return (
+        f"This day belongs to no visit{planned}. Nothing is decided until it is known which visit it is of."
+    )
+
+
+@_said.register
+def _(reason: Unscheduled, words: Words) -> str:
+    return "This one was not planned: it is kept, and does not count."
 
 
 @_said.register

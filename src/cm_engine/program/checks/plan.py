@@ -9,6 +9,7 @@ from cm_engine.program.models import Program, Target
 from cm_engine.program.partial import IllFormed
 from cm_engine.program.plan import Closure, VisitBlock, visit_count
 from cm_engine.program.values import WEEKS_MAX, SubPath, Weeks
+from cm_engine.program.windows import Windows
 
 
 def _weeks_follow(blocks: Sequence[VisitBlock] | Sequence[Phase], place: str) -> Found:
@@ -71,6 +72,20 @@ def plan_in_use(program: Program, _: Whole) -> Found:
     """Find a plan of the program that no target follows."""
     if program.visits and _all_plan(list(program.targets.values())):
         yield ("visits",), "every target has visits of its own, so nothing follows these; remove them"
+
+
+def days_around(windows: Windows, _: Whole) -> Found:
+    """Find days around a visit that has a whole week."""
+    if windows.within == "week":
+        for key in ("before", "after"):
+            if getattr(windows, key):
+                yield (key,), "a visit within its week has the whole week; remove this, or within"
+
+
+def pauses_move(program: Program, _: Whole) -> Found:
+    """Find pauses that can move nothing."""
+    if program.pauses == "later" and not any(map(program.windows_of, program.targets.values())):
+        yield ("pauses",), "without windows no visit has a day that could come later; add windows"
 
 
 def schedule_weeks(program: Program, _: Whole) -> Found:
@@ -144,7 +159,17 @@ def closure_ends(closure: Closure, _: Whole) -> Found:
 DAYS_MAX = 366
 
 RULES = {
-    Program: (some_plan, visit_weeks, some_visit, plan_in_use, schedule_weeks, schedule_end, weekdays_once),
+    Program: (
+        some_plan,
+        visit_weeks,
+        some_visit,
+        plan_in_use,
+        schedule_weeks,
+        schedule_end,
+        weekdays_once,
+        pauses_move,
+    ),
     VisitBlock: (one_rhythm, days_within_weeks, days_once),
     Closure: (closure_ends,),
+    Windows: (days_around,),
 }

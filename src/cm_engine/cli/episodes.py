@@ -1,0 +1,267 @@
+"""The commands of the clinic's day: who is expected, what is over, and what happens to an episode."""
+
+import sys
+from collections.abc import Iterable
+from datetime import date
+
+import typer
+from rich import box
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from cm_engine.cli.durable import opened, show
+from cm_engine.cli.journal import act_form, decision_text, one_line, recorded_form
+from cm_engine.cli.options import (
+    AsOfOption,
+    ByOption,
+    CourseDayOption,
+    DatabaseOption,
+    EnrollmentArgument,
+    JsonOption,
+    KeyOption,
+    MovedToOption,
+    OneEnrollmentArgument,
+    OverOption,
+    SourceOption,
+    SweeperOption,
+    TargetOption,
+    VisitDayOption,
+    VisitOption,
+    WhyOption,
+)
+from cm_engine.cli.tables import counted_noun, screen
+from cm_engine.recorded import Recorded
+from cm_engine.visiting import PlannedVisit
+
+commands = typer.Typer(rich_markup_mode=None)
+
+AT = "--db sqlite:///clinic.db"
+BY = "--source front-desk --key {key} --by nurse-7"
+
+
+@commands.command(epilog=f"Example: cm-engine visits {AT} e-1")
+def visits(
+    enrollment: EnrollmentArgument, db: DatabaseOption, on: AsOfOption = None, as_json: JsonOption = False
+) -> None:
+    """List the visits of an enrollment, and what became of them.
+
+    Only programs with windows have visits with days of their own.
+    """
+    with opened(db) as engine:
+        found = engine.visits(enrollment=enrollment, on=on)
+    _show_visits(found, as_json=as_json)
+
+
+@commands.command(epilog=f"Example: cm-engine expected {AT}")
+def expected(db: DatabaseOption, on: AsOfOption = None, as_json: JsonOption = False) -> None:
+    """List the visits of all that are open on a day, or overdue."""
+    with opened(db) as engine:
+        found = engine.expected(on=on)
+    _show_visits(found, as_json=as_json)
+
+
+@commands.command(epilog=f"Example: cm-engine questions {AT}")
+def questions(
+    db: DatabaseOption, enrollment: OneEnrollmentArgument = "", as_json: JsonOption = False
+) -> None:
+    """List the results that fit no visit.
+
+    Answer with amend --on DAY, the day of the visit that the result is of, or with void.
+    """
+    with opened(db) as engine:
+        found = engine.questions(enrollment=enrollment)
+    if as_json:
+        forms = [
+            {"enrollment": each.row.enrollment, "record": each.record, **recorded_form(each)}
+            for each in found
+        ]
+        sys.stdout.write(one_line({"questions": forms}))
+        return
+    for each in found:
+        typer.echo(f"{each.row.enrollment}, record {each.record}: {decision_text(each)}")
+    typer.echo(counted_noun(len(found), "result") + " to ask about")
+
+
+@commands.command(epilog=f"Example: cm-engine sweep {AT}")
+def sweep(
+    db: DatabaseOption,
+    enrollment: OneEnrollmentArgument = "",
+    until: OverOption = None,
+    by: SweeperOption = "cm-engine",
+    as_json: JsonOption = False,
+) -> None:
+    """Decide the visits that are over and that nobody came to.
+
+    Run it every morning; as often as one likes it decides each visit once.
+    """
+    with opened(db) as engine:
+        found = engine.sweep(enrollment=enrollment, until=until, by=by)
+    _show_acts(found, as_json=as_json)
+
+
+@commands.command(
+    epilog=f"Example: cm-engine excuse {AT} e-1 --on 2026-01-05 --why illness {BY.format(key='x-1')}"
+)
+def excuse(
+    enrollment: EnrollmentArgument,
+    db: DatabaseOption,
+    on: VisitDayOption,
+    why: WhyOption,
+    source: SourceOption,
+    key: KeyOption,
+    by: ByOption,
+    target: TargetOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Record that an absence is excused."""
+    with opened(db) as engine:
+        done = engine.excuse(
+            enrollment=enrollment, on=on, why=why, target=target, source=source, key=key, by=by
+        )
+    show(done, as_json=as_json)
+
+
+@commands.command(
+    epilog=f"Example: cm-engine pause {AT} e-1 --on 2026-02-02 --why 'residential stay' {BY.format(key='p-1')}"
+)
+def pause(
+    enrollment: EnrollmentArgument,
+    db: DatabaseOption,
+    on: CourseDayOption,
+    why: WhyOption,
+    source: SourceOption,
+    key: KeyOption,
+    by: ByOption,
+    as_json: JsonOption = False,
+) -> None:
+    """Pause an enrollment: nobody is expected."""
+    with opened(db) as engine:
+        done = engine.pause(enrollment=enrollment, on=on, why=why, source=source, key=key, by=by)
+    show(done, as_json=as_json)
+
+
+@commands.command(
+    epilog=f"Example: cm-engine resume {AT} e-1 --on 2026-02-16 --why 'back home' {BY.format(key='p-2')}"
+)
+def resume(
+    enrollment: EnrollmentArgument,
+    db: DatabaseOption,
+    on: CourseDayOption,
+    why: WhyOption,
+    source: SourceOption,
+    key: KeyOption,
+    by: ByOption,
+    as_json: JsonOption = False,
+) -> None:
+    """Resume an enrollment that is paused."""
+    with opened(db) as engine:
+        done = engine.resume(enrollment=enrollment, on=on, why=why, source=source, key=key, by=by)
+    show(done, as_json=as_json)
+
+
+@commands.command(
+    epilog=f"Example: cm-engine reschedule {AT} e-1 --visit 3 --to 2026-01-13 --why court {BY.format(key='m-1')}"
+)
+def reschedule(
+    enrollment: EnrollmentArgument,
+    db: DatabaseOption,
+    visit: VisitOption,
+    to: MovedToOption,
+    why: WhyOption,
+    source: SourceOption,
+    key: KeyOption,
+    by: ByOption,
+    target: TargetOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Move a planned visit to another day."""
+    with opened(db) as engine:
+        done = engine.reschedule(
+            enrollment=enrollment, visit=visit, to=to, target=target, why=why, source=source, key=key, by=by
+        )
+    show(done, as_json=as_json)
+
+
+@commands.command(
+    epilog=f"Example: cm-engine discharge {AT} e-1 --on 2026-03-27 --why 'moved away' {BY.format(key='d-1')}"
+)
+def discharge(
+    enrollment: EnrollmentArgument,
+    db: DatabaseOption,
+    on: CourseDayOption,
+    why: WhyOption,
+    source: SourceOption,
+    key: KeyOption,
+    by: ByOption,
+    as_json: JsonOption = False,
+) -> None:
+    """End an episode with a day: nothing is expected after it."""
+    with opened(db) as engine:
+        done = engine.discharge(enrollment=enrollment, on=on, why=why, source=source, key=key, by=by)
+    show(done, as_json=as_json)
+
+
+@commands.command(
+    epilog=f"Example: cm-engine readmit {AT} e-1 --on 2026-05-04 --why 'came back' {BY.format(key='d-2')}"
+)
+def readmit(
+    enrollment: EnrollmentArgument,
+    db: DatabaseOption,
+    on: CourseDayOption,
+    why: WhyOption,
+    source: SourceOption,
+    key: KeyOption,
+    by: ByOption,
+    as_json: JsonOption = False,
+) -> None:
+    """Take an episode up again where it stood."""
+    with opened(db) as engine:
+        done = engine.readmit(enrollment=enrollment, on=on, why=why, source=source, key=key, by=by)
+    show(done, as_json=as_json)
+
+
+def _show_acts(acts: list[Recorded], *, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(one_line({"acts": [act_form(done) for done in acts]}))
+        return
+    for done in acts:
+        for each in done.decisions:
+            typer.echo(f"{done.enrollment}: {decision_text(each)}")
+    typer.echo(counted_noun(sum(len(done.decisions) for done in acts), "visit") + " decided")
+
+
+def _show_visits(found: Iterable[PlannedVisit], *, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(one_line({"visits": [_form(each) for each in found]}))
+    else:
+        screen().print(_table(list(found)))
+
+
+def _form(visit: PlannedVisit) -> dict[str, object]:
+    days = {name: getattr(visit, name).isoformat() for name in ("on", "opens", "closes")}
+    names = ("enrollment", "participant", "target", "number", "week")
+    decision = recorded_form(visit.decision) if visit.decision else None
+    return {
+        **{name: getattr(visit, name) for name in names},
+        **days,
+        "status": visit.status,
+        "decision": decision,
+    }
+
+
+def _table(found: list[PlannedVisit]) -> Group:
+    table = Table(box=box.SIMPLE)
+    for column in ("Enrollment", "Target", "Visit", "Week", "Planned", "Window", "Status"):
+        table.add_column(column)
+    for each in found:
+        status = f"decided: {each.decision.outcome}" if each.decision else each.status
+        which = (each.enrollment, each.target, str(each.number), str(each.week))
+        table.add_row(
+            *which, f"{each.on:%a %d %b %Y}", f"{_short(each.opens)} to {_short(each.closes)}", status
+        )
+    return Group(table, Text(counted_noun(len(found), "visit")))
+
+
+def _short(day: date) -> str:
+    return f"{day:%d %b}"

@@ -1,0 +1,249 @@
+"""What happens to an episode beside its results: pauses, visits moved, discharge, return, and days that are over."""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+from cm_engine.enrolling import found_enrollment
+from cm_engine.errors import ReportError
+from cm_engine.log.attending import is_over
+from cm_engine.log.encoding import instant
+from cm_engine.log.episode import DISCHARGED, MOVED, PAUSED, READMITTED, RESUMED
+from cm_engine.log.history import SWEPT, day_of
+from cm_engine.log.stand import Enrolled, Stand
+from cm_engine.opened import Opened
+from cm_engine.plain import one_line, plain_day
+from cm_engine.recorded import Recorded, RecordedDecision
+from cm_engine.recording import Recording
+from cm_engine.reports import Report, act_of_course, act_of_report
+from cm_engine.rules.state import Evidence
+from cm_engine.visiting import PlannedVisit, open_questions, planned_visits
+
+SELF = "cm-engine"
+"""Who reports what no person does: that days are over."""
+
+PAGE = 500
+"""As many enrollments are looked at in one transaction."""
+
+
+class Episodes(Opened):
+    """The part of an engine that follows the course of episodes."""
+
+    def visits(self, *, enrollment: str, on: date | None = None) -> tuple[PlannedVisit, ...]:
+        """Return all visits of an enrollment as they are planned, and what became of them.
+
+        Args:
+            on: the day on which a visit is open, overdue or still to come; left out, today at the clinic.
+
+        Raises:
+            EnrollmentNotFoundError: there is no such enrollment.
+        """
+        with self._storage.reading() as tx:
+            enrolled, stand, _ = Recording(tx, self._register, "", locked=False).standing(enrollment)
+            decisions = tx.decisions(enrollment)
+        return tuple(planned_visits(enrolled, stand, decisions, on or self._today(enrolled)))
+
+    def expected(self, *, on: date | None = None) -> list[PlannedVisit]:
+        """Return the visits of all enrollments that are open on a day, or overdue: the clinic's list of the day.
+
+        Programs without windows have none: their visits have no days of their own.
+
+        Args:
+            on: the day; left out, today at each clinic.
+        """
+        found = [
+            visit
+            for enrolled, stand in self._standings()
+            for visit in planned_visits(enrolled, stand, (), on or self._today(enrolled))
+            if visit.status in {"open", "overdue"}
+        ]
+        return sorted(found, key=lambda visit: (visit.on, visit.enrollment, visit.target))
+
+    def questions(self, *, enrollment: str = "") -> list[RecordedDecision]:
+        """Return the results that fit no visit, and wait for somebody to say which one they are of.
+
+        An answer is an amendment: `amend(record=..., on=...)` with the day of its visit, or with the condition
+        unscheduled; or `void`.
+
+        Args:
+            enrollment: whose; left out, of all.
+
+        Raises:
+            EnrollmentNotFoundError: there is no such enrollment.
+        """
+        if enrollment:
+            with self._storage.reading() as tx:
+                enrolled = self._register.opened(tx, found_enrollment(tx, enrollment))
+                return open_questions(enrolled, tx.decisions(enrollment))
+        ids = [enrolled.row.id for enrolled, _ in self._standings()]
+        return [question for each in ids for question in self.questions(enrollment=each)]
+
+    def sweep(self, *, enrollment: str = "", until: date | None = None, by: str = SELF) -> list[Recorded]:
+        """Decide the visits that are over and that nothing was recorded of: they were missed, or paused.
+
+        A visit is over when its window and the program's grace are. A result that comes later all the same, and was
+        collected in time, takes the place of the miss. Safe to call as often as one likes, by any number of processes.
+
+        Args:
+            enrollment: whose; left out, of all.
+            until: the last day that is over; left out, yesterday at the clinic.
+            by: who says so.
+
+        Returns:
+            What was recorded, an act for each enrollment that had such visits.
+
+        Raises:
+            ReportError: the day is not over yet.
+            EnrollmentNotFoundError: there is no such enrollment.
+        """
+        one_line("by", by)
+        over = [
+            (enrolled.row.id, day)
+            for enrolled, stand in self._standings(enrollment)
+            if (day := self._over_by(enrolled, until)) and is_over(enrolled, stand, day)
+        ]
+        return [self._swept(each, plain_day("until", day), by) for each, day in over]
+
+    def _swept(self, enrollment: str, until: str, by: str) -> Recorded:
+        report = Report(enrollment=enrollment, source=SELF, key=f"{enrollment}/swept/{until}", by=by)
+        return self._recorded(act_of_course(SWEPT, report, {"until": until}))
+
+    def _over_by(self, enrolled: Enrolled, until: date | None) -> date:
+        """Return the last day that is over.
+
+        Raises:
+            ReportError: it is not.
+        """
+        yesterday = self._today(enrolled) - timedelta(days=1)
+        if until is not None and until > yesterday:
+            msg = f"until: {until} is not over at the clinic, where the last whole day is {yesterday}"
+            raise ReportError(msg)
+        return until or yesterday
+
+    def _today(self, enrolled: Enrolled) -> date:
+        return date.fromisoformat(day_of(instant(self._now()), enrolled.row.zone))
+
+    def _standings(self, enrollment: str = "") -> Iterator[tuple[Enrolled, Stand]]:
+        """Yield where enrollments stand whose program has windows, one or all, page by page."""
+        after = ""
+        while True:
+            with self._storage.reading() as tx:
+                rows = (
+                    [found_enrollment(tx, enrollment)]
+                    if enrollment
+                    else tx.enrollments(after=after, limit=PAGE)
+                )
+                recording = Recording(tx, self._register, "", locked=False)
+                opened = (self._register.opened(tx, row) for row in rows)
+                found = [recording.standing(each.row.id)[:2] for each in opened if each.rules.has_windows]
+            yield from found
+            if enrollment or len(rows) < PAGE:
+                return
+            after = rows[-1].id
+
+    def excuse(
+        self, *, enrollment: str, on: date, why: str, target: str = "", source: str, key: str, by: str
+    ) -> Recorded:
+        """Record that an absence is excused; the program says which reasons it accepts, and how many.
+
+        Args:
+            on: the day of the visit.
+            why: the reason, as the program names it.
+            target: whose visit; may be left out for the only target of a program.
+            source, key, by: as for `record`.
+
+        Raises:
+            CmEngineError: as `record`.
+        """
+        evidence = Evidence(excuse=one_line("why", why))
+        report = Report(enrollment, source, key, by, "e", target, evidence=evidence, on=on)
+        return self._recorded(act_of_report(report, self._now()))
+
+    def pause(self, *, enrollment: str, on: date, why: str, source: str, key: str, by: str) -> Recorded:
+        """Pause an enrollment from a day on, as during a residential stay: nobody is expected.
+
+        The program says whether the visits of a pause are not required, or come later.
+
+        Args:
+            on: the first day of the pause; it may lie ahead.
+            why: the reason, for the audit.
+            source, key, by: as for `record`.
+
+        Raises:
+            ReportError: it is paused already, or over, or the program has no windows.
+            EnrollmentNotFoundError: there is no such enrollment.
+        """
+        return self._course(PAUSED, Report(enrollment, source, key, by), on=on, why=why)
+
+    def resume(self, *, enrollment: str, on: date, why: str, source: str, key: str, by: str) -> Recorded:
+        """Resume an enrollment that is paused.
+
+        Args:
+            on: the first day on which somebody may be expected again.
+            why, source, key, by: as for `pause`.
+
+        Raises:
+            ReportError: it is not paused, or only later.
+            EnrollmentNotFoundError: there is no such enrollment.
+        """
+        return self._course(RESUMED, Report(enrollment, source, key, by), on=on, why=why)
+
+    def reschedule(
+        self,
+        *,
+        enrollment: str,
+        visit: int,
+        to: date,
+        target: str = "",
+        why: str,
+        source: str,
+        key: str,
+        by: str,
+    ) -> Recorded:
+        """Move a planned visit to another day, with its window; it stays between its neighbors.
+
+        Args:
+            visit: its number, from 1.
+            to: the new day.
+            target: whose visit; may be left out for the only target of a program.
+            why, source, key, by: as for `pause`.
+
+        Raises:
+            ReportError: there is no such visit, it would pass another one, or its target has no windows.
+            EnrollmentNotFoundError: there is no such enrollment.
+        """
+        report = Report(enrollment, source, key, by)
+        body = {"target": target, "visit": visit, "to": plain_day("to", to), "why": why}
+        return self._recorded(act_of_course(MOVED, report, body))
+
+    def discharge(self, *, enrollment: str, on: date, why: str, source: str, key: str, by: str) -> Recorded:
+        """End an episode: after its last day nothing is expected, and nothing that happens is recorded.
+
+        What is owed stays owed; results of days up to it may still come.
+
+        Args:
+            on: the last day.
+            why, source, key, by: as for `pause`.
+
+        Raises:
+            ReportError: it is over already.
+            EnrollmentNotFoundError: there is no such enrollment.
+        """
+        return self._course(DISCHARGED, Report(enrollment, source, key, by), on=on, why=why)
+
+    def readmit(self, *, enrollment: str, on: date, why: str, source: str, key: str, by: str) -> Recorded:
+        """Take an episode up again where it stood; the time between counts as a pause.
+
+        To begin anew, enroll the participant anew.
+
+        Args:
+            on: the first day on which somebody may be expected again.
+            why, source, key, by: as for `pause`.
+
+        Raises:
+            ReportError: it is not over, or only later.
+            EnrollmentNotFoundError: there is no such enrollment.
+        """
+        return self._course(READMITTED, Report(enrollment, source, key, by), on=on, why=why)
+
+    def _course(self, kind: str, report: Report, *, on: date, why: str) -> Recorded:
+        return self._recorded(act_of_course(kind, report, {"on": plain_day("on", on), "why": why}))

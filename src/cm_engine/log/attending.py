@@ -1,0 +1,202 @@
+"""From a dated result to the visits that it decides: those that it shows to be missed, and the one that it is of."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from cm_engine.log.deciding import Finding, Others, decided
+from cm_engine.log.history import END_OF_DAY, Seen
+from cm_engine.log.rows import Subject
+from cm_engine.log.stand import Enrolled, Stand
+from cm_engine.rules.compiled import TargetRules
+from cm_engine.rules.plan import Visit
+from cm_engine.rules.reasons import Another, Reason, Unplaced, Unscheduled
+from cm_engine.rules.state import Decision, Observation
+from cm_engine.rules.windows import Passed, Place, Plan
+
+UNPLACED, NOT_COUNTED = "unplaced", "not counted"
+"""The outcomes of what fits no visit, and of what does not count for the one that it fits."""
+
+UNSCHEDULED, MAKEUP = "unscheduled", "makeup"
+"""The conditions of a specimen that was not planned, and of one that makes a visit good."""
+
+ABSENCES = frozenset("oe_")
+GRAVITY = "+r*-"
+"""The outcomes of specimens, the gravest first."""
+
+Shared = Callable[[Subject], Others]
+"""What shared pools have received from others when something is decided."""
+
+Found = tuple[Stand, Sequence[Finding]]
+"""Where an enrollment stands then, and what was found on the way."""
+
+
+def attended(enrolled: Enrolled, stand: Stand, seen: Seen, later: Sequence[Seen], shared: Shared) -> Found:
+    """Return all that a report leads to, and where the enrollment stands then.
+
+    Where its target has windows, a report first shows which visits are over that nobody came to; then it counts for
+    the visit that has its day, or is another one for it, or is kept and asked about. Else it is of the next visit.
+
+    Args:
+        enrolled: the enrollment.
+        stand: where it stands before.
+        seen: the report, or that days are over.
+        later: the reports after it: one of them may count for its visit instead.
+        shared: what shared pools have received from others.
+    """
+    if seen.closes:
+        return _Report(enrolled, seen, later, shared).closed(stand)
+    if (plan := _plan_of(enrolled, stand, seen)) is None:
+        after, finding = decided(enrolled, stand, seen, shared(seen.subject))
+        return after, (finding,)
+    return _Report(enrolled, seen, later, shared).placed(stand, plan)
+
+
+def leaves_the_past(enrolled: Enrolled, stand: Stand, seen: Seen) -> bool:
+    """Tell whether a report that comes after all others leaves the decisions on them as they are."""
+    plan = None if seen.closes else _plan_of(enrolled, stand, seen)
+    return plan is None or _is_beside(plan, seen) or _place(plan, stand, seen).how != "another"
+
+
+def as_found(
+    enrolled: Enrolled, stand: Stand, target: TargetRules, day: date, others: Others
+) -> Stand | None:
+    """Return where an enrollment stands as a result of a day would find it, None if no visit is open to it."""
+    plan = plan_of(enrolled, stand, target)
+    seen = Seen(0, (day.isoformat(), END_OF_DAY), Observation(on=day, target=target.name))
+    place = _place(plan, stand, seen)
+    report = _Report(enrolled, seen, (), lambda _: others)
+    return report.passed(stand, plan, place)[0] if place.how == "counts" else None
+
+
+def plan_of(enrolled: Enrolled, stand: Stand, target: TargetRules) -> Plan:
+    """Return the visits of a target as they are planned for an enrollment."""
+    return Plan(enrolled.rules, target, date.fromisoformat(enrolled.row.start), stand.calendar)
+
+
+def is_over(enrolled: Enrolled, stand: Stand, until: date) -> bool:
+    """Tell whether some visit is over by the end of a day, that nothing was recorded of."""
+    return any(True for _ in _over(enrolled, stand, until))
+
+
+def _over(enrolled: Enrolled, stand: Stand, until: date) -> Iterator[tuple[TargetRules, Passed]]:
+    """Yield the visits of all targets that are over by the end of a day."""
+    for target in enrolled.rules.targets:
+        if target.windows:
+            plan, done = plan_of(enrolled, stand, target), stand.state.tracks[target.index].visits
+            for passed in plan.over(done, until + timedelta(days=1), grace=target.windows.grace):
+                yield target, passed
+
+
+def _plan_of(enrolled: Enrolled, stand: Stand, seen: Seen) -> Plan | None:
+    """Return the plan that a report finds its visit in, None for an event and where its number decides."""
+    if not enrolled.rules.has_windows or seen.observation.event:
+        return None
+    target = enrolled.rules.target(seen.observation.target)
+    return plan_of(enrolled, stand, target) if target.windows else None
+
+
+def _is_beside(plan: Plan, seen: Seen) -> bool:
+    """Tell whether a report was not planned, and counts for nothing."""
+    return seen.has(UNSCHEDULED) and plan.windows.unscheduled == "not counted"
+
+
+def _place(plan: Plan, stand: Stand, seen: Seen) -> Place:
+    counted = stand.counted.get(plan.target.name)
+    done = stand.state.tracks[plan.target.index].visits
+    return plan.place(done, date.fromisoformat(counted) if counted else None, seen.day)
+
+
+@dataclass(frozen=True, slots=True)
+class _Report:
+    """A report that finds its visit by its day."""
+
+    enrolled: Enrolled
+    seen: Seen
+    later: Sequence[Seen]
+    shared: Shared
+
+    def closed(self, stand: Stand) -> Found:
+        """Return that visits are over, of all targets, in the order of their days."""
+        over = _over(self.enrolled, stand, self.seen.day)
+        return self._missed(stand, sorted(over, key=lambda each: (each[1].planned, each[0].index)))
+
+    def placed(self, stand: Stand, plan: Plan) -> Found:
+        """Return the visits that it shows to be missed, and what it leads to itself."""
+        if _is_beside(plan, self.seen):
+            return self._kept(stand, plan, NOT_COUNTED, Unscheduled())
+        place = _place(plan, stand, self.seen)
+        stand, missed = self.passed(stand, plan, place)
+        stand, found = self._decided(stand, plan, place)
+        return stand, (*missed, *found)
+
+    def passed(self, stand: Stand, plan: Plan, place: Place) -> Found:
+        """Return the visits that it shows to be missed."""
+        return self._missed(stand, ((plan.target, passed) for passed in place.passed))
+
+    def _missed(self, stand: Stand, over: Iterable[tuple[TargetRules, Passed]]) -> Found:
+        """Decide visits that are over: each on its day, or on that of what was decided since."""
+        findings = []
+        for target, (visit, planned, outcome) in over:
+            on = max(planned, stand.state.last or planned)
+            nothing = Seen(0, self.seen.place, Observation(outcome, on, target.name), visit=visit.number)
+            stand, finding = decided(self.enrolled, stand, nothing, self.shared(nothing.subject))
+            findings.append(finding._replace(shown_by=self.seen.record))
+        return stand, findings
+
+    def _decided(self, stand: Stand, plan: Plan, place: Place) -> Found:
+        if place.visit is None:
+            return self._kept(stand, plan, UNPLACED, Unplaced(self._following(stand, plan)))
+        if place.how == "counts" and self._counting(stand, plan, place.visit) is self.seen:
+            return self._counted(stand, plan, place)
+        another = Another(place.visit.number, plan.windows.specimens)
+        return self._kept(stand, plan, NOT_COUNTED, another, place.visit)
+
+    def _counted(self, stand: Stand, plan: Plan, place: Place) -> Found:
+        conditions = {MAKEUP} if place.is_makeup else set[str]()
+        seen = self.seen.with_conditions(add=conditions, less={UNSCHEDULED})
+        after, finding = decided(self.enrolled, stand, seen, self.shared(seen.subject))
+        counted = {**stand.counted, plan.target.name: seen.place[0]}
+        return after._replace(counted=counted), (finding,)
+
+    def _kept(
+        self, stand: Stand, plan: Plan, outcome: str, reason: Reason, visit: Visit | None = None
+    ) -> Found:
+        """Keep a report that decides nothing."""
+        target, number, week = plan.target, visit.number if visit else 0, visit.week if visit else 0
+        words = target.visits[0].phase.words
+        decision = Decision(target.name, number, week, self.seen.day, outcome, (), (reason,), words)
+        kept = Finding(self.seen, decision, None, self.seen.record)
+        return stand._replace(place=self.seen.place), (kept,)
+
+    def _following(self, stand: Stand, plan: Plan) -> date | None:
+        """Return the day of the next visit."""
+        done = stand.state.tracks[plan.target.index].visits
+        windows = (plan.window(visit) for visit in plan.target.visits[done : done + 1])
+        return next((window.planned for window in windows if window), None)
+
+    def _counting(self, stand: Stand, plan: Plan, visit: Visit) -> Seen:
+        """Return which of the reports that are of one visit counts for it: no absence, if somebody came."""
+        group = [self.seen, *(each for each in self.later if self._is_of(plan, visit, each))]
+        came = [each for each in group if each.observation.outcome not in ABSENCES]
+        if not came:
+            return group[-1]
+        match plan.windows.specimens:
+            case "first":
+                return came[0]
+            case "last":
+                return came[-1]
+            case _:
+                return min(came, key=lambda each: self._gravity(stand, each))
+
+    def _is_of(self, plan: Plan, visit: Visit, other: Seen) -> bool:
+        if other.closes or other.observation.event or _is_beside(plan, other):
+            return False
+        target = self.enrolled.rules.target(other.observation.target)
+        return target is plan.target and plan.shares_visit(visit, self.seen.day, other.day)
+
+    def _gravity(self, stand: Stand, seen: Seen) -> int:
+        """Return how grave a specimen is, read as if it were the one that counts; 0 is the gravest."""
+        read = seen.with_conditions(less={UNSCHEDULED})
+        _, finding = decided(self.enrolled, stand, read, self.shared(self.seen.subject))
+        return GRAVITY.find(finding.decision.outcome or "-") % len(GRAVITY)

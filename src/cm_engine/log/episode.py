@@ -1,0 +1,113 @@
+"""The course of an episode: pauses, visits moved, discharge and return, as the acts on it say."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, timedelta
+from typing import Any
+
+from cm_engine.errors import ReportError
+from cm_engine.log.history import SWEPT
+from cm_engine.log.rows import RecordRow
+from cm_engine.log.stand import Enrolled
+from cm_engine.rules.windows import Calendar, Pause, Plan
+
+PAUSED, RESUMED, MOVED, DISCHARGED, READMITTED = "paused", "resumed", "moved", "discharged", "readmitted"
+ONE_DAY = timedelta(days=1)
+
+Change = Callable[[Enrolled, Calendar, Mapping[str, Any]], Calendar]
+
+
+def calendar_of(enrolled: Enrolled, records: Iterable[RecordRow]) -> Calendar:
+    """Return what moves the plan of an enrollment, after all acts.
+
+    Raises:
+        ReportError: an act does not fit the course so far.
+    """
+    calendar = Calendar()
+    for record in records:
+        if change := CHANGES.get(record.kind):
+            calendar = change(enrolled, calendar, json.loads(record.body))
+    return calendar
+
+
+def _paused(enrolled: Enrolled, calendar: Calendar, body: Mapping[str, Any]) -> Calendar:
+    _refuse_if_over(calendar)
+    _refuse_without_windows(enrolled)
+    first, before = date.fromisoformat(body["on"]), calendar.pauses[-1] if calendar.pauses else None
+    if before and (before.back is None or first < before.back):
+        until = f"until {before.back}" if before.back else "and lasts"
+        raise ReportError(f"on: the enrollment is paused from {before.first} {until}; resume it first")
+    return calendar._replace(pauses=(*calendar.pauses, Pause(first, None)))
+
+
+def _resumed(_: Enrolled, calendar: Calendar, body: Mapping[str, Any]) -> Calendar:
+    back = date.fromisoformat(body["on"])
+    if not calendar.pauses or calendar.pauses[-1].back is not None:
+        raise ReportError("on: the enrollment is not paused, so that nothing can be resumed")
+    *before, last = calendar.pauses
+    if back < last.first:
+        raise ReportError(f"on: it is paused from {last.first}, and cannot be resumed on {back}, before that")
+    return calendar._replace(pauses=(*before, last._replace(back=back)))
+
+
+def _moved(enrolled: Enrolled, calendar: Calendar, body: Mapping[str, Any]) -> Calendar:
+    _refuse_if_over(calendar)
+    target = enrolled.rules.target(body["target"])
+    number, to = body["visit"], date.fromisoformat(body["to"])
+    if target.windows is None:
+        _refuse_without_windows(enrolled, target.name)
+    if not 1 <= number <= len(target.visits):
+        raise ReportError(
+            f"visit: the plan of {target.name!r} has visits 1 to {len(target.visits)}, got {number}"
+        )
+    plan = Plan(enrolled.rules, target, date.fromisoformat(enrolled.row.start), calendar)
+    for index, sign in ((number - 2, 1), (number, -1)):
+        window = plan.window(target.visits[index]) if 0 <= index < len(target.visits) else None
+        if window and (to - window.planned).days * sign <= 0:
+            side = "after" if sign > 0 else "before"
+            raise ReportError(
+                f"to: visit {number} stays {side} visit {index + 1}, of {window.planned}, got {to}"
+            )
+    return calendar._replace(moved={**calendar.moved, (target.name, number): to})
+
+
+def _discharged(_: Enrolled, calendar: Calendar, body: Mapping[str, Any]) -> Calendar:
+    _refuse_if_over(calendar)
+    return calendar._replace(last=date.fromisoformat(body["on"]))
+
+
+def _readmitted(_: Enrolled, calendar: Calendar, body: Mapping[str, Any]) -> Calendar:
+    on = date.fromisoformat(body["on"])
+    if calendar.last is None:
+        raise ReportError("on: the episode goes on, so that nobody can be readmitted to it")
+    if on <= calendar.last:
+        raise ReportError(
+            f"on: discharged on {calendar.last}, and cannot be readmitted on {on}, not after that"
+        )
+    away = Pause(calendar.last + ONE_DAY, on)
+    pauses = tuple(each for each in calendar.pauses if each.back is not None)
+    return calendar._replace(pauses=(*pauses, away), last=None)
+
+
+def _refuse_if_over(calendar: Calendar) -> None:
+    if calendar.last is not None:
+        raise ReportError(f"the episode ended on {calendar.last}; readmit the participant, or enroll anew")
+
+
+def _refuse_without_windows(enrolled: Enrolled, target: str = "") -> None:
+    if target or not enrolled.rules.has_windows:
+        what = f"target {target!r}" if target else "the program"
+        raise ReportError(f"{what} has no windows, so that its visits have no days that could move")
+
+
+CHANGES: Mapping[str, Change] = {
+    PAUSED: _paused,
+    RESUMED: _resumed,
+    MOVED: _moved,
+    DISCHARGED: _discharged,
+    READMITTED: _readmitted,
+}
+"""What each kind of act makes of the calendar."""
+
+COURSE = (*CHANGES, SWEPT)
+"""The kinds of acts on the course of an episode."""

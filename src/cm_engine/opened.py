@@ -1,0 +1,130 @@
+"""An engine that is opened on a storage: how its acts are written, and tried again."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Self, TypeVar
+
+from cm_engine.enrolling import zone_name
+from cm_engine.errors import ReportError, StorageConflictError
+from cm_engine.log.encoding import instant
+from cm_engine.log.history import OBSERVED
+from cm_engine.opening import open_storage
+from cm_engine.ports import Clock, Storage, Transaction
+from cm_engine.queueing import Queue
+from cm_engine.recorded import Recorded
+from cm_engine.recording import Act, Done, Recording
+from cm_engine.register import Register
+
+SECRET_BYTES = 32
+
+TRIES = 20
+"""As often is an act tried again that another writer came before; from the second time on its rows are locked."""
+
+Made = TypeVar("Made")
+
+
+def system_clock() -> datetime:
+    """Return what time it is: the one place that asks."""
+    return datetime.now(UTC)  # noqa: TID251
+
+
+class Opened:
+    """What every part of an engine stands on: a storage, a clock, and the queue of those who write."""
+
+    def __init__(
+        self, *, storage: Storage, zone: str = "", secret: bytes = b"", clock: Clock = system_clock
+    ) -> None:
+        self._storage = storage
+        self._zone = zone_name(zone) if zone else ""
+        self._secret = _checked_secret(secret)
+        self._clock = clock
+        self._register = Register(secret)
+        self._queue = Queue(self._take) if storage.one_writer and not storage.joined else None
+
+    @classmethod
+    def open(
+        cls,
+        url: str,
+        *,
+        zone: str = "",
+        secret: bytes = b"",
+        clock: Clock = system_clock,
+        **options: Any,  # noqa: ANN401 - each storage has its own
+    ) -> Self:
+        """Open the storage that a URL names; tables that are not there yet are made.
+
+        Args:
+            url: sqlite:///clinic.db, postgresql+psycopg://user@host/clinic, or memory: for trying things out.
+            zone, secret, clock: as for the engine.
+            options: of the storage: prefix and schema of its tables; make=False refuses a database without tables.
+
+        Raises:
+            StorageError: it cannot be opened.
+            SchemaError: its tables are of another release; run `cm-engine db upgrade`.
+        """
+        return cls(storage=open_storage(url, options), zone=zone, secret=secret, clock=clock)
+
+    def joining(self, bind: Any) -> Self:  # noqa: ANN401 - of SQLAlchemy, which the core does not import
+        """Return an engine that writes in the host's own transaction, and is there only if the host commits.
+
+        Args:
+            bind: a Connection or a Session of SQLAlchemy, on the same database; of an AsyncSession what `run_sync`
+                gives.
+        """
+        joined = type(self)(
+            storage=self._storage.joining(bind), zone=self._zone, secret=self._secret, clock=self._clock
+        )
+        joined._register = self._register.in_transaction_of_host()  # noqa: SLF001 - its own kind
+        return joined
+
+    def close(self) -> None:
+        """Give up the storage's connections."""
+        self._storage.close()
+
+    def __enter__(self) -> Self:
+        """Return the engine, to be closed with the block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the engine."""
+        self.close()
+
+    def _now(self) -> datetime:
+        now = self._clock()
+        if now.utcoffset() is None:
+            msg = "clock: expected an aware time"
+            raise ReportError(msg)
+        return now
+
+    def _recorded(self, act: Act) -> Recorded:
+        return Recorded(self._queue.take(act) if self._queue else self._take([act])[0])
+
+    def _take(self, acts: Sequence[Act]) -> list[Done]:
+        corrects = any(act.kind != OBSERVED for act in acts)
+        return self._tried(lambda recording: recording.take(acts), lock=corrects)
+
+    def _tried(self, work: Callable[[Recording], Made], *, lock: bool = False) -> Made:
+        """Do work with the log in a transaction; once more if another writer came first, or if it needs all of it."""
+        return self._written(
+            lambda tx, now, locked: work(Recording(tx, self._register, now, locked=locked)), lock=lock
+        )
+
+    def _written(self, work: Callable[[Transaction, str, bool], Made], *, lock: bool = False) -> Made:
+        """Do work in a transaction, which is told the time; once more, locked, if another writer came first."""
+        tries = 0
+        while True:
+            locked = lock or tries > 0
+            try:
+                with self._storage.writing(lock=locked) as tx:
+                    return work(tx, instant(self._now()), locked)
+            except StorageConflictError:
+                tries += 1
+                if tries == TRIES:
+                    raise
+
+
+def _checked_secret(secret: bytes) -> bytes:
+    if not isinstance(secret, bytes) or (secret and len(secret) < SECRET_BYTES):
+        msg = f"secret: expected at least {SECRET_BYTES} bytes; secrets.token_bytes(32) makes some"
+        raise ReportError(msg)
+    return secret

@@ -1,0 +1,94 @@
+"""The visits of an enrollment as people look at them: when each is expected, and what became of it."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Literal
+
+from cm_engine.log.attending import NOT_COUNTED, UNPLACED, plan_of
+from cm_engine.log.correction import WITHDRAWN, latest
+from cm_engine.log.rows import DecisionRow
+from cm_engine.log.stand import Enrolled, Stand
+from cm_engine.recorded import RecordedDecision
+from cm_engine.rules.compiled import TargetRules
+from cm_engine.rules.plan import Visit
+
+Status = Literal["decided", "open", "overdue", "planned", "paused"]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedVisit:
+    """A visit of a target with windows.
+
+    Attributes:
+        target, number, week: which visit it is; both are counted from 1.
+        on: the day on which it is planned, after closures, pauses and moves.
+        opens, closes: the first and the last day that belong to it.
+        status: decided; open on the day that was asked for, overdue or planned then; or paused.
+        decision: the decision on it, once it is decided; the day's list does not look it up.
+    """
+
+    enrollment: str
+    participant: str
+    target: str
+    number: int
+    week: int
+    on: date
+    opens: date
+    closes: date
+    status: Status
+    decision: RecordedDecision | None = None
+
+
+def planned_visits(
+    enrolled: Enrolled, stand: Stand, decisions: Iterable[DecisionRow], day: date
+) -> Iterator[PlannedVisit]:
+    """Yield the visits of all targets with windows that have a day, as a day sees them.
+
+    Those after a pause that lasts, or after the end of the episode, have none.
+
+    Args:
+        enrolled: the enrollment.
+        stand: where it stands.
+        decisions: of the enrollment; without them only visits not decided yet.
+        day: that they are open on, or overdue.
+    """
+    kept = {UNPLACED, NOT_COUNTED, WITHDRAWN}
+    found = {
+        (row.target, row.visit): RecordedDecision(row, enrolled.rules)
+        for row in latest(decisions).values()
+        if row.outcome not in kept
+    }
+    for target in enrolled.rules.targets:
+        if target.windows:
+            done = stand.state.tracks[target.index].visits
+            for visit in target.visits[0 if found else done :]:
+                if planned := _planned(enrolled, stand, target, visit, day):
+                    yield _with(planned, found.get((target.name, visit.number)), visit.number <= done)
+
+
+def _planned(
+    enrolled: Enrolled, stand: Stand, target: TargetRules, visit: Visit, day: date
+) -> PlannedVisit | None:
+    plan = plan_of(enrolled, stand, target)
+    window = plan.window(visit)
+    if window is None:
+        return None
+    status: Status = "open" if window.opens <= day else "planned"
+    if day > window.closes:
+        status = "overdue"
+    if plan.is_paused(window):
+        status = "paused"
+    row = enrolled.row
+    days = (window.planned, window.opens, window.closes)
+    return PlannedVisit(row.id, row.participant, target.name, visit.number, visit.week, *days, status)
+
+
+def _with(visit: PlannedVisit, decision: RecordedDecision | None, is_done: bool) -> PlannedVisit:  # noqa: FBT001
+    return replace(visit, status="decided", decision=decision) if is_done else visit
+
+
+def open_questions(enrolled: Enrolled, decisions: Iterable[DecisionRow]) -> list[RecordedDecision]:
+    """Return the decisions that wait for somebody to say which visit a result is of."""
+    rows = (row for row in latest(decisions).values() if row.outcome == UNPLACED)
+    return [RecordedDecision(row, enrolled.rules) for row in rows]
