@@ -1,7 +1,7 @@
 """Laws of the ledger, which is pure: postings balance, differences take nothing back, books add up."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 
@@ -161,9 +161,9 @@ OFFSETTING = paying("{overpaid: offset}")
 BANKING = paying("{when: on request}")
 
 
-def posted_by(program: Program, account: str, corrections: Corrections) -> list[tuple[int, Posting]]:
+def posted_by(program: Program, account: str, corrections: Corrections) -> list[tuple[Hashable, Posting]]:
     """Every posting of corrections on corrections, each with its observation."""
-    entries: list[tuple[int, Posting]] = []
+    entries: list[tuple[Hashable, Posting]] = []
     now: dict[int, tuple[Posting, ...]] = {}
     for correction in corrections:
         new = {each: _award(account, amount) for each, amount in sorted(correction.items())}

@@ -7,7 +7,7 @@ from cm_engine.enrolling import found_enrollment
 from cm_engine.errors import ReportError
 from cm_engine.log.attending import is_over
 from cm_engine.log.encoding import instant
-from cm_engine.log.episode import DISCHARGED, MOVED, PAUSED, READMITTED, RESUMED
+from cm_engine.log.episode import DISCHARGED, FROZEN, MOVED, PAUSED, READMITTED, RELEASED, RESUMED
 from cm_engine.log.history import SWEPT, day_of
 from cm_engine.log.stand import Enrolled, Stand
 from cm_engine.opened import Opened
@@ -244,6 +244,32 @@ class Episodes(Opened):
             EnrollmentNotFoundError: there is no such enrollment.
         """
         return self._course(READMITTED, Report(enrollment, source, key, by), on=on, why=why)
+
+    def freeze(self, *, enrollment: str, on: date, why: str, source: str, key: str, by: str) -> Recorded:
+        """Hand nothing over any more, as in a dispute or after a death; results are recorded and decided as ever.
+
+        Args:
+            on: the day from which it holds, for the audit.
+            why, source, key, by: as for `pause`.
+
+        Raises:
+            ReportError: it is frozen already.
+            EnrollmentNotFoundError: there is no such enrollment.
+        """
+        return self._course(FROZEN, Report(enrollment, source, key, by), on=on, why=why)
+
+    def release(self, *, enrollment: str, on: date, why: str, source: str, key: str, by: str) -> Recorded:
+        """Hand over again what a freeze held back, and what comes.
+
+        Args:
+            on: the day from which it holds, for the audit.
+            why, source, key, by: as for `pause`.
+
+        Raises:
+            ReportError: it is not frozen.
+            EnrollmentNotFoundError: there is no such enrollment.
+        """
+        return self._course(RELEASED, Report(enrollment, source, key, by), on=on, why=why)
 
     def _course(self, kind: str, report: Report, *, on: date, why: str) -> Recorded:
         return self._recorded(act_of_course(kind, report, {"on": plain_day("on", on), "why": why}))

@@ -253,13 +253,21 @@ class Recorded:
 
     @property
     def hand_over(self) -> Mapping[str, Decimal]:
-        """Return what to hand over now: what is due more, where the program pays at once, and only the first time."""
+        """Return what to hand over now: what is due more, where the program pays at once, and only the first time.
+
+        Of an enrollment that is frozen it is nothing.
+        """
         at_once = self._done.enrolled.rules.payout.when == "at once"
         return (
             {}
-            if self.replayed or not at_once
+            if self.replayed or self._done.frozen or not at_once
             else {name: each for name, each in self.payable.items() if each > 0}
         )
+
+    @property
+    def is_frozen(self) -> bool:
+        """Tell whether what is due is held back, because the enrollment is frozen."""
+        return self._done.frozen
 
     @property
     def prizes(self) -> Prizes | None:

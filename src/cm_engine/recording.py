@@ -58,13 +58,14 @@ class Act(NamedTuple):
 
 
 class Done(NamedTuple):
-    """What an act led to: its row, its decisions and their postings."""
+    """What an act led to: its row, its decisions and their postings; and whether nothing may be handed over."""
 
     enrolled: Enrolled
     record: RecordRow
     decisions: tuple[DecisionRow, ...]
     entries: tuple[EntryRow, ...]
     replayed: bool = False
+    frozen: bool = False
 
 
 @dataclass(slots=True)
@@ -186,7 +187,8 @@ class Recording:
         record = self._record(desk, act, others)
         written = self._written(desk, record, act.body, others)
         self._add(desk, record, written)
-        done = Done(desk.enrolled, record, written.decisions, written.entries)
+        frozen = written.stand.calendar.frozen
+        done = Done(desk.enrolled, record, written.decisions, written.entries, frozen=frozen)
         self._done[act.source, act.key] = done
         return done
 

@@ -221,6 +221,44 @@ def readmit(
     show(done, as_json=as_json)
 
 
+@commands.command(
+    epilog=f"Example: cm-engine freeze {AT} e-1 --on 2026-03-27 --why 'a dispute' {BY.format(key='f-1')}"
+)
+def freeze(
+    enrollment: EnrollmentArgument,
+    db: DatabaseOption,
+    on: CourseDayOption,
+    why: WhyOption,
+    source: SourceOption,
+    key: KeyOption,
+    by: ByOption,
+    as_json: JsonOption = False,
+) -> None:
+    """Hand nothing over any more; results are decided as ever."""
+    with opened(db) as engine:
+        done = engine.freeze(enrollment=enrollment, on=on, why=why, source=source, key=key, by=by)
+    show(done, as_json=as_json)
+
+
+@commands.command(
+    epilog=f"Example: cm-engine release {AT} e-1 --on 2026-03-27 --why 'settled' {BY.format(key='f-2')}"
+)
+def release(
+    enrollment: EnrollmentArgument,
+    db: DatabaseOption,
+    on: CourseDayOption,
+    why: WhyOption,
+    source: SourceOption,
+    key: KeyOption,
+    by: ByOption,
+    as_json: JsonOption = False,
+) -> None:
+    """Hand over again what a freeze held back."""
+    with opened(db) as engine:
+        done = engine.release(enrollment=enrollment, on=on, why=why, source=source, key=key, by=by)
+    show(done, as_json=as_json)
+
+
 def _show_acts(acts: list[Recorded], *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(one_line({"acts": [act_form(done) for done in acts]}))

@@ -289,6 +289,7 @@ def _payable(done: Recorded) -> str:
     more = {unit: amount for unit, amount in due.items() if amount > 0}
     less = {unit: -amount for unit, amount in due.items() if amount < 0}
     later = LATER.get(done.decisions[0].rules.program.payout.when) if due else None
+    later = "held back, as the enrollment is frozen" if due and done.is_frozen else later
     now = spoken({} if later or done.replayed else more)
     rest = [f"{later}: {spoken(more)}"] if more and later else []
     if more and done.replayed and not later:

@@ -12,6 +12,7 @@ from cm_engine.log.stand import Enrolled
 from cm_engine.rules.windows import Calendar, Pause, Plan
 
 PAUSED, RESUMED, MOVED, DISCHARGED, READMITTED = "paused", "resumed", "moved", "discharged", "readmitted"
+FROZEN, RELEASED = "frozen", "released"
 ONE_DAY = timedelta(days=1)
 
 Change = Callable[[Enrolled, Calendar, Mapping[str, Any]], Calendar]
@@ -89,6 +90,18 @@ def _readmitted(_: Enrolled, calendar: Calendar, body: Mapping[str, Any]) -> Cal
     return calendar._replace(pauses=(*pauses, away), last=None)
 
 
+def _frozen(_: Enrolled, calendar: Calendar, body: Mapping[str, Any]) -> Calendar:
+    if calendar.frozen:
+        raise ReportError("on: the enrollment is frozen already; release it first")
+    return calendar._replace(frozen=True)
+
+
+def _released(_: Enrolled, calendar: Calendar, body: Mapping[str, Any]) -> Calendar:
+    if not calendar.frozen:
+        raise ReportError("on: the enrollment is not frozen, so that nothing can be released")
+    return calendar._replace(frozen=False)
+
+
 def _refuse_if_over(calendar: Calendar) -> None:
     if calendar.last is not None:
         raise ReportError(f"the episode ended on {calendar.last}; readmit the participant, or enroll anew")
@@ -106,6 +119,8 @@ CHANGES: Mapping[str, Change] = {
     MOVED: _moved,
     DISCHARGED: _discharged,
     READMITTED: _readmitted,
+    FROZEN: _frozen,
+    RELEASED: _released,
 }
 """What each kind of act makes of the calendar."""
 

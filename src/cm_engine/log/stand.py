@@ -108,7 +108,12 @@ def stand_from(rules: Rules, text: str) -> Stand:
 
 def _calendar_form(calendar: Calendar) -> dict[str, Any]:
     moved = [(*visit, day) for visit, day in sorted(calendar.moved.items())]
-    form = {"pauses": calendar.pauses, "moved": moved, "last": calendar.last}
+    form = {
+        "pauses": calendar.pauses,
+        "moved": moved,
+        "last": calendar.last,
+        "frozen": calendar.frozen,
+    }
     return {name: value for name, value in form.items() if value}
 
 
@@ -117,6 +122,7 @@ def _calendar_from(form: Mapping[str, Any]) -> Calendar:
         tuple(Pause(date.fromisoformat(first), _day(back)) for first, back in form.get("pauses", ())),
         {(target, visit): date.fromisoformat(day) for target, visit, day in form.get("moved", ())},
         _day(form.get("last")),
+        form.get("frozen", False),
     )
 
 

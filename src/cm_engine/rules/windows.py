@@ -31,11 +31,13 @@ class Calendar(NamedTuple):
         pauses: in order.
         moved: the new day of a visit, by its target and number.
         last: the last day on which anything is expected; None as long as the episode goes on.
+        frozen: nothing is handed over, as in a dispute or after a death.
     """
 
     pauses: tuple[Pause, ...] = ()
     moved: Mapping[tuple[str, int], date] = {}
     last: date | None = None
+    frozen: bool = False
 
 
 AS_PLANNED = Calendar()
