@@ -27,7 +27,7 @@ from cm_engine.program.checks.base import awarded
 from cm_engine.program.units import Unit
 from cm_engine.randomizing import Randomizing
 from cm_engine.recorded import Enrollment, Recorded
-from cm_engine.recording import Recording, acts_of, whole_log
+from cm_engine.recording import Recording, acts_of, numbered, whole_log
 from cm_engine.register import Register
 from cm_engine.reports import (
     Report,
@@ -222,10 +222,10 @@ class Engine(Episodes, Randomizing, Opened):
         """Record observations in one transaction, in their order: all of them, or none.
 
         Raises:
-            CmEngineError: as `record`, for the first that is refused; nothing is written.
+            CmEngineError: as `record`, for the first that is refused, whose number is its `report`; nothing is written.
         """
         now = self._now()
-        acts = [act_of_report(report, now) for report in reports]
+        acts = list(numbered(lambda report: act_of_report(report, now), reports))
         return [Recorded(done) for done in self._take(acts)] if acts else []
 
     def amend(

@@ -37,7 +37,13 @@ from dataclasses import dataclass
 
 
 class CmEngineError(Exception):
-    """Stand at the root of every error that cm-engine raises on purpose."""
+    """Stand at the root of every error that cm-engine raises on purpose.
+
+    Attributes:
+        report: which of several reports was refused, from 0; None where there was one.
+    """
+
+    report: int | None = None
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -1,14 +1,20 @@
 """The way of an act: looked up, decided, posted and written in one transaction, or not at all."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from cm_engine.enrolling import program_called
-from cm_engine.errors import EnrollmentNotFoundError, KeyConflictError, ReportError, StorageConflictError
+from cm_engine.errors import (
+    CmEngineError,
+    EnrollmentNotFoundError,
+    KeyConflictError,
+    ReportError,
+    StorageConflictError,
+)
 from cm_engine.log.chain import GENESIS, hash_of
 from cm_engine.log.correction import Log
 from cm_engine.log.deciding import Others, summed
@@ -31,6 +37,9 @@ from cm_engine.ports import Found, Transaction
 from cm_engine.register import Register
 from cm_engine.rules.prizes import commitment
 from cm_engine.rules.shared import Pool, Windows, shared_pools
+
+Given = TypeVar("Given")
+Made = TypeVar("Made")
 
 HAPPENED = {OBSERVED, AMENDED, ASSERTED}
 """The kinds of acts on what has happened; what is planned may be told ahead."""
@@ -122,7 +131,7 @@ class Recording:
         enrollments = list(dict.fromkeys(act.enrollment for act in acts))
         keys = [(act.source, act.key) for act in acts]
         self._found = self._tx.look_up(enrollments, keys)
-        done = [self._taken(act) for act in acts]
+        done = list(numbered(self._taken, acts))
         self._write()
         return done
 
@@ -296,6 +305,21 @@ class Recording:
         )
         for desk in desks:
             self._register.keep(desk.head, desk.stand, desk.read)
+
+
+def numbered(work: Callable[[Given], Made], given: Iterable[Given]) -> Iterator[Made]:
+    """Yield what work makes of each of several; an error says of which one it is.
+
+    Raises:
+        CmEngineError: as the work does.
+    """
+    for number, each in enumerate(given):
+        try:
+            made = work(each)
+        except CmEngineError as error:
+            error.report = number
+            raise
+        yield made
 
 
 def refuse_ahead(day: str, now: str, zone: str) -> None:

@@ -181,7 +181,7 @@ def _recorded(work: _Import, imported: Imported, batch: int) -> Imported:
     lines = work.staged.in_order()
     try:
         while together := list(islice(lines, batch)):
-            for taken in _by_halves(work, together):
+            for taken in _without_refused(work, together):
                 imported = imported.plus(taken)
             work.progress(imported)
     except StorageError as error:
@@ -189,10 +189,10 @@ def _recorded(work: _Import, imported: Imported, batch: int) -> Imported:
     return imported
 
 
-def _by_halves(work: _Import, lines: list[Line]) -> Iterator[Sequence[Recorded] | None]:
+def _without_refused(work: _Import, lines: list[Line]) -> Iterator[Sequence[Recorded] | None]:
     """Yield what lines led to, in their order, part by part; None for one that is refused.
 
-    A part that is refused is tried again by halves, so that the lines that are not at fault stay fast.
+    The line that a part is refused for is left out, and the others are recorded without it.
     """
     waiting = [lines]
     while waiting:
@@ -202,8 +202,7 @@ def _by_halves(work: _Import, lines: list[Line]) -> Iterator[Sequence[Recorded] 
         except (StorageError, SecretError):
             raise
         except CmEngineError as error:
-            if middle := len(part) // 2:
-                waiting += part[middle:], part[:middle]
-            else:
-                work.staged.refuse(part[0], [work.reader.problem(part[0], error)])
-                yield None
+            at = error.report or 0
+            work.staged.refuse(part[at], [work.reader.problem(part[at], error)])
+            waiting += (rest for rest in (part[at + 1 :], part[:at]) if rest)
+            yield None
