@@ -35,7 +35,7 @@ from cm_engine.ledger.balances import Balance
 from cm_engine.ports import Clock
 from cm_engine.recorded import Recorded, RecordedDecision
 from cm_engine.register import Register
-from cm_engine.rules.reasons import Refunded, Staked
+from cm_engine.rules.reasons import Refunded, Staked, StakeLost
 from cm_engine.rules.shared import Pool
 
 SECRET = bytes(range(32))
@@ -382,6 +382,13 @@ def exact(program: Program, amounts: Mapping[str, int]) -> dict[str, Decimal]:
 def nonzero(amounts: Mapping[str, Decimal]) -> dict[str, Decimal]:
     """Amounts without those of 0."""
     return {unit: amount for unit, amount in amounts.items() if amount}
+
+
+def own_money(course: Course) -> tuple[int, int]:
+    """What a participant paid in, and what lapses took of it."""
+    reasons = [reason for told in course.told.values() for reason in told.decision.reasons]
+    paid_in = sum(each.amount for each in reasons if isinstance(each, Staked))
+    return paid_in, sum(each.amount for each in reasons if isinstance(each, StakeLost))
 
 
 def stake(state: State) -> int:

@@ -242,7 +242,7 @@ def test_a_wrong_use_of_a_command_is_one_clear_line(words: tuple[str, ...]) -> N
 
 def test_the_command_alone_prints_its_help() -> None:
     done = cm_engine()
-    assert "catalogue     List published programs" in done.stdout + done.stderr
+    assert "catalogue List published programs" in " ".join((done.stdout + done.stderr).split())
 
 
 def test_a_malformed_program_is_refused_at_its_place(tmp_path: Path) -> None:

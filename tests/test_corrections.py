@@ -291,24 +291,40 @@ def test_a_deposit_that_came_back_is_not_taken_back_when_the_last_result_turns_o
     engine: Engine,
 ) -> None:
     desk = deposited(engine, "---")
-    assert desk.places() == {"awarded": "650.00", "in_flight": "800.00"}
+    assert desk.places() == {"awarded": "650.00", "in_flight": "800.00", "paid_in": "150.00"}
     desk.amend(4, result="+")
-    assert desk.places() == {"awarded": "400.00", "in_flight": "800.00", "absorbed": "400.00"}
+    assert desk.places() == {
+        "awarded": "400.00",
+        "in_flight": "800.00",
+        "absorbed": "400.00",
+        "paid_in": "150.00",
+        "forfeited": "150.00",
+    }
     assert desk.amend(4, result="-").payable == {}
-    assert desk.places() == {"awarded": "650.00", "in_flight": "800.00"}
+    assert desk.places() == {"awarded": "650.00", "in_flight": "800.00", "paid_in": "150.00"}
     assert is_clean(desk)
 
 
 def test_a_deposit_that_was_lost_comes_back_with_the_correction(engine: Engine) -> None:
     desk = deposited(engine, "--+")
-    assert desk.places() == {"awarded": "400.00", "in_flight": "400.00"}
+    assert desk.places() == {
+        "awarded": "400.00",
+        "in_flight": "400.00",
+        "paid_in": "150.00",
+        "forfeited": "150.00",
+    }
     assert desk.amend(4, result="-").payable == {"USD": Decimal("400.00")}
-    assert desk.places() == {"awarded": "650.00", "in_flight": "800.00"}
+    assert desk.places() == {"awarded": "650.00", "in_flight": "800.00", "paid_in": "150.00"}
 
 
 def test_a_deposit_that_was_never_paid_in_is_not_held_and_its_refund_is_absorbed(engine: Engine) -> None:
     desk = deposited(engine, "-")
-    assert desk.places() == {"awarded": "200.00", "in_flight": "200.00", "deposit": "150.00"}
+    assert desk.places() == {
+        "awarded": "200.00",
+        "in_flight": "200.00",
+        "deposit": "150.00",
+        "paid_in": "150.00",
+    }
     desk.word("--")
     desk.void(1)
     assert desk.places() == {"awarded": "650.00", "in_flight": "800.00", "absorbed": "150.00"}
@@ -320,9 +336,21 @@ def test_a_lapse_that_was_none_gives_back_to_the_deposit_what_it_lost(engine: En
     desk = Desk(engine, program("fixed: 10", deposit))
     desk.observe("", START, event="deposit")
     desk.word("+-+")
-    assert desk.places() == {"awarded": "10.00", "in_flight": "10.00", "deposit": "10.00"}
+    assert desk.places() == {
+        "awarded": "10.00",
+        "in_flight": "10.00",
+        "deposit": "10.00",
+        "paid_in": "30.00",
+        "forfeited": "20.00",
+    }
     desk.amend(2, result="-")
-    assert desk.places() == {"awarded": "20.00", "in_flight": "20.00", "deposit": "20.00"}
+    assert desk.places() == {
+        "awarded": "20.00",
+        "in_flight": "20.00",
+        "deposit": "20.00",
+        "paid_in": "30.00",
+        "forfeited": "10.00",
+    }
     assert is_clean(desk)
 
 
@@ -332,9 +360,9 @@ def test_a_deposit_comes_back_once_if_a_late_result_changes_the_visit_that_retur
     desk.observe("", START, event="deposit")
     for on in (5, 12, 15, 19):
         desk.observe("-", day(on))
-    assert desk.places() == {"awarded": "45.00", "in_flight": "75.00"}
+    assert desk.places() == {"awarded": "45.00", "in_flight": "75.00", "paid_in": "30.00"}
     assert desk.observe("-", day(8)).payable == {"USD": Decimal("10.00")}
-    assert desk.places() == {"awarded": "55.00", "in_flight": "85.00"}
+    assert desk.places() == {"awarded": "55.00", "in_flight": "85.00", "paid_in": "30.00"}
 
 
 # Prizes.
@@ -494,7 +522,12 @@ def test_what_is_no_observation_that_stands_cannot_be_corrected(
 def test_an_event_is_corrected_and_taken_back_as_a_result_is(engine: Engine) -> None:
     desk = deposited(engine, "-")
     desk.amend(1, on=date(2026, 1, 6))
-    assert desk.places() == {"awarded": "200.00", "in_flight": "200.00", "deposit": "150.00"}
+    assert desk.places() == {
+        "awarded": "200.00",
+        "in_flight": "200.00",
+        "deposit": "150.00",
+        "paid_in": "150.00",
+    }
     desk.void(1)
     assert desk.places() == {"awarded": "200.00", "in_flight": "200.00"}
 

@@ -521,6 +521,9 @@ def test_a_statement_has_a_form(run: Run) -> None:
         "absorbed": "10.00",
         "offset": "0.00",
         "deposit": "0.00",
+        "drawn": "0.00",
+        "paid_in": "0.00",
+        "forfeited": "0.00",
     }
     assert list(found["lines"][0]) == [
         "number",

@@ -31,6 +31,7 @@ from tests.durable_model import (
     exact,
     nonzero,
     opened,
+    own_money,
     previewed,
     stake,
 )
@@ -384,9 +385,10 @@ class Durable(RuleBasedStateMachine):
             unit, books = course.program.unit(name), course.books.get(name, Books())
             absorbed = sum(books.absorbed.values())
             counts = (awarded[name], books.owed, books.given, 0, 0, absorbed, books.offset)
-            held = stake(state) if name == "USD" else 0
-            expected = Balance(name, *(unit.decimal(amount) for amount in (*counts, held)))
-            assert found.get(name, Balance(name, *[unit.decimal(0)] * 8)) == expected
+            drawn = awarded[name] if name in course.program.bowls else 0
+            own = (stake(state), drawn, *own_money(course)) if name == "USD" else (0, drawn, 0, 0)
+            expected = Balance(name, *(unit.decimal(amount) for amount in (*counts, *own)))
+            assert found.get(name, Balance(name, *[unit.decimal(0)] * 11)) == expected
             assert books.owed >= 0
             assert min(books.absorbed.values(), default=0) >= 0
 

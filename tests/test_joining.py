@@ -258,7 +258,7 @@ def test_an_error_of_the_database_leaves_what_the_host_wrote_before_and_nothing_
         bind.execute(text(CASE.note))
         with pytest.raises(StorageError, match="no_such_table"):
             clinic.joining(bind).enroll(
-                participant=f"of {CASE.enrollment}", program=PROGRAM, start=FIRST, by="nurse-7"
+                participant=f"of-{CASE.enrollment}", program=PROGRAM, start=FIRST, by="nurse-7"
             )
         bind.execute(text(CASE.note))
 
@@ -267,14 +267,14 @@ def test_an_error_of_the_database_leaves_what_the_host_wrote_before_and_nothing_
     hosted(work)
     monkeypatch.undo()
     assert (notes(), keys(clinic)) == (2, [])
-    assert clinic.enrollments(participant=f"of {CASE.enrollment}") == []
+    assert clinic.enrollments(participant=f"of-{CASE.enrollment}") == []
 
 
 def test_several_acts_in_one_transaction_follow_one_another(clinic: Engine, hosted: Hosted) -> None:
     def work(bind: Any) -> Any:
         joined = clinic.joining(bind)
         joined.enroll(
-            participant=f"of {CASE.enrollment}",
+            participant=f"of-{CASE.enrollment}",
             program=PROGRAM,
             start=FIRST,
             by="nurse-7",

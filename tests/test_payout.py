@@ -7,7 +7,7 @@ import pytest
 
 from cm_engine.program.rewards import Payout
 from cm_engine.program.units import unit_named
-from cm_engine.rules.payout import paid_out, payable
+from cm_engine.rules.payout import last_day, minimum, paid_out
 from cm_engine.rules.reasons import PaidOut
 from cm_engine.rules.sentences import sentence
 from cm_engine.rules.words import WORDS
@@ -65,10 +65,16 @@ def test_nothing_is_said_of_a_visit_that_pays_nothing() -> None:
     assert paid_out(ON_REQUEST, [(USD, 0)], MONDAY) is None
 
 
-@pytest.mark.parametrize(("balance", "handed_over"), [(0, 0), (1999, 0), (2000, 2000), (2001, 2001)])
-def test_a_balance_is_handed_over_whole_from_its_minimum_on(balance: int, handed_over: int) -> None:
-    assert payable(ON_REQUEST, USD, balance) == handed_over
+def test_a_minimum_is_of_money_and_things_have_none() -> None:
+    assert [minimum(ON_REQUEST, unit) for unit in (USD, DRAW)] == [2000, 0]
+    assert minimum(FRIDAYS, USD) == 0
 
 
-def test_things_have_no_minimum_of_money() -> None:
-    assert payable(ON_REQUEST, DRAW, 1) == 1
+@pytest.mark.parametrize(
+    ("payout", "last"),
+    [(ON_REQUEST, date(2026, 3, 6)), (FRIDAYS, date(2026, 1, 11)), (Payout(when="on request"), None)],
+)
+def test_the_days_to_collect_an_award_begin_with_it_or_with_its_pay_day(
+    payout: Payout, last: date | None
+) -> None:
+    assert last_day(payout, MONDAY) == last

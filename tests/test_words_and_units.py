@@ -173,7 +173,7 @@ def test_every_behavior_has_words_for_every_outcome() -> None:
 
 
 def test_every_kind_of_reason_has_a_code_of_its_own() -> None:
-    assert len(set(CODES)) == len(CODES) == 29
+    assert len(set(CODES)) == len(CODES) == 37
 
 
 @given(st.sampled_from(sorted(CURRENCY_DECIMALS)), st.integers(-(10**12), 10**12))

@@ -2,17 +2,24 @@
 
 from cm_engine import catalogue
 from cm_engine.auditing import Difference, Verification
+from cm_engine.banking import SentPayout
+from cm_engine.bundles.bundle import Bundle
+from cm_engine.bundles.checking import read_bundle
 from cm_engine.engine import Engine
 from cm_engine.errors import (
     AllocationError,
     AmbiguousNameError,
     BalanceError,
+    BundleError,
     CmEngineError,
     CorrectionError,
     EnrollmentNotFoundError,
+    EntryMismatchError,
+    FundExhaustedError,
     JournalNotFoundError,
     KeyConflictError,
     MissingDependencyError,
+    NotAllowedError,
     PlanExceededError,
     Problem,
     ProblemsError,
@@ -26,6 +33,7 @@ from cm_engine.errors import (
     RulesChangedError,
     SchemaError,
     SecretError,
+    SiteClosedError,
     StateError,
     StorageBusyError,
     StorageConflictError,
@@ -36,6 +44,7 @@ from cm_engine.errors import (
 )
 from cm_engine.importing import Imported, ImportStoppedError, Refused, import_results
 from cm_engine.ledger.balances import Balance
+from cm_engine.people.standing import Staff, StaffAct, WaitingEntry
 from cm_engine.program import Program, canonical, digest, json_schema, load_program, parse_program
 from cm_engine.program.units import Unit
 from cm_engine.recorded import Enrollment, Recorded, RecordedDecision
@@ -62,6 +71,10 @@ from cm_engine.rules import (
     step,
     with_pools,
 )
+from cm_engine.sites.calendars import PublicHolidays
+from cm_engine.sites.spending import Alert, FundBalance, SiteFunds
+from cm_engine.sites.standing import Followed, Site
+from cm_engine.sites.state import Closure, Fund
 from cm_engine.statement import Line, Statement
 from cm_engine.trials.allocation import Allocation
 from cm_engine.trials.loading import load_trial, parse_trial
@@ -74,6 +87,7 @@ from cm_engine.visiting import PlannedVisit
 __version__ = "0.1.0"
 
 __all__ = [
+    "Alert",
     "Allocated",
     "Allocation",
     "AllocationError",
@@ -81,6 +95,9 @@ __all__ = [
     "Award",
     "Balance",
     "BalanceError",
+    "Bundle",
+    "BundleError",
+    "Closure",
     "CmEngineError",
     "CorrectionError",
     "Decision",
@@ -88,13 +105,19 @@ __all__ = [
     "Engine",
     "Enrollment",
     "EnrollmentNotFoundError",
+    "EntryMismatchError",
     "Evidence",
+    "Followed",
+    "Fund",
+    "FundBalance",
+    "FundExhaustedError",
     "ImportStoppedError",
     "Imported",
     "JournalNotFoundError",
     "KeyConflictError",
     "Line",
     "MissingDependencyError",
+    "NotAllowedError",
     "Observation",
     "PlanExceededError",
     "PlannedVisit",
@@ -105,6 +128,7 @@ __all__ = [
     "ProgramError",
     "ProgramNotAddedError",
     "ProgramNotFoundError",
+    "PublicHolidays",
     "RecordNotFoundError",
     "Recorded",
     "RecordedDecision",
@@ -117,6 +141,12 @@ __all__ = [
     "RulesChangedError",
     "SchemaError",
     "SecretError",
+    "SentPayout",
+    "Site",
+    "SiteClosedError",
+    "SiteFunds",
+    "Staff",
+    "StaffAct",
     "State",
     "StateError",
     "Statement",
@@ -132,6 +162,7 @@ __all__ = [
     "UndatedError",
     "Unit",
     "Verification",
+    "WaitingEntry",
     "canonical",
     "catalogue",
     "compile_rules",
@@ -150,6 +181,7 @@ __all__ = [
     "parse_trial",
     "pools",
     "prizes",
+    "read_bundle",
     "reasons",
     "step",
     "with_pools",

@@ -11,19 +11,31 @@ from typing import Any, NamedTuple
 from cm_engine.errors import CmEngineError, SecretError
 from cm_engine.journal import all_journals
 from cm_engine.journals import journal_difference, made_by_journal, made_difference
+from cm_engine.log.bank import banked
 from cm_engine.log.chain import GENESIS, hash_of
 from cm_engine.log.correction import Log, content, posted
 from cm_engine.log.encoding import dumped, pools_from
 from cm_engine.log.fold import Turn, payouts_of
-from cm_engine.log.rows import DecisionRow, EnrollmentRow, EntryRow, PayoutRow, RecordRow, StandingRow
+from cm_engine.log.moves import Received, elsewhere, seals, together
+from cm_engine.log.purse import BANKED
+from cm_engine.log.rows import (
+    DecisionRow,
+    EnrollmentRow,
+    EntryRow,
+    PayoutRow,
+    ProgramRow,
+    RecordRow,
+    StandingRow,
+)
 from cm_engine.log.stand import Enrolled, Stand, first_stand, stand_from, stand_text, start_of
 from cm_engine.log.taking import taken
 from cm_engine.ports import Transaction
 from cm_engine.program import canonical, digest, parse_program
 from cm_engine.recording import PoolKey, enrollment_body, pool_key
-from cm_engine.register import Register
+from cm_engine.register import Register, program_in
 from cm_engine.rules import RULES_VERSION
 from cm_engine.rules.prizes import commitment
+from cm_engine.sites.checking import Known, site_difference
 
 PAGE = 500
 """As many enrollments are read at a time."""
@@ -101,6 +113,10 @@ class _Audit:
     differences: list[Difference] = field(default_factory=list)
     other_rules: list[Difference] = field(default_factory=list)
     made_by: Counter[str] = field(default_factory=Counter)
+    arrived: Counter[str] = field(default_factory=Counter)
+    elsewhere: dict[str, dict[str, Received]] = field(default_factory=dict)
+    sites: Known = field(default_factory=dict)
+    alone: bool = False
 
     def look_at(self, row: EnrollmentRow) -> None:
         """Compare one enrollment with what its log comes to; note the first difference."""
@@ -111,11 +127,14 @@ class _Audit:
         stored = _stored(self.tx, row)
         for name, rows in stored._asdict().items():
             self.seen[name] += len(rows) if isinstance(rows, list) else rows is not None
-        self.made_by.update(made_by_journal(stored.records))
+        self._note_journal(stored)
         try:
             enrolled = self.register.opened(self.tx, row)
+            enrolled = self.register.with_versions(self.tx, enrolled, stored.records)
             _check_enrollment(enrolled, stored, self.register)
             _check_chain(stored)
+            if not self.alone:
+                _check_sites(self.tx, self.sites, stored)
             stand, other = _check_fold(enrolled, stored)
         except _FoundError as found:
             self.differences.append(Difference(row.id, found.where, found.what))
@@ -125,8 +144,16 @@ class _Audit:
             self.differences.append(Difference(row.id, "log", f"it cannot be read: {error}"))
         else:
             self._count_pools(enrolled, stand)
+            if told := elsewhere(stored.records):
+                self.elsewhere[row.participant] = together(self.elsewhere.get(row.participant, {}), told)
             if other:
                 self.other_rules.append(Difference(row.id, *other))
+
+    def _note_journal(self, stored: _Stored) -> None:
+        """Note which journal made an enrollment; that of one which arrived with a bundle need not be here."""
+        self.made_by.update(made_by_journal(stored.records))
+        if seals(stored.records):
+            self.arrived.update(made_by_journal(stored.records))
 
     def _count_pools(self, enrolled: Enrolled, stand: Stand) -> None:
         for pool, windows in stand.own.items():
@@ -134,21 +161,24 @@ class _Audit:
             for number, amount in windows:
                 counted[number] += amount
 
+    def _count_elsewhere(self) -> None:
+        """Count what enrollments that are not here have received elsewhere."""
+        told = ((who, *each) for who, received in self.elsewhere.items() for each in received.items())
+        for participant, enrollment, received in told:
+            if self.tx.enrollment(enrollment) is None:
+                for pool, windows in received.items():
+                    self.pools.setdefault((participant, *pool), Counter()).update(dict(windows))
+
     def look_at_programs(self) -> None:
         """Compare each program with its digest."""
         for row in self.tx.programs():
             self.seen["programs"] += 1
-            try:
-                program = parse_program(row.text, name=row.digest[:12])
-                found = (digest(program), program.program, program.version, canonical(program))
-            except (CmEngineError, ValueError, KeyError, TypeError) as error:
-                found = ("none", "", "", str(error))
-            if found != tuple(row):
-                what = f"its digest is {row.digest[:12]}, that of its text is {found[0][:12]}"
+            if what := program_difference(row):
                 self.differences.append(Difference("", f"program {row.program}@{row.version}", what))
 
     def look_at_pools(self) -> None:
         """Compare what pools have received with what all enrollments have received from them."""
+        self._count_elsewhere()
         for row in self.tx.pools():
             self.seen["pools"] += 1
             counted = self.pools.pop(row[:5], Counter())
@@ -174,7 +204,7 @@ class _Audit:
         """Compare every journal, and find enrollments whose journal is gone."""
         for row in all_journals(self.tx):
             self.look_at_journal(row)
-        for name, count in self.made_by.items():
+        for name, count in (self.made_by - self.arrived).items():
             what = f"it is missing, and it made enrollments: {count}"
             self.differences.append(Difference(ascii(name)[1:-1], "journal", what))
 
@@ -194,7 +224,14 @@ class _Audit:
         return Verification(*counts, *found, journals=self.seen["journals"])
 
 
-def verified(tx: Transaction, register: Register, only: str, progress: Callable[[int], None]) -> Verification:
+def verified(
+    tx: Transaction,
+    register: Register,
+    only: str,
+    progress: Callable[[int], None] = lambda _: None,
+    *,
+    alone: bool = False,
+) -> Verification:
     """Return what an audit of one enrollment finds, or of everything.
 
     Args:
@@ -202,8 +239,9 @@ def verified(tx: Transaction, register: Register, only: str, progress: Callable[
         register: finds programs and secrets.
         only: an enrollment; empty for all.
         progress: told how many enrollments have been looked at.
+        alone: enrollments are looked at by themselves, without what the journals of their sites say.
     """
-    audit = _Audit(tx, register)
+    audit = _Audit(tx, register, alone=alone)
     rows = [tx.enrollment(only)] if only else _all_enrollments(tx)
     for number, row in enumerate(filter(None, rows), start=1):
         audit.look_at(row)
@@ -214,6 +252,18 @@ def verified(tx: Transaction, register: Register, only: str, progress: Callable[
         audit.look_at_pools()
         audit.look_at_counts()
     return audit.result()
+
+
+def program_difference(row: ProgramRow) -> str:
+    """Say how a program differs from its digest, its id or its version; nothing if it does not."""
+    try:
+        program = parse_program(row.text, name=row.digest[:12])
+        found = (digest(program), program.program, program.version, canonical(program))
+    except (CmEngineError, ValueError, KeyError, TypeError) as error:
+        found = ("none", "", "", str(error))
+    if found == tuple(row):
+        return ""
+    return f"its digest is {row.digest[:12]}, that of its text is {found[0][:12]}"
 
 
 def _all_enrollments(tx: Transaction) -> Iterator[EnrollmentRow]:
@@ -248,7 +298,8 @@ def _check_enrollment(enrolled: Enrolled, stored: _Stored, register: Register) -
     told = dumped(enrollment_body(enrolled.row))
     if stored.records[0].body != told:
         raise _FoundError("enrollment", f"stored {told}, enrolled as {stored.records[0].body}")
-    if enrolled.row.commitment and commitment(register.seed(enrolled.row.id)) != enrolled.row.commitment:
+    seed = enrolled.seed or (register.seed(enrolled.row.id) if enrolled.row.commitment else b"")
+    if enrolled.row.commitment and commitment(seed) != enrolled.row.commitment:
         raise _FoundError(
             "enrollment", "the commitment is not that of the seed; was the engine's secret changed?"
         )
@@ -277,6 +328,12 @@ def _check_chain(stored: _Stored) -> None:
         raise _FoundError("standing", f"stored {standing and standing[1:5]}, the log comes to {found}")
 
 
+def _check_sites(tx: Transaction, sites: Known, stored: _Stored) -> None:
+    """Compare what an enrollment was told by sites with what they said."""
+    if found := site_difference(tx, sites, stored.row, stored.records):
+        raise _FoundError(*found)
+
+
 def _checked_hash(where: str, row: RecordRow | DecisionRow, head: str) -> str:
     found = hash_of(row[:-1], head)
     if row.hash != found:
@@ -298,11 +355,16 @@ def _check_fold(enrolled: Enrolled, stored: _Stored) -> tuple[Stand, tuple[str, 
         log = Log(stored.records[:seq], decisions, entries)
         known = [row for row in stored.decisions if row.record == seq]
         if other is None:
+            enrolled = enrolled.under(stand.state.program)
             turn = Turn(enrolled, stand, len(decisions), pools_from(record.shared))
             written = taken(turn, record, json.loads(record.body), partial(_same, log))
             other = _compare_decisions(known, written.decisions)
             stand = written.stand
-        entries += written.entries if other is None else posted(enrolled, log, known)
+        elif record.kind in BANKED:  # it depends on the log as it is stored, and on no rules
+            turn = Turn(enrolled, stand, len(decisions), {})
+            written = banked(turn, record, log)
+        again = other is None or record.kind in BANKED
+        entries += written.entries if again else posted(enrolled, log, known)
         decisions += known
     of = {row.number: row for row in decisions}
     payouts = [each for entry in entries for each in payouts_of(of[entry.number], [entry])]
@@ -310,7 +372,8 @@ def _check_fold(enrolled: Enrolled, stored: _Stored) -> tuple[Stand, tuple[str, 
     _compare("payout", stored.payouts, payouts)
     assert stored.standing is not None
     if other:
-        return stand_from(enrolled.rules, stored.standing.state), other
+        by = enrolled.under(program_in(stored.standing.state))
+        return stand_from(by.rules, stored.standing.state), other
     if stored.standing.state != stand_text(stand):
         raise _FoundError("standing", f"stored {stored.standing.state}, folded again {stand_text(stand)}")
     return stand, None

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from cm_engine import catalogue
 from cm_engine.auditing import Verification, verified
+from cm_engine.banking import Banking
 from cm_engine.enrolling import (
     before_text,
     enrollment_id,
@@ -19,12 +20,12 @@ from cm_engine.episodes import Episodes
 from cm_engine.errors import ReportError
 from cm_engine.ledger.balances import Balance
 from cm_engine.log.rows import EnrollmentRow, ProgramRow
+from cm_engine.migrating import Migrating
+from cm_engine.moving import Moving
 from cm_engine.opened import Opened
-from cm_engine.plain import one_line, plain_day, unreserved
+from cm_engine.plain import one_line, opaque, plain_day, unreserved
 from cm_engine.previewing import Preview, previews
 from cm_engine.program import Program, canonical, digest, load_program
-from cm_engine.program.checks.base import awarded
-from cm_engine.program.units import Unit
 from cm_engine.randomizing import Randomizing
 from cm_engine.recorded import Enrollment, Recorded
 from cm_engine.recording import Recording, acts_of, numbered, whole_log
@@ -35,15 +36,18 @@ from cm_engine.reports import (
     act_of_assertion,
     act_of_report,
     act_of_voiding,
+    awarded_unit,
 )
 from cm_engine.rules.days import Before
 from cm_engine.rules.state import Evidence
+from cm_engine.siting import Siting
+from cm_engine.staffing import Staffing
 from cm_engine.statement import Statement, statement_of
 
 Made = TypeVar("Made")
 
 
-class Engine(Episodes, Randomizing, Opened):
+class Engine(Banking, Migrating, Moving, Episodes, Randomizing, Siting, Staffing, Opened):
     """Record results, decide them, and keep what follows: for ever, exactly, and with the reasons.
 
     Safe to share between threads. All arguments are by name.
@@ -54,6 +58,8 @@ class Engine(Episodes, Randomizing, Opened):
         secret: at least 32 bytes that only the host knows: the seeds of prize draws are derived from it. The same
             secret has to be given for ever; programs without a bowl need none.
         clock: tells the time; for tests and simulations.
+        people: `known` demands that whoever acts is on the staff, works here and has the right for it.
+        rights: what each role may do, by its name; left out, the table of docs/people.md.
 
     Example:
         >>> from datetime import date
@@ -106,6 +112,7 @@ class Engine(Episodes, Randomizing, Opened):
         source: str = "enrollment",
         key: str = "",
         id: str = "",  # noqa: A002 - what it is
+        site: str = "",
     ) -> Enrollment:
         """Enroll a participant in a program.
 
@@ -119,24 +126,30 @@ class Engine(Episodes, Randomizing, Opened):
             source, key: what makes it the same enrollment, however often it is asked for; if left out, the
                 participant, the program and the start.
             id: of the enrollment; if left out, one is made. What begins with @ is kept for journals.
+            site: where the participant is seen, whose zone is then the clinic's.
 
         Raises:
+            JournalNotFoundError: there is no such site.
+            SiteClosedError: the site takes no new enrollments.
             ReportError: something is missing, no zone is known, or the id or the source begins with @.
             ProgramNotAddedError: the program is not registered.
             KeyConflictError: the key was used for another enrollment.
         """
         given = EnrollmentRow(
             enrollment_id(id),
-            one_line("participant", participant),
+            opaque("participant", participant),
             one_line("program", program),
             plain_day("start", start),
-            zone_name(zone or self._zone),
+            self._zone_at(site, zone) if site else zone_name(zone or self._zone),
             before_text(before),
             "",
         )
         by, key = one_line("by", by), one_line("key", key) if key else ""
         source = unreserved("source", source)
-        stored = self._tried(lambda recording: recording.enroll(given, source, key, by)).enrolled.row
+        if site:
+            stored = self._enrolled_at(site, given, source, key, by).enrolled.row
+        else:
+            stored = self._tried(lambda recording: recording.enroll(given, source, key, by)).enrolled.row
         if id and stored.id != id:
             msg = f"id: the participant is enrolled already, as {stored.id!r}"
             raise ReportError(msg)
@@ -151,14 +164,22 @@ class Engine(Episodes, Randomizing, Opened):
         with self._storage.reading() as tx:
             return Enrollment.of(found_enrollment(tx, enrollment))
 
-    def enrollments(self, *, participant: str = "", after: str = "", limit: int = 1000) -> list[Enrollment]:
+    def enrollments(
+        self, *, participant: str = "", after: str = "", limit: int = 1000, site: str = ""
+    ) -> list[Enrollment]:
         """Return enrollments in the order of their ids, of one participant or of all.
 
         Args:
             participant: whose; empty for all.
             after: the id that comes before them, for the next page.
             limit: at most so many.
+            site: only those that are there today.
+
+        Raises:
+            JournalNotFoundError: there is no such site.
         """
+        if site:
+            return self._enrollments_at(site, participant, after, limit)
         with self._storage.reading() as tx:
             rows = tx.enrollments(participant=participant, after=after, limit=limit)
         return [Enrollment.of(row) for row in rows]
@@ -227,6 +248,16 @@ class Engine(Episodes, Randomizing, Opened):
         now = self._now()
         acts = list(numbered(lambda report: act_of_report(report, now), reports))
         return [Recorded(done) for done in self._take(acts)] if acts else []
+
+    def rehearse(self, reports: Iterable[Report]) -> list[Recorded]:
+        """Return what observations would lead to if they were recorded now, in their order; nothing is written.
+
+        Raises:
+            CmEngineError: as `record_many`.
+        """
+        now = self._now()
+        acts = list(numbered(lambda report: act_of_report(report, now), reports))
+        return self._rehearsed(acts, lambda done, _: [Recorded(each) for each in done]) if acts else []
 
     def amend(
         self,
@@ -308,7 +339,7 @@ class Engine(Episodes, Randomizing, Opened):
         report = Report(enrollment=enrollment, source=source, key=key, by=by)
         with self._storage.reading() as tx:
             program = self._register.opened(tx, found_enrollment(tx, enrollment)).rules.program
-        return self._recorded(act_of_assertion(report, _unit(program, unit), amount, on))
+        return self._recorded(act_of_assertion(report, awarded_unit(program, unit), amount, on))
 
     def preview(self, *, enrollment: str, on: date | None = None) -> Preview:
         """Return what each result of the next visit would pay, and why: by target, then by symbol.
@@ -385,16 +416,3 @@ def _loaded(program: str | PathLike[str]) -> Program:
     if isinstance(program, str) and not {"/", "\\", "."} & set(program):
         return catalogue.program(program)
     return load_program(program)
-
-
-def _unit(program: Program, name: str) -> Unit:
-    """Return a unit that the program awards, or its currency."""
-    units = {unit.name: unit for unit in awarded(program).values()}
-    if program.currency:
-        units[program.currency] = program.unit(None)
-    asked = name or program.currency or ""
-    if asked not in units:
-        wrong = f"the program awards no {name!r}" if name else "the program has no currency; say which unit"
-        msg = f"unit: {wrong} (known: {', '.join(units)})"
-        raise ReportError(msg)
-    return units[asked]

@@ -8,14 +8,17 @@ from cm_engine.errors import ReportError
 from cm_engine.log.attending import is_over
 from cm_engine.log.encoding import instant
 from cm_engine.log.episode import DISCHARGED, FROZEN, MOVED, PAUSED, READMITTED, RELEASED, RESUMED
-from cm_engine.log.history import SWEPT, day_of
+from cm_engine.log.history import SWEPT, day_in, zones_of
 from cm_engine.log.stand import Enrolled, Stand
 from cm_engine.opened import Opened
 from cm_engine.plain import one_line, plain_day
 from cm_engine.recorded import Recorded, RecordedDecision
-from cm_engine.recording import Recording
+from cm_engine.recording import Done, Recording
 from cm_engine.reports import Report, act_of_course, act_of_report
 from cm_engine.rules.state import Evidence
+from cm_engine.sites.kind import SITE
+from cm_engine.sites.office import Office, refuse_unknown
+from cm_engine.sites.placing import followed
 from cm_engine.visiting import PlannedVisit, open_questions, planned_visits
 
 SELF = "cm-engine"
@@ -40,25 +43,29 @@ class Episodes(Opened):
         with self._storage.reading() as tx:
             enrolled, stand, _ = Recording(tx, self._register, "", locked=False).standing(enrollment)
             decisions = tx.decisions(enrollment)
-        return tuple(planned_visits(enrolled, stand, decisions, on or self._today(enrolled)))
+        return tuple(planned_visits(enrolled, stand, decisions, on or self._today(enrolled, stand)))
 
-    def expected(self, *, on: date | None = None) -> list[PlannedVisit]:
+    def expected(self, *, on: date | None = None, site: str = "") -> list[PlannedVisit]:
         """Return the visits of all enrollments that are open on a day, or overdue: the clinic's list of the day.
 
         Programs without windows have none: their visits have no days of their own.
 
         Args:
             on: the day; left out, today at each clinic.
+            site: only those who are there on the day.
+
+        Raises:
+            JournalNotFoundError: there is no such site.
         """
         found = [
             visit
-            for enrolled, stand in self._standings()
-            for visit in planned_visits(enrolled, stand, (), on or self._today(enrolled))
+            for enrolled, stand, day in self._at_site(site, on)
+            for visit in planned_visits(enrolled, stand, (), day)
             if visit.status in {"open", "overdue"}
         ]
         return sorted(found, key=lambda visit: (visit.on, visit.enrollment, visit.target))
 
-    def questions(self, *, enrollment: str = "") -> list[RecordedDecision]:
+    def questions(self, *, enrollment: str = "", site: str = "") -> list[RecordedDecision]:
         """Return the results that fit no visit, and wait for somebody to say which one they are of.
 
         An answer is an amendment: `amend(record=..., on=...)` with the day of its visit, or with the condition
@@ -66,15 +73,17 @@ class Episodes(Opened):
 
         Args:
             enrollment: whose; left out, of all.
+            site: of those only who are there today.
 
         Raises:
             EnrollmentNotFoundError: there is no such enrollment.
+            JournalNotFoundError: there is no such site.
         """
         if enrollment:
             with self._storage.reading() as tx:
                 enrolled = self._register.opened(tx, found_enrollment(tx, enrollment))
                 return open_questions(enrolled, tx.decisions(enrollment))
-        ids = [enrolled.row.id for enrolled, _ in self._standings()]
+        ids = [enrolled.row.id for enrolled, *_ in self._at_site(site)]
         return [question for each in ids for question in self.questions(enrollment=each)]
 
     def sweep(self, *, enrollment: str = "", until: date | None = None, by: str = SELF) -> list[Recorded]:
@@ -99,7 +108,7 @@ class Episodes(Opened):
         over = [
             (enrolled.row.id, day)
             for enrolled, stand in self._standings(enrollment)
-            if (day := self._over_by(enrolled, until)) and is_over(enrolled, stand, day)
+            if (day := self._over_by(enrolled, stand, until)) and is_over(enrolled, stand, day)
         ]
         return [self._swept(each, plain_day("until", day), by) for each, day in over]
 
@@ -107,20 +116,31 @@ class Episodes(Opened):
         report = Report(enrollment=enrollment, source=SELF, key=f"{enrollment}/swept/{until}", by=by)
         return self._recorded(act_of_course(SWEPT, report, {"until": until}))
 
-    def _over_by(self, enrolled: Enrolled, until: date | None) -> date:
+    def _over_by(self, enrolled: Enrolled, stand: Stand, until: date | None) -> date:
         """Return the last day that is over.
 
         Raises:
             ReportError: it is not.
         """
-        yesterday = self._today(enrolled) - timedelta(days=1)
+        yesterday = self._today(enrolled, stand) - timedelta(days=1)
         if until is not None and until > yesterday:
             msg = f"until: {until} is not over at the clinic, where the last whole day is {yesterday}"
             raise ReportError(msg)
         return until or yesterday
 
-    def _today(self, enrolled: Enrolled) -> date:
-        return date.fromisoformat(day_of(instant(self._now()), enrolled.row.zone))
+    def _today(self, enrolled: Enrolled, stand: Stand) -> date:
+        zones = zones_of(enrolled.row.zone, stand.calendar)
+        return date.fromisoformat(day_in(instant(self._now()), zones))
+
+    def _at_site(self, site: str, on: date | None = None) -> Iterator[tuple[Enrolled, Stand, date]]:
+        """Yield where enrollments stand that are at a site on a day, or wherever they are, each with its day."""
+        with self._storage.reading() as tx:
+            refuse_unknown(tx, site)
+        for enrolled, stand in self._standings():
+            day = on or self._today(enrolled, stand)
+            stay = stand.calendar.stay(day) if site else None
+            if not site or (stay and stay.site == site):
+                yield enrolled, stand, day
 
     def _standings(self, enrollment: str = "") -> Iterator[tuple[Enrolled, Stand]]:
         """Yield where enrollments stand whose program has windows, one or all, page by page."""
@@ -135,7 +155,7 @@ class Episodes(Opened):
                 recording = Recording(tx, self._register, "", locked=False)
                 opened = (self._register.opened(tx, row) for row in rows)
                 found = [recording.standing(each.row.id)[:2] for each in opened if each.rules.has_windows]
-            yield from found
+            yield from ((enrolled, stand) for enrolled, stand in found if stand.calendar.away is None)
             if enrollment or len(rows) < PAGE:
                 return
             after = rows[-1].id
@@ -243,7 +263,24 @@ class Episodes(Opened):
             ReportError: it is not over, or only later.
             EnrollmentNotFoundError: there is no such enrollment.
         """
-        return self._course(READMITTED, Report(enrollment, source, key, by), on=on, why=why)
+        done = self._course(READMITTED, Report(enrollment, source, key, by), on=on, why=why)
+        self._follow_sites(enrollment)
+        return done
+
+    def _follow_sites(self, enrollment: str) -> None:
+        """Let an enrollment that is back follow the closures that its sites had in between."""
+        with self._storage.reading() as tx:
+            standing = Office(tx, self._register, "").standing(enrollment)
+            stays = standing.stand.calendar.stays if standing else ()
+            known = {stay.site for stay in stays if tx.standing(SITE.journal(stay.site))}
+        for site in sorted(known):
+            self._follow(site, enrollment)
+
+    def _follow(self, site: str, enrollment: str) -> Done | None:
+        """Let an enrollment follow the closures of a site."""
+        return self._written(
+            lambda tx, now, _: followed(Office(tx, self._register, now), site, enrollment), lock=True
+        )
 
     def freeze(self, *, enrollment: str, on: date, why: str, source: str, key: str, by: str) -> Recorded:
         """Hand nothing over any more, as in a dispute or after a death; results are recorded and decided as ever.

@@ -19,11 +19,16 @@
   x JournalNotFoundError      no such trial, or what else has a journal; also a LookupError
   x RecordNotFoundError       no such act, or nothing that can be corrected; also a LookupError
   x ReportError               what is reported lacks something, or says two things; also a ValueError
+  x NotAllowedError           somebody may not do it: says who, what, and which right or rule refuses it
+  x EntryMismatchError        two people entered one visit differently; shows both
   x AllocationError           a participant of a trial is not allocated: shows who was, or says why not
+  x SiteClosedError           a site takes no new enrollments
+    + FundExhaustedError      as its funds with a hard stop are exhausted; names them, the budget and what is spent
   x KeyConflictError          the key was used for something else; shows both
   x CorrectionError           a correction would leave a later observation without a decision
   x RulesChangedError         today's rules decide the past otherwise
   x BalanceError              a balance is not what was asserted
+  x BundleError               a bundle of an enrollment is damaged, or cannot be taken here
   x StorageError              the storage failed; nothing was written
     + StorageConflictError    another writer came first; read again and retry
     + StorageBusyError        others held the storage too long; try again later
@@ -233,6 +238,44 @@ class ReportError(CmEngineError, ValueError):
     """Report an act that lacks something, or that says what does not go together."""
 
 
+class NotAllowedError(CmEngineError):
+    """Report an act that somebody may not do; nothing of it was written.
+
+    Attributes:
+        by: who asked for it.
+        act: what they asked for: the right that it needs, such as amend.
+        on: the enrollment, or the journal.
+        rule: what refuses it: a key of the program with its value, a right, or `people: known`.
+    """
+
+    def __init__(self, by: str, act: str, on: str, rule: str, why: str) -> None:
+        self.by = by
+        self.act = act
+        self.on = on
+        self.rule = rule
+        super().__init__(f"{by} may not {act} on {on} ({rule}): {why}")
+
+
+class EntryMismatchError(CmEngineError):
+    """Report two people who entered one visit differently: nothing is recorded, and the first entry waits on.
+
+    Attributes:
+        enrollment: the enrollment.
+        record: the entry that waits.
+        first, second: what each entered, as JSON.
+    """
+
+    def __init__(self, enrollment: str, record: int, first: str, second: str) -> None:
+        self.enrollment = enrollment
+        self.record = record
+        self.first = first
+        self.second = second
+        super().__init__(
+            f"the entry that waits as record {record} of {enrollment} says {first}, and the second {second}; look at "
+            f"the evidence together: enter it as the first says, or withdraw the first (withdraw_entry) and begin anew"
+        )
+
+
 class AllocationError(CmEngineError):
     """Report an act that a trial does not take: who is allocated already, or a trial that is closed or open.
 
@@ -248,6 +291,33 @@ class AllocationError(CmEngineError):
         self.stored = stored
         shown = f"\n  recorded: {stored}" if stored else ""
         super().__init__(f"trial {trial!r}: {why}; nothing is changed{shown}")
+
+
+class SiteClosedError(CmEngineError):
+    """Report a site that takes no new enrollments; who is enrolled there goes on, and is paid as ever.
+
+    Attributes:
+        site: its id.
+        why: what stands in the way.
+    """
+
+    def __init__(self, site: str, why: str) -> None:
+        self.site = site
+        self.why = why
+        super().__init__(f"site {site!r} takes no new enrollments: {why}; nothing is changed")
+
+
+class FundExhaustedError(SiteClosedError):
+    """Report a site whose funds with a hard stop are exhausted.
+
+    Attributes:
+        funds: each with its name, its budget and what is spent of it, in words.
+    """
+
+    def __init__(self, site: str, funds: Iterable[tuple[str, str, str]]) -> None:
+        self.funds = tuple(funds)
+        told = " and ".join(f"fund {name!r} had {budget}, of which {spent} are spent" for name, budget, spent in self.funds)
+        super().__init__(site, f"{told}; add a fund with a hard stop, or enroll elsewhere")
 
 
 class KeyConflictError(CmEngineError):
@@ -312,6 +382,20 @@ class BalanceError(CmEngineError):
             f"by the decisions that stand now {enrollment} had been awarded {found} {unit} by the end of {on}, "
             f"not {asserted}; look at its history"
         )
+
+
+class BundleError(CmEngineError):
+    """Report a bundle that is not what was sealed, that its log does not come to, or that has no place here.
+
+    Attributes:
+        where: which part of the bundle.
+        what: what is wrong with it.
+    """
+
+    def __init__(self, where: str, what: str) -> None:
+        self.where = where
+        self.what = what
+        super().__init__(f"bundle: {where}: {what}; nothing is changed")
 
 
 class StorageError(CmEngineError):

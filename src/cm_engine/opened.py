@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 
 from cm_engine.enrolling import zone_name
 from cm_engine.errors import ReportError, StorageConflictError
 from cm_engine.log.encoding import instant
 from cm_engine.log.history import OBSERVED
 from cm_engine.opening import open_storage
+from cm_engine.people.guard import Policy, guarded, is_known
+from cm_engine.people.rights import Rights, checked_rights
 from cm_engine.ports import Clock, Storage, Transaction
 from cm_engine.queueing import Queue
 from cm_engine.recorded import Recorded
@@ -28,17 +30,33 @@ def system_clock() -> datetime:
     return datetime.now(UTC)  # noqa: TID251
 
 
+class _RehearsedError(Exception):
+    """Undo what was only to be looked at."""
+
+    def __init__(self, found: object) -> None:
+        self.found = found
+        super().__init__()
+
+
 class Opened:
     """What every part of an engine stands on: a storage, a clock, and the queue of those who write."""
 
     def __init__(
-        self, *, storage: Storage, zone: str = "", secret: bytes = b"", clock: Clock = system_clock
+        self,
+        *,
+        storage: Storage,
+        zone: str = "",
+        secret: bytes = b"",
+        clock: Clock = system_clock,
+        people: str = "",
+        rights: Rights | None = None,
     ) -> None:
         self._storage = storage
         self._zone = zone_name(zone) if zone else ""
         self._secret = _checked_secret(secret)
         self._clock = clock
         self._register = Register(secret)
+        self._policy = Policy(is_known(people), checked_rights(rights), self._zone)
         self._queue = Queue(self._take) if storage.one_writer and not storage.joined else None
 
     @classmethod
@@ -49,20 +67,23 @@ class Opened:
         zone: str = "",
         secret: bytes = b"",
         clock: Clock = system_clock,
+        people: str = "",
+        rights: Rights | None = None,
         **options: Any,  # noqa: ANN401 - each storage has its own
     ) -> Self:
         """Open the storage that a URL names; tables that are not there yet are made.
 
         Args:
             url: sqlite:///clinic.db, postgresql+psycopg://user@host/clinic, or memory: for trying things out.
-            zone, secret, clock: as for the engine.
+            zone, secret, clock, people, rights: as for the engine.
             options: of the storage: prefix and schema of its tables; make=False refuses a database without tables.
 
         Raises:
             StorageError: it cannot be opened.
             SchemaError: its tables are of another release; run `cm-engine db upgrade`.
         """
-        return cls(storage=open_storage(url, options), zone=zone, secret=secret, clock=clock)
+        storage = open_storage(url, options)
+        return cls(storage=storage, zone=zone, secret=secret, clock=clock, people=people, rights=rights)
 
     def joining(self, bind: Any) -> Self:  # noqa: ANN401 - of SQLAlchemy, which the core does not import
         """Return an engine that writes in the host's own transaction, and is there only if the host commits.
@@ -75,6 +96,7 @@ class Opened:
             storage=self._storage.joining(bind), zone=self._zone, secret=self._secret, clock=self._clock
         )
         joined._register = self._register.in_transaction_of_host()  # noqa: SLF001 - its own kind
+        joined._policy = self._policy  # noqa: SLF001 - its own kind
         return joined
 
     def close(self) -> None:
@@ -103,6 +125,15 @@ class Opened:
         corrects = any(act.kind != OBSERVED for act in acts)
         return self._tried(lambda recording: recording.take(acts), lock=corrects)
 
+    def _rehearsed(self, acts: Sequence[Act], look: Callable[[list[Done], Recording], Made]) -> Made:
+        """Return what acts would lead to, as somebody looks at it, and write nothing."""
+        try:
+            with self._storage.writing(lock=True) as tx:
+                recording = Recording(tx, self._register, instant(self._now()), locked=True)
+                raise _RehearsedError(look(recording.take(acts), recording))  # noqa: TRY301 - so that it is undone
+        except _RehearsedError as over:
+            return cast("Made", over.found)
+
     def _tried(self, work: Callable[[Recording], Made], *, lock: bool = False) -> Made:
         """Do work with the log in a transaction; once more if another writer came first, or if it needs all of it."""
         return self._written(
@@ -116,7 +147,7 @@ class Opened:
             locked = lock or tries > 0
             try:
                 with self._storage.writing(lock=locked) as tx:
-                    return work(tx, instant(self._now()), locked)
+                    return work(guarded(tx, self._register, self._policy), instant(self._now()), locked)
             except StorageConflictError:
                 tries += 1
                 if tries == TRIES:

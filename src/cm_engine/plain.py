@@ -1,5 +1,6 @@
 """The plain values that an act may have: looked at before anything is written, and in one form."""
 
+import re
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import date
@@ -12,6 +13,17 @@ from cm_engine.rules.state import Evidence
 
 TEXT_MAX = 200
 PAIR = 2
+TELLING = tuple(
+    (re.compile(pattern), looks)
+    for pattern, looks in (
+        (r"\s", "has a blank in it, as a name has"),
+        (r"@", "has an @ in it, as an e-mail address has"),
+        (r",", "has a comma in it, as a family name and a given name have"),
+        (r"^\d{3}-\d{2}-\d{4}$", "looks like a social security number"),
+        (r"^(\+\d[\d.()-]{6,}|[(]?\d{3}[).-]{1,2}\d{3}[.-]\d{4})$", "looks like a phone number"),
+    )
+)
+"""What an id never has that says nothing of a person, and what it looks like then."""
 DIGITS_MAX = 30
 """As many digits may a measured value have before its point, or zeros after it."""
 
@@ -38,6 +50,31 @@ def unreserved(name: str, text: object) -> str:
     if found.startswith(RESERVED):
         msg = f"{name}: what begins with {RESERVED} is kept for journals, such as @trial/...; got {found!r}"
         raise ReportError(msg)
+    return found
+
+
+def opaque(name: str, text: object) -> str:
+    """Return an id that says nothing of whom it stands for, as far as can be told.
+
+    Refused is what ids never need and names, addresses and numbers of people have: blanks, an @, a comma, a plus sign
+    in front, and the groups of a phone number or of a social security number. Digits alone may be an id of a record.
+
+    Raises:
+        ReportError: it is no line of text, or looks like a name, an address or a number of a person.
+
+    Example:
+        >>> opaque("participant", "p-104"), opaque("participant", "0012345678")
+        ('p-104', '0012345678')
+        >>> opaque("participant", "Ann Lee")
+        Traceback (most recent call last):
+        ...
+        cm_engine.errors.ReportError: participant: has a blank in it, as a name has; take an opaque id that tells a stranger nothing, such as p-104
+    """
+    found = one_line(name, text)
+    for telling, looks in TELLING:
+        if telling.search(found):
+            msg = f"{name}: {looks}; take an opaque id that tells a stranger nothing, such as p-104"
+            raise ReportError(msg)
     return found
 
 

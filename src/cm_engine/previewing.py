@@ -1,11 +1,13 @@
 """What each next result would pay, and why: decided as it would be, and not written."""
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import date
+from decimal import Decimal
 
 from cm_engine.errors import PlanExceededError, ResultsError
 from cm_engine.log.attending import as_found
-from cm_engine.log.deciding import Others, summed
+from cm_engine.log.deciding import Others, expected_of, summed
 from cm_engine.log.stand import Enrolled, Stand
 from cm_engine.program.values import OUTCOMES
 from cm_engine.rules.compiled import TargetRules
@@ -47,6 +49,23 @@ def previews(enrolled: Enrolled, stand: Stand, others: Others, on: date | None) 
     return found
 
 
+def rest(enrolled: Enrolled, stand: Stand) -> dict[str, Decimal]:
+    """Return what all visits to come would pay if every one were met, by unit, in the order of their planned days.
+
+    What other enrollments receive from shared pools, and what draws would win, is left out.
+    """
+    rules, state = enrolled.rules, stand.state
+    found = Counter[str]()
+    while ahead := [
+        (target.visits[track.visits].days[0], target.index)
+        for target, track in zip(rules.targets, state.tracks, strict=True)
+        if track.visits < len(target.visits)
+    ]:
+        state, decision = step(rules, state, Observation("-", None, rules.targets[min(ahead)[1]].name))
+        found.update({unit.name: amount for unit, amount in decision.paid})
+    return {name: rules.program.unit(name).decimal(amount) for name, amount in found.items()}
+
+
 def _of_target(
     enrolled: Enrolled, stand: Stand, others: Others, target: TargetRules, on: date | None
 ) -> dict[str, Decision]:
@@ -58,4 +77,5 @@ def _of_target(
             raise ResultsError(msg)
         stand = found
     state = with_pools(rules, stand.state, summed(others, stand.own)) if rules.shares else stand.state
-    return {symbol: step(rules, state, Observation(symbol, on, target.name))[1] for symbol in OUTCOMES}
+    seen = {symbol: Observation(symbol, on, target.name) for symbol in OUTCOMES}
+    return {symbol: step(rules, state, expected_of(stand.calendar, each))[1] for symbol, each in seen.items()}

@@ -2,18 +2,18 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
-from cm_engine.ledger.accounts import PAYABLE
+from cm_engine.ledger.accounts import DUE, IN_FLIGHT
 from cm_engine.log.correction import WITHDRAWN
 from cm_engine.log.encoding import awards_from, prizes_from, reasons_from
 from cm_engine.log.history import AMENDED, VOIDED
-from cm_engine.log.rows import DecisionRow, EnrollmentRow, RecordRow
+from cm_engine.log.rows import DecisionRow, EnrollmentRow, EntryRow, RecordRow
 from cm_engine.recording import Done
 from cm_engine.rules.compiled import Rules
 from cm_engine.rules.prizes import Prizes
@@ -206,6 +206,11 @@ class Recorded:
         return tuple(each for each in self.decisions if not each.record and each.outcome != WITHDRAWN)
 
     @property
+    def number(self) -> int:
+        """Return the number of the decision; 0 if the decision is as it was."""
+        return self.decision.number if self.decision else 0
+
+    @property
     def awards(self) -> Mapping[str, Decimal]:
         """Return what the decision awards, exactly, by the name of the unit."""
         return self.decision.awards if self.decision else {}
@@ -253,16 +258,13 @@ class Recorded:
 
     @property
     def hand_over(self) -> Mapping[str, Decimal]:
-        """Return what to hand over now: what is due more, where the program pays at once, and only the first time.
+        """Return what to hand over now: what it put on its way, and only the first time.
 
-        Of an enrollment that is frozen it is nothing.
+        That is what is due more, where the program pays at once; and what was asked for, or had its pay day. Of an
+        enrollment that is frozen it is nothing.
         """
-        at_once = self._done.enrolled.rules.payout.when == "at once"
-        return (
-            {}
-            if self.replayed or self._done.frozen or not at_once
-            else {name: each for name, each in self.payable.items() if each > 0}
-        )
+        held = self.replayed or self._done.frozen
+        return {} if held else self._moved(lambda entry: entry.credit == IN_FLIGHT)
 
     @property
     def is_frozen(self) -> bool:
@@ -280,9 +282,13 @@ class Recorded:
 
         For a repeat it is what it was the first time.
         """
+        return self._moved(lambda entry: (entry.credit in DUE) - (entry.debit in DUE))
+
+    def _moved(self, sign: Callable[[EntryRow], int]) -> dict[str, Decimal]:
+        """Return what its postings add up to, by unit, each with a sign."""
         found = Counter[str]()
         for entry in self._done.entries:
-            found[entry.unit] += entry.amount * ((entry.credit in PAYABLE) - (entry.debit in PAYABLE))
+            found[entry.unit] += entry.amount * sign(entry)
         unit = self._done.enrolled.rules.program.unit
         return {name: unit(name).decimal(amount) for name, amount in found.items() if amount}
 

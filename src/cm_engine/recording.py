@@ -19,8 +19,10 @@ from cm_engine.log.chain import GENESIS, hash_of
 from cm_engine.log.correction import Log
 from cm_engine.log.deciding import Others, summed
 from cm_engine.log.encoding import dumped, pools_text, windows_from
+from cm_engine.log.entering import CONFIRMS, ENTERED, Place, confirmed_by, first_key, matching, seen_of
 from cm_engine.log.fold import Turn, Written
-from cm_engine.log.history import AMENDED, ASSERTED, ENROLLED, OBSERVED, day_of
+from cm_engine.log.history import AMENDED, ASSERTED, ENROLLED, OBSERVED, Zones, day_in, zones_of
+from cm_engine.log.migrating import MIGRATED
 from cm_engine.log.rows import (
     Batch,
     DecisionRow,
@@ -36,12 +38,12 @@ from cm_engine.log.taking import taken
 from cm_engine.ports import Found, Transaction
 from cm_engine.register import Register
 from cm_engine.rules.prizes import commitment
-from cm_engine.rules.shared import Pool, Windows, shared_pools
+from cm_engine.rules.shared import Pool, Windows
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
 
-HAPPENED = {OBSERVED, AMENDED, ASSERTED}
+HAPPENED = {OBSERVED, AMENDED, ASSERTED, ENTERED, MIGRATED}
 """The kinds of acts on what has happened; what is planned may be told ahead."""
 
 PoolKey = tuple[str, str, str, str, str]
@@ -129,13 +131,15 @@ class Recording:
             CmEngineError: one of them cannot be taken; none is.
         """
         enrollments = list(dict.fromkeys(act.enrollment for act in acts))
-        keys = [(act.source, act.key) for act in acts]
+        keys = [(act.source, key) for act in acts for key in _keys(act)]
         self._found = self._tx.look_up(enrollments, keys)
         done = list(numbered(self._taken, acts))
         self._write()
         return done
 
-    def enroll(self, given: EnrollmentRow, source: str, key: str, actor: str) -> Done:
+    def enroll(
+        self, given: EnrollmentRow, source: str, key: str, actor: str, also: Callable[[], Sequence[Act]] = tuple
+    ) -> Done:
         """Return what an enrollment led to, once its rows are written; the same one again is the stored one.
 
         Args:
@@ -143,6 +147,7 @@ class Recording:
             source: who gives the key.
             key: what makes it the same; without one, the participant, the program and the start do.
             actor: who enrolls.
+            also: what is done to a new enrollment with it; not asked for a stored one.
         """
         enrolled_in = {
             each.program
@@ -165,7 +170,7 @@ class Recording:
         self._desks[row.id] = desk
         self._enrollments.append(row)
         body = enrollment_body(row)
-        return self._added(desk, Act(row.id, ENROLLED, source, key, actor, body, dumped(body)))
+        return self._added(desk, Act(row.id, ENROLLED, source, key, actor, body, dumped(body)), also())
 
     def _enrolled_before(self, record: RecordRow, given: EnrollmentRow) -> Done:
         stored, asked = json.loads(record.body), enrollment_body(given)
@@ -174,9 +179,11 @@ class Recording:
             raise KeyConflictError(record.source, record.key, record.body, dumped(asked))
         return Done(self._register.enrolled(self._tx, record.enrollment), record, (), (), replayed=True)
 
-    def _added(self, desk: _Desk, act: Act) -> Done:
+    def _added(self, desk: _Desk, act: Act, also: Sequence[Act]) -> Done:
         record = self._record(desk, act, {})
         self._add(desk, record, Written((), (), (), desk.stand))
+        for each in also:
+            self._taken(each)
         self._write()
         return Done(desk.enrolled, record, (), ())
 
@@ -187,13 +194,21 @@ class Recording:
         return desk.enrolled, desk.stand, self._others(desk)
 
     def _taken(self, act: Act) -> Done:
+        if act.kind == ENTERED:
+            act = self._as_entered(act)
         if known := self._replayed(act):
             return known
         desk = self._desk(act.enrollment)
         if "on" in act.body and act.kind in HAPPENED:
-            refuse_ahead(act.body["on"], self._now, desk.enrolled.row.zone)
-        others = self._others(desk) if desk.enrolled.rules.shares else {}
+            zones = zones_of(desk.enrolled.row.zone, desk.stand.calendar)
+            refuse_ahead(act.body["on"], self._now, zones)
+        if act.kind == MIGRATED:
+            desk.enrolled = self._register.with_version(self._tx, desk.enrolled, act.body["program"])
+        others = self._others(desk)
         record = self._record(desk, act, others)
+        if act.kind == ENTERED:  # so that what could not be decided is refused now, and not the second time
+            turn = Turn(desk.enrolled, desk.stand, desk.number, others)
+            taken(turn, record._replace(kind=OBSERVED), act.body, partial(self._log, desk))
         written = self._written(desk, record, act.body, others)
         self._add(desk, record, written)
         frozen = written.stand.calendar.frozen
@@ -209,10 +224,32 @@ class Recording:
         self._entries += written.entries
         self._payouts += written.payouts
 
+    def _as_entered(self, act: Act) -> Act:
+        """Return an entry as the log takes it: as the first of two, or as the observation that it confirms or is."""
+        first = act._replace(key=first_key(act.key, act.actor))
+        if self._known(first):
+            return first
+        desk = self._desk(act.enrollment)  # held by now, so that nobody confirms it after the next look
+        self._found.records.update(self._tx.look_up([], [(act.source, act.key)]).records)
+        if record := self._known(act):
+            twice = json.loads(record.body).get(CONFIRMS)
+            same = observation_of(act, {CONFIRMS: twice} if twice else {})
+            return same if same.text == record.body else observation_of(act)
+        rules, row = desk.enrolled.rules, desk.enrolled.row
+        if not (people := rules.program.people) or not people.wants_two(*seen_of(act.body)):
+            return observation_of(act)
+        place = Place(row.id, rules, zones_of(row.zone, desk.stand.calendar))
+        entry = matching(desk.stand.waiting, place, act.actor, act.body)
+        return observation_of(act, confirmed_by(entry)) if entry else first
+
+    def _known(self, act: Act) -> RecordRow | None:
+        """Return what was recorded under the key of an act."""
+        done = self._done.get((act.source, act.key))
+        return done.record if done else self._found.records.get((act.source, act.key))
+
     def _replayed(self, act: Act) -> Done | None:
         """Return what an act led to that was taken before, under the same key."""
-        done = self._done.get((act.source, act.key))
-        record = done.record if done else self._found.records.get((act.source, act.key))
+        done, record = self._done.get((act.source, act.key)), self._known(act)
         if record is None:
             return None
         if (record.enrollment, record.kind, record.body) != (act.enrollment, act.kind, act.text):
@@ -236,8 +273,7 @@ class Recording:
             row = self._found.standings.get(enrollment)
             if row is None:
                 raise EnrollmentNotFoundError(enrollment)
-            enrolled = self._register.enrolled(self._tx, enrollment)
-            stand = self._register.stand(self._tx, enrolled, row)
+            enrolled, stand = self._register.stand(self._tx, row)
             self._desks[enrollment] = _Desk(
                 enrolled, row.head, row.seq, row.number, row.head, row.recorded_at, stand
             )
@@ -252,11 +288,10 @@ class Recording:
 
     def _written(self, desk: _Desk, record: RecordRow, body: Mapping[str, Any], others: Others) -> Written:
         """Decide an act: in order from where the enrollment stands, or with the whole log anew."""
-        enrolled = desk.enrolled
-        turn = Turn(enrolled, desk.stand, desk.number, others)
+        turn = Turn(desk.enrolled, desk.stand, desk.number, others)
         written = taken(turn, record, body, partial(self._log, desk))
-        if enrolled.rules.shares:
-            together = summed(others, written.stand.own)
+        desk.enrolled = enrolled = desk.enrolled.under(written.stand.state.program)
+        if together := summed(others, written.stand.own):
             self._pools |= {pool_key(enrolled, pool): windows for pool, windows in together.items()}
         return written
 
@@ -275,7 +310,9 @@ class Recording:
 
     def _others(self, desk: _Desk) -> Others:
         """Return what shared pools have received from other enrollments."""
-        names = {pool_key(desk.enrolled, pool): pool for pool in shared_pools(desk.enrolled.rules)}
+        names = {pool_key(desk.enrolled, pool): pool for pool in desk.enrolled.pools}
+        if not names:
+            return {}
         new = sorted(key for key in names if key not in self._pools)
         rows = {row[:5]: row.windows for row in self._tx.pools(new)} if new else {}
         for key in new:
@@ -322,14 +359,27 @@ def numbered(work: Callable[[Given], Made], given: Iterable[Given]) -> Iterator[
         yield made
 
 
-def refuse_ahead(day: str, now: str, zone: str) -> None:
+def _keys(act: Act) -> tuple[str, ...]:
+    """Return the keys under which an act may stand: that of an entry is each person's own until it is confirmed."""
+    return (act.key, first_key(act.key, act.actor)) if act.kind == ENTERED else (act.key,)
+
+
+def observation_of(act: Act, more: Mapping[str, Any] | None = None) -> Act:
+    """Return an entry as the observation that it is, with who entered it first."""
+    if not more:
+        return act._replace(kind=OBSERVED)
+    body = {**act.body, **more}
+    return act._replace(kind=OBSERVED, body=body, text=dumped(body))
+
+
+def refuse_ahead(day: str, now: str, zones: Zones) -> None:
     """Refuse a day that has not come yet in the clinic's zone; one more is let pass, for clocks that differ.
 
     Raises:
         ReportError: it is later than tomorrow.
     """
-    if day > now[:10] and date.fromisoformat(day) > date.fromisoformat(day_of(now, zone)) + timedelta(days=1):
-        msg = f"on is {day}, and at the clinic it is {day_of(now, zone)}; what has not happened yet cannot be recorded"
+    if day > now[:10] and date.fromisoformat(day) > date.fromisoformat(day_in(now, zones)) + timedelta(days=1):
+        msg = f"on is {day}, and at the clinic it is {day_in(now, zones)}; what has not happened yet cannot be recorded"
         raise ReportError(msg)
 
 

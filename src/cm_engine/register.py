@@ -1,19 +1,22 @@
 """The enrollments and programs at hand, with what they are compiled to; nothing in it can go stale."""
 
 import hmac
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from copy import copy
 
 from cm_engine.errors import EnrollmentNotFoundError, ProgramNotFoundError, SecretError
 from cm_engine.ledger.corrections import books
 from cm_engine.log.correction import Log, by_subject, history_of, latest, shared_then
 from cm_engine.log.fold import folded
-from cm_engine.log.rows import EnrollmentRow, StandingRow
+from cm_engine.log.migrating import moves_of
+from cm_engine.log.moves import wrapped_seeds
+from cm_engine.log.rows import EnrollmentRow, RecordRow, StandingRow
 from cm_engine.log.stand import Enrolled, Stand, stand_from
 from cm_engine.ports import Transaction
 from cm_engine.program.loading import parse_program
 from cm_engine.rules.compiled import Rules, compile_rules
 from cm_engine.rules.prizes import commitment
+from cm_engine.wrapping import kept_seed
 
 MISSING = (
     "this program draws prizes: open the engine with its secret, Engine.open(url, secret=...); "
@@ -44,6 +47,11 @@ class Register:
         other = copy(self)
         vars(other).update(_enrolled={}, _keeps_enrollments=False)
         return other
+
+    def row(self, tx: Transaction, enrollment: str) -> EnrollmentRow | None:
+        """Return an enrollment without its rules, or None."""
+        known = self._enrolled.get(enrollment)
+        return known.row if known else tx.enrollment(enrollment)
 
     def rules(self, tx: Transaction, digest: str) -> Rules:
         """Return the rules of a program by its digest."""
@@ -78,7 +86,14 @@ class Register:
     def opened(self, tx: Transaction, row: EnrollmentRow) -> Enrolled:
         """Return an enrollment with its rules, from its row."""
         rules = self.rules(tx, row.program)
-        return Enrolled(row, rules, self.seed(row.id) if rules.program.bowls and self._secret else b"")
+        return Enrolled(row, rules, self._seed(tx, row) if rules.program.bowls and self._secret else b"")
+
+    def _seed(self, tx: Transaction, row: EnrollmentRow) -> bytes:
+        """Return the secret of an enrollment's draws: derived, or where it came from elsewhere, as it arrived."""
+        derived = self.seed(row.id)
+        if commitment(derived) == row.commitment:
+            return derived
+        return kept_seed(wrapped_seeds(tx.records(row.id)), self._secret, row.id) or derived
 
     def seed(self, enrollment: str) -> bytes:
         """Return the secret that the prizes of an enrollment are drawn with.
@@ -90,22 +105,60 @@ class Register:
             raise SecretError(MISSING)
         return hmac.digest(self._secret, f"cm-engine/seed/{enrollment}".encode(), "sha256")
 
-    def stand(self, tx: Transaction, enrolled: Enrolled, row: StandingRow) -> Stand:
-        """Return where an enrollment stands; what another release has written is folded again."""
-        stand = self._stands.get(row.head)
+    def stand(self, tx: Transaction, row: StandingRow) -> tuple[Enrolled, Stand]:
+        """Return an enrollment and where it stands; what another release has written is folded again.
+
+        Raises:
+            EnrollmentNotFoundError: there is no such enrollment.
+        """
+        enrolled, stand = self.enrolled(tx, row.enrollment), self._stands.get(row.head)
+        program = stand.state.program if stand else program_in(row.state)
+        if program != enrolled.rules.digest:
+            enrolled = self._latest(tx, enrolled, program)
         if stand is None:
             try:
                 stand = stand_from(enrolled.rules, row.state)
             except (ValueError, KeyError, TypeError, AttributeError):
+                enrolled = self._latest(tx, enrolled, program)
                 stand = refolded(tx, enrolled)
             self.keep(row.head, stand)
-        return stand
+        return self._with_all(tx, enrolled, stand), stand
+
+    def _with_all(self, tx: Transaction, enrolled: Enrolled, stand: Stand) -> Enrolled:
+        """Return an enrollment that knows the rules of all versions that it has moved to, and back from."""
+        for program in stand.moved_to:
+            if program not in enrolled.versions:
+                enrolled = self.with_version(tx, enrolled, program)
+        return enrolled
+
+    def _latest(self, tx: Transaction, enrolled: Enrolled, program: str) -> Enrolled:
+        """Return an enrollment under a version, or under the one that its log moved to last if none is known."""
+        records = tx.records(enrolled.row.id)
+        last = [enrolled.row.program, *(move.program for move in moves_of(records))][-1]
+        known = self.with_versions(tx, enrolled, records)
+        return known.under(program if program in known.versions else last)
+
+    def with_version(self, tx: Transaction, enrolled: Enrolled, program: str) -> Enrolled:
+        """Return an enrollment that knows the rules of another version of its program too."""
+        known = {**enrolled.versions, enrolled.rules.digest: enrolled.rules}
+        return enrolled._replace(versions={**known, program: self.rules(tx, program)})
+
+    def with_versions(self, tx: Transaction, enrolled: Enrolled, records: Iterable[RecordRow]) -> Enrolled:
+        """Return an enrollment that knows the rules of all versions which its log moves to."""
+        for move in moves_of(records):
+            enrolled = self.with_version(tx, enrolled, move.program)
+        return enrolled
 
     def keep(self, head: str, stand: Stand, former: str = "") -> None:
         """Keep where an enrollment stands at hand, instead of where it stood."""
         self._stands.pop(former, None)
         _forget_some(self._stands)
         self._stands[head] = stand
+
+
+def program_in(state: str) -> str:
+    """Return the digest of the program that a stored state is of, or nothing."""
+    return state.partition('"program":"')[2].partition('"')[0]
 
 
 def _forget_some(kept: dict[str, Enrolled] | dict[str, Stand]) -> None:

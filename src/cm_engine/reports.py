@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 from cm_engine.errors import ReportError
 from cm_engine.log.encoding import dumped, instant, observed
 from cm_engine.log.history import AMENDED, ASSERTED, OBSERVED, VOIDED
-from cm_engine.plain import one_line, plain_day, plain_evidence, unreserved
+from cm_engine.plain import is_number, one_line, plain_day, plain_evidence, unreserved
+from cm_engine.program.checks.base import awarded
+from cm_engine.program.models import Program
 from cm_engine.program.units import Unit
 from cm_engine.recording import Act
 from cm_engine.rules.state import Evidence, Observation
@@ -80,17 +82,48 @@ def act_of_voiding(report: Report, record: int, why: str) -> Act:
     return _act(VOIDED, report, {"of": _number(record), "why": one_line("why", why)})
 
 
+def act_of_withdrawal(kind: str, report: Report, record: int, why: str) -> Act:
+    """Return the act that takes back an entry that waits for a second person."""
+    return _act(kind, report, {"of": _number(record), "why": one_line("why", why)})
+
+
 def act_of_assertion(report: Report, unit: Unit, amount: Decimal, on: date) -> Act:
     """Return the act that asserts what had been awarded by the end of a day.
 
     Raises:
         ReportError: the amount is no exact decimal of the unit.
     """
-    if not isinstance(amount, Decimal) or not unit.fits(amount):
+    body = {"unit": unit.name, "awarded": exact(unit, amount), "on": plain_day("on", on)}
+    return _act(ASSERTED, report, body)
+
+
+def exact(unit: Unit, amount: object) -> str:
+    """Return an amount as digits, with all the decimals of its unit.
+
+    Raises:
+        ReportError: it is no exact decimal of the unit.
+    """
+    if not isinstance(amount, Decimal) or not is_number(amount) or not unit.fits(amount):
         msg = f"amount: expected a Decimal with at most {unit.decimals} decimals, got {amount!r}"
         raise ReportError(msg)
-    digits = unit.plain(unit.minor(amount))
-    return _act(ASSERTED, report, {"unit": unit.name, "awarded": digits, "on": plain_day("on", on)})
+    return unit.plain(unit.minor(amount))
+
+
+def awarded_unit(program: Program, name: str) -> Unit:
+    """Return a unit that a program awards, or its currency for an empty name.
+
+    Raises:
+        ReportError: it awards no such unit, or has no currency.
+    """
+    units = {unit.name: unit for unit in awarded(program).values()}
+    if program.currency:
+        units[program.currency] = program.unit(None)
+    asked = name or program.currency or ""
+    if asked not in units:
+        wrong = f"the program awards no {name!r}" if name else "the program has no currency; say which unit"
+        msg = f"unit: {wrong} (known: {', '.join(units)})"
+        raise ReportError(msg)
+    return units[asked]
 
 
 def act_of_course(kind: str, report: Report, body: dict[str, Any]) -> Act:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from cm_engine.ledger.accounts import PAYABLE, Posting
+from cm_engine.ledger.accounts import DUE, Posting
 from cm_engine.ledger.balances import Balance, balance, sums
 from cm_engine.log.correction import WITHDRAWN, Log, awarded_by, latest
 from cm_engine.log.encoding import awards_from, prizes_from
+from cm_engine.log.purse import BANKED
 from cm_engine.log.rows import DecisionRow, EntryRow, Subject
 from cm_engine.log.stand import Enrolled
 from cm_engine.program.units import Unit
@@ -22,6 +23,9 @@ PLACES = {
     "absorbed": "of it given too much, which the program bears",
     "offset": "of it given too much, to be taken off later awards",
     "deposit": "held of the deposit",
+    "forfeited": "lost of the deposit",
+    "paid_in": "paid in as a deposit",
+    "drawn": "drawn",
 }
 """How a balance is told, by its name."""
 
@@ -127,7 +131,7 @@ def _lines(
     so_far = Counter[str]()
     posted: dict[int, Counter[str]] = {}
     for entry in entries:
-        moved = entry.amount * ((entry.credit in PAYABLE) - (entry.debit in PAYABLE))
+        moved = entry.amount * ((entry.credit in DUE) - (entry.debit in DUE))
         posted.setdefault(entry.number, Counter())[entry.unit] += moved
     for row in decisions:
         amounts = posted.get(row.number, Counter[str]())
@@ -176,13 +180,18 @@ def _texts(statement: Statement) -> Iterator[str]:
     yield f"Statement of {statement.participant}, {statement.title}, from {statement.start:%d %b %Y}"
     for line in statement.lines:
         day = f"{line.on:%d %b %Y}" if line.on else ""
-        what = f"visit {line.visit}" if line.visit else "event"
-        several = len({each.target for each in statement.lines if each.target}) > 1
-        target = f"{line.target}, " if several and line.target else ""
-        yield f"{line.number:4}  {day}  {target}{what}{_worth(statement, line)}. {line.sentence}".rstrip()
+        what = "" if line.outcome in BANKED else f"{_what(statement, line)}{_worth(statement, line)}. "
+        yield f"{line.number:4}  {day}  {what}{line.sentence}".rstrip()
     for unit, total in statement.awarded.items():
         by = f" by {statement.until:%d %b %Y}" if statement.until else ""
         yield f"In all {_spoken(statement, {unit: total}) or 'nothing'} awarded{by}{'; today' if statement.until else ''}{_where(statement, unit)}"
+
+
+def _what(statement: Statement, line: Line) -> str:
+    """Return what a decision is on."""
+    several = len({each.target for each in statement.lines if each.target}) > 1
+    target = f"{line.target}, " if several and line.target else ""
+    return f"{target}visit {line.visit}" if line.visit else f"{target}no visit" if line.target else "event"
 
 
 def _worth(statement: Statement, line: Line) -> str:

@@ -7,11 +7,16 @@ from typing import Literal
 
 from cm_engine.log.attending import NOT_COUNTED, UNPLACED, plan_of
 from cm_engine.log.correction import WITHDRAWN, latest
+from cm_engine.log.encoding import reasons_from
 from cm_engine.log.rows import DecisionRow
 from cm_engine.log.stand import Enrolled, Stand
 from cm_engine.recorded import RecordedDecision
 from cm_engine.rules.compiled import TargetRules
 from cm_engine.rules.plan import Visit
+from cm_engine.rules.reasons import Waiting
+
+KEPT = {UNPLACED, NOT_COUNTED, WITHDRAWN}
+"""The outcomes of what decides no visit."""
 
 Status = Literal["decided", "open", "overdue", "planned", "paused"]
 
@@ -53,11 +58,10 @@ def planned_visits(
         decisions: of the enrollment; without them only visits not decided yet.
         day: that they are open on, or overdue.
     """
-    kept = {UNPLACED, NOT_COUNTED, WITHDRAWN}
     found = {
         (row.target, row.visit): RecordedDecision(row, enrolled.rules)
         for row in latest(decisions).values()
-        if row.outcome not in kept
+        if row.outcome not in KEPT and not _asks_again(enrolled, row)
     }
     for target in enrolled.rules.targets:
         if target.windows:
@@ -65,6 +69,12 @@ def planned_visits(
             for visit in target.visits[0 if found else done :]:
                 if planned := _planned(enrolled, stand, target, visit, day):
                     yield _with(planned, found.get((target.name, visit.number)), visit.number <= done)
+
+
+def _asks_again(enrolled: Enrolled, row: DecisionRow) -> bool:
+    """Tell whether a decision leaves its visit open for another specimen."""
+    reasons = reasons_from(row.reasons, enrolled.rules.program.unit)
+    return any(isinstance(reason, Waiting) for reason in reasons)
 
 
 def _planned(

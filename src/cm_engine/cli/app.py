@@ -17,7 +17,7 @@ from rich.progress import track
 from cm_engine import __version__
 from cm_engine import catalogue as programs
 from cm_engine.cases import case_problems, observation
-from cm_engine.cli import database, episodes, importing, trials
+from cm_engine.cli import bank, bundles, database, episodes, importing, people, sites, trials
 from cm_engine.cli.curves import curve
 from cm_engine.cli.durable import commands
 from cm_engine.cli.forms import timeline_json
@@ -44,9 +44,15 @@ app = typer.Typer(
 )
 app.add_typer(commands)
 app.add_typer(episodes.commands)
+app.add_typer(bank.commands)
 app.add_typer(importing.commands)
 app.add_typer(database.commands, name="db")
 app.add_typer(trials.commands, name="trial")
+app.add_typer(sites.commands, name="site")
+app.add_typer(bundles.commands)
+app.add_typer(bundles.bundle, name="bundle")
+app.add_typer(people.commands)
+app.add_typer(people.staff, name="staff")
 
 
 def _version(asked: bool) -> None:  # noqa: FBT001 - typer calls it so

@@ -35,6 +35,7 @@ from cm_engine.cli.options import (
     RecordOption,
     ResultedOption,
     ResultOption,
+    SiteOption,
     SourceOption,
     StartOption,
     TargetOption,
@@ -56,6 +57,7 @@ from cm_engine.recorded import Enrollment, Recorded
 from cm_engine.rules import Evidence, Observation
 
 SECRET = "CM_ENGINE_SECRET"  # noqa: S105 - the name of the variable
+PEOPLE = "CM_ENGINE_PEOPLE"
 PAGE = 1000
 """As many enrollments are read at a time."""
 
@@ -101,8 +103,9 @@ def enroll(
     participant: ParticipantOption,
     program: ProgramOption,
     start: StartOption,
-    zone: ZoneOption,
     by: ByOption,
+    zone: ZoneOption = "",
+    site: SiteOption = "",
     before: BeforeOption = None,
     source: SourceOption = "enrollment",
     key: KeyOption = "",
@@ -127,6 +130,7 @@ def enroll(
             source=source,
             key=key,
             id=enrollment_id,
+            site=site,
         )
         _show_enrolled(enrolled, engine.programs(), added=added, as_json=as_json)
 
@@ -183,7 +187,7 @@ def record(
     its place, and what follows it anew.
     """
     seen = reported(result, event, observation, target, on, collected_at, resulted_at)
-    _refuse_unsaid(seen)
+    refuse_unsaid(seen)
     with opened(db) as engine:
         done = engine.record(enrollment=enrollment, source=source, key=key, by=by, **seen)
     show(done, as_json=as_json)
@@ -322,11 +326,12 @@ def history(enrollment: EnrollmentArgument, db: DatabaseOption, as_json: JsonOpt
 def enrollments(
     db: DatabaseOption,
     participant: WhoseOption = "",
+    site: SiteOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """List the enrollments."""
     with opened(db) as engine:
-        found, programs = list(_enrollments(engine, participant)), engine.programs()
+        found, programs = list(_enrollments(engine, participant, site)), engine.programs()
     if as_json:
         forms = [journal.enrollment_form(each, programs) for each in found]
         sys.stdout.write(journal.one_line({"enrollments": forms}))
@@ -367,10 +372,10 @@ def _verified(engine: Engine, enrollment: str) -> Verification:
         return engine.verify(enrollment=enrollment, progress=lambda done: bar.update(task, completed=done))
 
 
-def _enrollments(engine: Engine, participant: str = "") -> Iterator[Enrollment]:
+def _enrollments(engine: Engine, participant: str = "", site: str = "") -> Iterator[Enrollment]:
     """Yield all enrollments, read page by page."""
     after = ""
-    while page := engine.enrollments(participant=participant, after=after, limit=PAGE):
+    while page := engine.enrollments(participant=participant, after=after, limit=PAGE, site=site):
         yield from page
         after = page[-1].id
 
@@ -386,7 +391,7 @@ def opened(db: str, *, make: bool = False) -> Engine:
     if secret and len(secret) < SECRET_BYTES:
         msg = f"{SECRET}: expected at least {SECRET_BYTES} bytes, got {len(secret)}; {_making_one()}"
         raise CmEngineError(msg)
-    return Engine.open(db, secret=secret, make=make)
+    return Engine.open(db, secret=secret, people=os.environ.get(PEOPLE, ""), make=make)
 
 
 def _making_one() -> str:
@@ -438,7 +443,8 @@ def _one_of(option: str, given: Value, of_file: Value, file: Path | None) -> Val
     return given or of_file
 
 
-def _refuse_unsaid(seen: Reported) -> None:
+def refuse_unsaid(seen: Reported) -> None:
+    """Refuse options that do not say what was seen, or when."""
     if not (seen["result"] or seen["event"] or seen["evidence"]):
         msg = "expected --result SYMBOL, --event NAME or --observation FILE, one of them"
         raise ReportError(msg)

@@ -11,7 +11,14 @@ from rich.table import Table
 from rich.text import Text
 
 from cm_engine.cli.durable import opened, show
-from cm_engine.cli.journal import act_form, decision_text, one_line, recorded_form
+from cm_engine.cli.journal import (
+    act_form,
+    decision_text,
+    one_line,
+    preview_form,
+    preview_table,
+    recorded_form,
+)
 from cm_engine.cli.options import (
     AsOfOption,
     ByOption,
@@ -23,19 +30,24 @@ from cm_engine.cli.options import (
     MovedToOption,
     OneEnrollmentArgument,
     OverOption,
+    RehearseOption,
+    SiteOption,
     SourceOption,
     SweeperOption,
     TargetOption,
+    VersionOption,
     VisitDayOption,
     VisitOption,
     WhyOption,
 )
 from cm_engine.cli.tables import counted_noun, screen
+from cm_engine.migrating import Migration
 from cm_engine.recorded import Recorded
 from cm_engine.visiting import PlannedVisit
 
 commands = typer.Typer(rich_markup_mode=None)
 
+RESTS = ("rest_now", "rest_then")
 AT = "--db sqlite:///clinic.db"
 BY = "--source front-desk --key {key} --by nurse-7"
 
@@ -54,23 +66,28 @@ def visits(
 
 
 @commands.command(epilog=f"Example: cm-engine expected {AT}")
-def expected(db: DatabaseOption, on: AsOfOption = None, as_json: JsonOption = False) -> None:
+def expected(
+    db: DatabaseOption, on: AsOfOption = None, site: SiteOption = "", as_json: JsonOption = False
+) -> None:
     """List the visits of all that are open on a day, or overdue."""
     with opened(db) as engine:
-        found = engine.expected(on=on)
+        found = engine.expected(on=on, site=site)
     _show_visits(found, as_json=as_json)
 
 
 @commands.command(epilog=f"Example: cm-engine questions {AT}")
 def questions(
-    db: DatabaseOption, enrollment: OneEnrollmentArgument = "", as_json: JsonOption = False
+    db: DatabaseOption,
+    enrollment: OneEnrollmentArgument = "",
+    site: SiteOption = "",
+    as_json: JsonOption = False,
 ) -> None:
     """List the results that fit no visit.
 
     Answer with amend --on DAY, the day of the visit that the result is of, or with void.
     """
     with opened(db) as engine:
-        found = engine.questions(enrollment=enrollment)
+        found = engine.questions(enrollment=enrollment, site=site)
     if as_json:
         forms = [
             {"enrollment": each.row.enrollment, "record": each.record, **recorded_form(each)}
@@ -257,6 +274,59 @@ def release(
     with opened(db) as engine:
         done = engine.release(enrollment=enrollment, on=on, why=why, source=source, key=key, by=by)
     show(done, as_json=as_json)
+
+
+@commands.command(
+    epilog=f"Example: cm-engine migrate {AT} e-1 --program voucher@2 --on 2026-03-02 --why 'new rates' --rehearse"
+    f" {BY.format(key='v-1')}"
+)
+def migrate(
+    enrollment: EnrollmentArgument,
+    db: DatabaseOption,
+    program: VersionOption,
+    on: CourseDayOption,
+    why: WhyOption,
+    source: SourceOption,
+    key: KeyOption,
+    by: ByOption,
+    rehearse: RehearseOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Move an enrollment to another version of its program.
+
+    From its day on, results are decided by that version; see first with --rehearse what it changes.
+    """
+    with opened(db) as engine:
+        if rehearse:
+            found = engine.rehearse_migration(enrollment=enrollment, program=program, on=on)
+            _show_rehearsed(enrollment, found, as_json=as_json)
+            return
+        done = engine.migrate(
+            enrollment=enrollment, program=program, on=on, why=why, source=source, key=key, by=by
+        )
+    show(done, as_json=as_json)
+
+
+def _show_rehearsed(enrollment: str, found: Migration, *, as_json: bool) -> None:
+    if as_json:
+        previews = {
+            name: preview_form(enrollment, getattr(found, name))["targets"] for name in ("now", "then")
+        }
+        rests = {
+            name: {unit: f"{amount:f}" for unit, amount in getattr(found, name).items()} for name in RESTS
+        }
+        corrected = [recorded_form(each) for each in found.done.corrected]
+        sys.stdout.write(one_line({"enrollment": enrollment, "corrected": corrected, **previews, **rests}))
+        return
+    typer.echo(
+        f"Nothing is written. {counted_noun(len(found.done.corrected), 'decision')} would be made again:"
+    )
+    for each in found.done.corrected:
+        typer.echo(f"  record {each.record}: {decision_text(each)}")
+    for name, preview, rest in (("Now", found.now, found.rest_now), ("Then", found.then, found.rest_then)):
+        amounts = ", ".join(f"{amount:f} {unit}" for unit, amount in rest.items()) or "nothing"
+        typer.echo(f"{name}: all visits to come, if every one is met, pay {amounts}")
+        screen().print(preview_table(preview))
 
 
 def _show_acts(acts: list[Recorded], *, as_json: bool) -> None:

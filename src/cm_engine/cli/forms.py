@@ -14,7 +14,7 @@ from cm_engine.rules.sentences import digits, sentence
 from cm_engine.rules.timeline import running_sums
 from cm_engine.rules.words import Words
 
-AMOUNTS = frozenset({"amount", "change", "limit", "left", "lost", "restart", "minimum"})
+AMOUNTS = frozenset({"amount", "change", "limit", "left", "lost", "restart", "minimum", "settled"})
 """The fields of reasons that are in minor units."""
 
 

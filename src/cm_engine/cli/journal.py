@@ -17,8 +17,12 @@ from cm_engine.cli.tables import COPIED, counted_noun, spoken
 from cm_engine.log.attending import NOT_COUNTED, UNPLACED
 from cm_engine.log.correction import WITHDRAWN
 from cm_engine.log.encoding import instant
+from cm_engine.log.entering import ENTERED, ENTRY_WITHDRAWN
 from cm_engine.log.episode import COURSE
 from cm_engine.log.history import AMENDED, ASSERTED, VOIDED
+from cm_engine.log.migrating import MIGRATED
+from cm_engine.log.purse import BANKED
+from cm_engine.log.sited import PLACED, REPLANNED, SITED, TRANSFERRED
 from cm_engine.previewing import Preview
 from cm_engine.program.units import Unit, unit_named
 from cm_engine.program.values import OUTCOMES
@@ -39,6 +43,10 @@ UNDECIDED: Mapping[str, Any] = {
 
 LATER = {"set days": "on a pay day", "on request": "saved until it is asked for"}
 """When an award is handed over that is not handed over at once."""
+
+
+SITES = {PLACED: " at", TRANSFERRED: " to", REPLANNED: " by the closures of"}
+"""How an act of a site is told, before the site."""
 
 
 def one_line(form: object) -> str:
@@ -211,9 +219,14 @@ def act_text(done: Recorded) -> Iterator[str]:
     if done.decision:
         yield decision_text(done.decision)
         yield from _drawn(done.decision.prizes)
-    elif not (_is_asserted(done) or done.kind in COURSE):
+    elif done.kind == ENTERED:
+        yield "It waits until another person has entered it too."
+    elif not (_is_asserted(done) or done.kind in {*COURSE, MIGRATED, *BANKED, ENTRY_WITHDRAWN}):
         yield "Its decision stays as it was."
-    yield _asserted(done) if _is_asserted(done) else _payable(done)
+    if done.kind in BANKED:
+        yield from _of_bank(done)
+    else:
+        yield _asserted(done) if _is_asserted(done) else _payable(done)
     if done.missed:
         yield f"It shows {counted_noun(len(done.missed), 'visit')} to be over:"
         yield from (f"  {decision_text(each)}" for each in done.missed)
@@ -233,7 +246,9 @@ def _head(done: Recorded) -> str:
         AMENDED: f"Record {of} is amended by record {done.record}",
         VOIDED: f"Record {of} is voided by record {done.record}",
         ASSERTED: f"Asserted as record {done.record}",
-        **{kind: f"{kind.capitalize()} as record {done.record}" for kind in COURSE},
+        ENTERED: f"Entered as record {done.record}",
+        ENTRY_WITHDRAWN: f"Record {of} is withdrawn by record {done.record}",
+        **{kind: f"{kind.capitalize()} as record {done.record}" for kind in (*COURSE, MIGRATED, *BANKED)},
     }.get(done.kind, f"Recorded as record {done.record}")
     again = "; it came before, and nothing is written now" if done.replayed else ""
     return f"{what} of {done.enrollment}{again}."
@@ -248,6 +263,8 @@ def _asserted(done: Recorded) -> str:
 def decision_text(recorded: RecordedDecision) -> str:
     """Return a decision in a line: what it is on, what that was read as, and what the participant reads."""
     decision = _decided(recorded)
+    if recorded.outcome in BANKED:
+        return f"{recorded.outcome.capitalize()}{_on(decision.on)}: {recorded.sentence}"
     where = f"{_which(decision, recorded.rules)}{_on(decision.on)}: {_result(decision)}"
     return f"{where}. {recorded.sentence}".rstrip()
 
@@ -281,6 +298,12 @@ def _drawn(prizes: Prizes | None) -> Iterator[str]:
     unit = prizes.paid.unit
     slips = (f"{each.slip or 'nothing'} ({unit.spoken(each.value)})" for each in prizes.drawn)
     yield f"Drawn: {', '.join(slips)}; won: {unit.spoken(prizes.paid.amount)}"
+
+
+def _of_bank(done: Recorded) -> Iterator[str]:
+    """Yield what is to be done about what went on its way."""
+    if done.hand_over:
+        yield f"Hand it over, and confirm it: cm-engine hand-over {done.enrollment} --number {done.number}"
 
 
 def _payable(done: Recorded) -> str:
@@ -318,12 +341,23 @@ def history_text(acts: Iterable[Recorded]) -> Iterator[str]:
 
 def _what(done: Recorded) -> str:
     told = done.reported
+    if done.kind == ENTERED:
+        return f"entered {told.get('result') or told.get('event') or 'evidence'} of {told.get('on') or told['at']}"
     if "of" in told:
         return f"{done.kind} record {told['of']}: {told['why']}"
-    day = told.get("to") or told.get("until") or told["on"] if done.kind in COURSE else ""
+    if done.kind in BANKED:
+        return f"{done.kind}{': ' if 'why' in told else ''}{told.get('why', '')}"
+    if done.kind in SITED:
+        return f"{done.kind}{SITES[done.kind]} {told['site']}{_from(told)}"
+    day = told.get("to") or told.get("until") or told["on"] if done.kind in {*COURSE, MIGRATED} else ""
     visit = f" visit {told['visit']} to" if "visit" in told else ""
     why = f": {told['why']}" if day and "why" in told else ""
     return f"{done.kind}{visit} {day}{why}".rstrip()
+
+
+def _from(told: Mapping[str, Any]) -> str:
+    """Return from which day on somebody is at a site, and why."""
+    return (f", {told['on']}" if "on" in told else "") + (f": {told['why']}" if "why" in told else "")
 
 
 def enrolled_text(enrollment: Enrollment, programs: Mapping[str, str]) -> Iterator[str]:

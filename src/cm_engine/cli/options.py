@@ -106,6 +106,10 @@ NextDayOption = Annotated[
 ]
 UntilOption = Annotated[date | None, _option("--until", "DATE", "the last day that counts", day)]
 WhoseOption = Annotated[str, _option("--participant", "ID", "only those of this one")]
+VersionOption = Annotated[str, _option("--program", "NAME", "the version: id@version, or its digest")]
+RehearseOption = Annotated[
+    bool, typer.Option("--rehearse", help="show what it would change, and change nothing")
+]
 AsOfOption = Annotated[date | None, _option("--on", "DATE", "as of this day; if left out, today", day)]
 OneEnrollmentArgument = Annotated[
     str, typer.Argument(metavar="[ENROLLMENT]", help="only this one", show_default=False)
@@ -118,6 +122,7 @@ VisitDayOption = Annotated[date, _option("--on", "DATE", "the day of the visit",
 CourseDayOption = Annotated[date, _option("--on", "DATE", "the day from which it holds", day)]
 VisitOption = Annotated[int, typer.Option("--visit", metavar="N", help="the number of the visit")]
 MovedToOption = Annotated[date, _option("--to", "DATE", "its new day", day)]
+SiteOption = Annotated[str, _option("--site", "SITE", "the id of the site")]
 SourceOption = Annotated[str, _option("--source", "SOURCE", "who reports it: lab, front-desk")]
 KeyOption = Annotated[str, _option("--key", "KEY", "the id it has there: reported again, it is the same")]
 ByOption = Annotated[str, _option("--by", "WHO", "who does it: an opaque id")]

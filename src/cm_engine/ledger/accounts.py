@@ -40,6 +40,8 @@ FORFEITED = "forfeited"
 ACCOUNTS = (FUND, OWED, IN_FLIGHT, ISSUED, EXPIRED, ABSORBED, OFFSET, DRAWN, PAID_IN, DEPOSIT, FORFEITED)
 PAYABLE = frozenset({OWED, IN_FLIGHT})
 """The accounts of what a participant has been awarded and not yet been given."""
+DUE = PAYABLE | {ISSUED}
+"""The accounts of what a participant is due in all, whether it was given by now or not."""
 
 BEARS: Mapping[str, str] = MappingProxyType({"absorbed": ABSORBED, "offset": OFFSET})
 """The account that bears an overpayment, by what the program says of it."""

@@ -8,12 +8,15 @@ from typing import NamedTuple
 from cm_engine.ledger.accounts import (
     ABSORBED,
     DEPOSIT,
+    DRAWN,
     EXPIRED,
+    FORFEITED,
     FUND,
     IN_FLIGHT,
     ISSUED,
     OFFSET,
     OWED,
+    PAID_IN,
     Posting,
 )
 from cm_engine.program.units import Unit
@@ -31,6 +34,9 @@ class Balance(NamedTuple):
         absorbed: given beyond what a correction left awarded, and borne by the program.
         offset: the same, and still to be taken off later awards.
         deposit: what is held of the participant's own money.
+        drawn: draws that were made; what they won is awarded in money.
+        paid_in: what the participant paid in of their own.
+        forfeited: what lapses took of it.
     """
 
     unit: str
@@ -42,6 +48,9 @@ class Balance(NamedTuple):
     absorbed: Decimal
     offset: Decimal
     deposit: Decimal
+    drawn: Decimal
+    paid_in: Decimal
+    forfeited: Decimal
 
 
 Sums = Mapping[tuple[str, str], int]
@@ -78,6 +87,9 @@ def balance(found: Sums, unit: Unit) -> Balance:
         absorbed=of(ABSORBED, -1),
         offset=of(OFFSET, -1),
         deposit=of(DEPOSIT),
+        drawn=of(DRAWN),
+        paid_in=of(PAID_IN, -1),
+        forfeited=of(FORFEITED),
     )
 
 

@@ -4,7 +4,17 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from cm_engine.ledger.accounts import ABSORBED, BEARS, IN_FLIGHT, OFFSET, OWED, PAYABLE, Posting
+from cm_engine.ledger.accounts import (
+    ABSORBED,
+    BEARS,
+    EXPIRED,
+    FUND,
+    IN_FLIGHT,
+    OFFSET,
+    OWED,
+    PAYABLE,
+    Posting,
+)
 from cm_engine.ledger.postings import Postings, less
 
 Key = tuple[str, str, str]
@@ -24,22 +34,33 @@ class Books(NamedTuple):
         owed: what is owed of each unit, and not given yet.
         absorbed: what the program bore, by observation, account that was spared, and unit.
         offset: what is still to be taken off later awards.
+        borne: what the program bears in all, by unit; less than `absorbed` says once something given came back.
+        expired: what expired of the award for each observation, by unit.
+        undone: what of it a correction took away again with the award itself.
     """
 
     owed: Mapping[str, int]
     absorbed: Mapping[tuple[About, str, str], int]
     offset: Mapping[str, int]
+    borne: Mapping[str, int]
+    expired: Mapping[tuple[About, str], int]
+    undone: Mapping[tuple[About, str], int]
 
 
 def books(entries: Iterable[tuple[About, Posting]]) -> Books:
     """Return what may be settled with, from all postings so far, each with its observation."""
-    owed, offset, absorbed = Counter[str](), Counter[str](), Counter[tuple[About, str, str]]()
+    owed, offset, borne = Counter[str](), Counter[str](), Counter[str]()
+    absorbed = Counter[tuple[About, str, str]]()
+    expired, undone = Counter[tuple[About, str]](), Counter[tuple[About, str]]()
     for observation, (debit, credit, unit, amount) in entries:
         owed[unit] += amount * ((credit == OWED) - (debit == OWED))
         offset[unit] += amount * ((debit == OFFSET) - (credit == OFFSET))
         absorbed[observation, credit, unit] += amount * (debit == ABSORBED)
         absorbed[observation, debit, unit] -= amount * (credit == ABSORBED)
-    return Books(owed, absorbed, offset)
+        borne[unit] += amount * ((debit == ABSORBED) - (credit == ABSORBED))
+        expired[observation, unit] += amount * ((credit == EXPIRED) - (debit == EXPIRED))
+        undone[observation, unit] += amount * ((debit == EXPIRED) - ((debit, credit) == (FUND, EXPIRED)))
+    return Books(owed, absorbed, offset, borne, expired, undone)
 
 
 def differences(
@@ -49,7 +70,8 @@ def differences(
 
     An award that comes back first makes up for what the program bore for it. What was given stays given: more for one
     observation makes up for less of another, and nothing is posted for either. What is owed and not given yet is simply
-    no longer owed. Of the rest, the program bears what was given too much, or takes it off later awards. Keeps INV-14.
+    no longer owed. Of the rest, the program bears what was given too much, or takes it off later awards. What expired of
+    an award goes with it, and comes back with it as expired: it is not owed again. Keeps INV-14.
 
     Args:
         changes: each observation with what its former decision was due, and what its new one is.
@@ -57,7 +79,14 @@ def differences(
         overpaid: absorbed or offset, as the program says.
     """
     apart = {observation: _difference(former, new) for observation, former, new in changes}
-    back = {observation: _borne_before(observation, each, so_far) for observation, each in apart.items()}
+    borne = Counter(so_far.borne)
+    back = {
+        observation: [
+            *_borne_before(observation, each, so_far, borne),
+            *_expired_before(observation, each, so_far),
+        ]
+        for observation, each in apart.items()
+    }
     for observation, posting in _evened_out(apart):
         back[observation].append(posting)
     more, owed, offset = {}, Counter(so_far.owed), so_far.offset
@@ -79,14 +108,41 @@ def _difference(former: Postings, new: Postings) -> Counter[Key]:
     return apart
 
 
-def _borne_before(observation: About, difference: Counter[Key], so_far: Books) -> list[Posting]:
-    """Return what makes up for what the program bore for an observation, and take it off what is to be posted."""
+def _borne_before(
+    observation: About, difference: Counter[Key], so_far: Books, borne: Counter[str]
+) -> list[Posting]:
+    """Return what makes up for what the program bore for an observation, and take it off what is to be posted.
+
+    Args:
+        observation: what the award is for.
+        difference: what is to be posted for it.
+        so_far: the books before the correction.
+        borne: what the program still bears, by unit.
+    """
     found: list[Posting] = []
     for (debit, credit, unit), amount in difference.items():
-        borne = min(amount, so_far.absorbed.get((observation, debit, unit), 0)) if credit in PAYABLE else 0
-        if borne > 0:
-            difference[debit, credit, unit] -= borne
-            found.append(Posting(debit, ABSORBED, unit, borne))
+        spared = so_far.absorbed.get((observation, debit, unit), 0)
+        again = min(amount, spared, borne[unit]) if credit in PAYABLE else 0
+        if again > 0:
+            difference[debit, credit, unit] -= again
+            borne[unit] -= again
+            found.append(Posting(debit, ABSORBED, unit, again))
+    return found
+
+
+def _expired_before(observation: About, difference: Counter[Key], so_far: Books) -> list[Posting]:
+    """Return what a correction undoes of what expired, or lets expire again, and take it off what is to be posted."""
+    found: list[Posting] = []
+    for (debit, credit, unit), amount in difference.items():
+        if debit == FUND and credit in PAYABLE:
+            of = (observation, unit)
+            gone, again = min(-amount, so_far.expired.get(of, 0)), min(amount, so_far.undone.get(of, 0))
+            if gone > 0:
+                found.append(Posting(EXPIRED, FUND, unit, gone))
+                difference[debit, credit, unit] += gone
+            if again > 0:
+                found.append(Posting(FUND, EXPIRED, unit, again))
+                difference[debit, credit, unit] -= again
     return found
 
 
@@ -117,9 +173,10 @@ def _less(difference: Mapping[Key, int], owed: Counter[str], bears: str) -> list
     found: list[Posting] = []
     for (debit, credit, unit), amount in difference.items():
         if amount < 0:
-            back = min(-amount, owed[unit]) if credit == OWED else -amount * (credit not in PAYABLE)
-            owed[unit] -= back * (credit == OWED)
-            found += _posting(credit, debit, unit, back) + _posting(bears, debit, unit, -amount - back)
+            account = OWED if credit in PAYABLE else credit
+            back = min(-amount, owed[unit]) if account == OWED else -amount
+            owed[unit] -= back * (account == OWED)
+            found += _posting(account, debit, unit, back) + _posting(bears, debit, unit, -amount - back)
     return found
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import takewhile
 
 from cm_engine.log.deciding import Finding, Others, decided
 from cm_engine.log.history import END_OF_DAY, Seen
@@ -10,7 +11,7 @@ from cm_engine.log.rows import Subject
 from cm_engine.log.stand import Enrolled, Stand
 from cm_engine.rules.compiled import TargetRules
 from cm_engine.rules.plan import Visit
-from cm_engine.rules.reasons import Another, Reason, Unplaced, Unscheduled
+from cm_engine.rules.reasons import Another, Reason, Unplaced, Unscheduled, Waiting
 from cm_engine.rules.state import Decision, Observation
 from cm_engine.rules.windows import Passed, Place, Plan
 
@@ -102,6 +103,12 @@ def _is_beside(plan: Plan, seen: Seen) -> bool:
 
 
 def _place(plan: Plan, stand: Stand, seen: Seen) -> Place:
+    if (
+        found := plan.promised(stand.promised[seen.record], seen.day)
+        if seen.record in stand.promised
+        else None
+    ):
+        return found
     counted = stand.counted.get(plan.target.name)
     done = stand.state.tracks[plan.target.index].visits
     return plan.place(done, date.fromisoformat(counted) if counted else None, seen.day)
@@ -135,20 +142,26 @@ class _Report:
         return self._missed(stand, ((plan.target, passed) for passed in place.passed))
 
     def _missed(self, stand: Stand, over: Iterable[tuple[TargetRules, Passed]]) -> Found:
-        """Decide visits that are over: each on its day, or on that of what was decided since."""
+        """Decide visits that are over: each on its planned day, whatever was decided since."""
         findings = []
         for target, (visit, planned, outcome) in over:
-            on = max(planned, stand.state.last or planned)
-            nothing = Seen(0, self.seen.place, Observation(outcome, on, target.name), visit=visit.number)
-            stand, finding = decided(self.enrolled, stand, nothing, self.shared(nothing.subject))
+            last = stand.state.last or planned
+            then = stand._replace(state=stand.state._replace(last=min(last, planned)))
+            nothing = Seen(0, self.seen.place, Observation(outcome, planned, target.name), visit=visit.number)
+            stand, finding = decided(self.enrolled, then, nothing, self.shared(nothing.subject))
+            reached = max(last, min(planned, self.seen.day))
+            stand = stand._replace(state=stand.state._replace(last=reached))
             findings.append(finding._replace(shown_by=self.seen.record))
         return stand, findings
 
     def _decided(self, stand: Stand, plan: Plan, place: Place) -> Found:
         if place.visit is None:
             return self._kept(stand, plan, UNPLACED, Unplaced(self._following(stand, plan)))
-        if place.how == "counts" and self._counting(stand, plan, place.visit) is self.seen:
-            return self._counted(stand, plan, place)
+        if place.how == "counts":
+            counts = self._counting(stand, plan, place.visit)
+            if counts is self.seen:
+                return self._counted(stand, plan, place)
+            stand = stand._replace(promised={**stand.promised, counts.record: place.visit.number})
         another = Another(place.visit.number, plan.windows.specimens)
         return self._kept(stand, plan, NOT_COUNTED, another, place.visit)
 
@@ -157,7 +170,8 @@ class _Report:
         seen = self.seen.with_conditions(add=conditions, less={UNSCHEDULED})
         after, finding = decided(self.enrolled, stand, seen, self.shared(seen.subject))
         counted = {**stand.counted, plan.target.name: seen.place[0]}
-        return after._replace(counted=counted), (finding,)
+        promised = {each: visit for each, visit in stand.promised.items() if each != self.seen.record}
+        return after._replace(counted=counted, promised=promised), (finding,)
 
     def _kept(
         self, stand: Stand, plan: Plan, outcome: str, reason: Reason, visit: Visit | None = None
@@ -171,32 +185,41 @@ class _Report:
 
     def _following(self, stand: Stand, plan: Plan) -> date | None:
         """Return the day of the next visit."""
-        done = stand.state.tracks[plan.target.index].visits
-        windows = (plan.window(visit) for visit in plan.target.visits[done : done + 1])
-        return next((window.planned for window in windows if window), None)
+        window = plan.expected_next(stand.state.tracks[plan.target.index].visits)
+        return window.planned if window else None
 
     def _counting(self, stand: Stand, plan: Plan, visit: Visit) -> Seen:
         """Return which of the reports that are of one visit counts for it: no absence, if somebody came."""
-        group = [self.seen, *(each for each in self.later if self._is_of(plan, visit, each))]
+        of_target = (each for each in self.later if self._is_of(plan, each))
+        same = takewhile(lambda each: plan.shares_visit(visit, self.seen.day, each.day), of_target)
+        group = [self.seen, *same]
         came = [each for each in group if each.observation.outcome not in ABSENCES]
         if not came:
             return group[-1]
-        match plan.windows.specimens:
-            case "first":
-                return came[0]
-            case "last":
-                return came[-1]
-            case _:
-                return min(came, key=lambda each: self._gravity(stand, each))
+        if len(came) == 1 or plan.windows.specimens == "first":
+            return came[0]
+        read = {each.record: self._as_if_it_counted(stand, each) for each in came}
+        settled = [each for each in came if not _asks_again(read[each.record])] or came
+        if plan.windows.specimens == "last":
+            return settled[-1]
+        return min(settled, key=lambda each: _gravity(read[each.record]))
 
-    def _is_of(self, plan: Plan, visit: Visit, other: Seen) -> bool:
+    def _is_of(self, plan: Plan, other: Seen) -> bool:
         if other.closes or other.observation.event or _is_beside(plan, other):
             return False
-        target = self.enrolled.rules.target(other.observation.target)
-        return target is plan.target and plan.shares_visit(visit, self.seen.day, other.day)
+        return self.enrolled.rules.target(other.observation.target) is plan.target
 
-    def _gravity(self, stand: Stand, seen: Seen) -> int:
-        """Return how grave a specimen is, read as if it were the one that counts; 0 is the gravest."""
+    def _as_if_it_counted(self, stand: Stand, seen: Seen) -> Decision:
+        """Return the decision on a specimen, had it alone been given."""
         read = seen.with_conditions(less={UNSCHEDULED})
-        _, finding = decided(self.enrolled, stand, read, self.shared(self.seen.subject))
-        return GRAVITY.find(finding.decision.outcome or "-") % len(GRAVITY)
+        return decided(self.enrolled, stand, read, self.shared(self.seen.subject))[1].decision
+
+
+def _asks_again(decision: Decision) -> bool:
+    """Tell whether a decision leaves its visit open for another specimen."""
+    return any(isinstance(reason, Waiting) for reason in decision.reasons)
+
+
+def _gravity(decision: Decision) -> int:
+    """Return how grave a decision on a specimen is; 0 is the gravest."""
+    return GRAVITY.find(decision.outcome or "-") % len(GRAVITY)

@@ -13,9 +13,12 @@ from cm_engine.ledger.postings import Postings, due
 from cm_engine.log.chain import GENESIS, hash_of
 from cm_engine.log.deciding import Finding, Others
 from cm_engine.log.encoding import awards_from, pools_from, prizes_from, reasons_from
+from cm_engine.log.entering import waiting_of
 from cm_engine.log.episode import calendar_of
 from cm_engine.log.fold import History, Written, entries_of, folded, payouts_of
-from cm_engine.log.history import Seen, standing_observations
+from cm_engine.log.history import Seen, standing_observations, zones_of
+from cm_engine.log.migrating import moves_of
+from cm_engine.log.purse import BANKED, expired_of
 from cm_engine.log.rows import DecisionRow, EntryRow, PayoutRow, RecordRow, Subject
 from cm_engine.log.stand import Enrolled, start_of
 from cm_engine.rules.windows import widest
@@ -38,11 +41,20 @@ def history_of(enrolled: Enrolled, records: Sequence[RecordRow]) -> History:
     Raises:
         ReportError: an act does not fit the course of the episode.
     """
-    seen = standing_observations(records, enrolled.row.zone)
-    return History(seen, calendar_of(enrolled, records), start_of(enrolled))
+    calendar = calendar_of(enrolled, records)
+    seen = standing_observations(records, zones_of(enrolled.row.zone, calendar))
+    start = start_of(enrolled.under(enrolled.row.program))
+    return History(seen, calendar, start, waiting_of(records), moves_of(records))
 
 
-def redecide(enrolled: Enrolled, log: Log, record: RecordRow, about: int) -> Written:
+def observations_of(enrolled: Enrolled, records: Sequence[RecordRow]) -> list[Seen]:
+    """Return the observations of an enrollment that stand after all acts, in the order in which they are decided."""
+    return standing_observations(records, zones_of(enrolled.row.zone, calendar_of(enrolled, records)))
+
+
+def redecide(
+    enrolled: Enrolled, log: Log, record: RecordRow, about: int, untouched: int | None = None
+) -> Written:
     """Decide the whole log again with an act more, and post what differs.
 
     What comes before the observation that the act is about is decided as it was; that one and all after it with what
@@ -53,6 +65,7 @@ def redecide(enrolled: Enrolled, log: Log, record: RecordRow, about: int) -> Wri
         log: all its rows so far.
         record: the act, with its hash.
         about: the observation that it adds or corrects.
+        untouched: how many observations it leaves as they are; found here if left out.
 
     Raises:
         ResultsError: the observation itself does not fit the program.
@@ -61,7 +74,8 @@ def redecide(enrolled: Enrolled, log: Log, record: RecordRow, about: int) -> Wri
     """
     former, by_now = latest(log.decisions), pools_from(record.shared)
     history = history_of(enrolled, (*log.records, record))
-    untouched = _untouched(enrolled, history_of(enrolled, log.records), history)
+    if untouched is None:
+        untouched = _untouched(enrolled, history_of(enrolled, log.records), history)
     touched = {each.record for each in history.seen[untouched:]}
 
     def shared(shown_by: Seen, subject: Subject) -> Others:
@@ -74,7 +88,7 @@ def redecide(enrolled: Enrolled, log: Log, record: RecordRow, about: int) -> Wri
             raise error.__cause__ from None
         raise
     _refuse_other_rules((each for each in findings if each.shown_by not in touched), former)
-    again = touched if enrolled.rules.shares else set[int]()
+    again = touched if enrolled.pools else set[int]()
     rows = tuple(chained(_changed(log, record, findings, again), record.hash))
     entries = posted(enrolled, log, rows)
     offset = _offset(books(by_subject(log)).offset, entries)
@@ -110,10 +124,10 @@ def content(row: DecisionRow) -> DecisionRow:
 
 
 def by_subject(log: Log) -> Iterator[tuple[Subject, Posting]]:
-    """Yield all postings, each with what its decision is about."""
-    subject = {row.number: row.subject for row in log.decisions}
-    for _, number, _, unit, amount, debit, credit in log.entries:
-        yield subject[number], Posting(debit, credit, unit, amount)
+    """Yield all postings, each with what its decision is about; what expired, with what it was awarded for."""
+    subject, lost = {row.number: row.subject for row in log.decisions}, expired_of(log.decisions, log.entries)
+    for _, number, leg, unit, amount, debit, credit in log.entries:
+        yield lost.get((number, leg), subject[number]), Posting(debit, credit, unit, amount)
 
 
 def awarded_by(enrolled: Enrolled, log: Log, day: str) -> Mapping[str, int]:
@@ -143,10 +157,14 @@ def _untouched(enrolled: Enrolled, before: History, after: History) -> int:
     pairs = enumerate(zip(before.seen, after.seen, strict=False))
     shorter = min(len(before.seen), len(after.seen))
     first = next((place for place, (old, new) in pairs if old != new), shorter)
-    if not enrolled.rules.has_windows or first == len(after.seen):
+    if new := set(after.moves) ^ set(before.moves):
+        since = min(move.day for move in new)
+        first = next((place for place in range(first) if after.seen[place].day >= since), first)
+    ends = first == len(before.seen) == len(after.seen)
+    if not enrolled.rules.has_windows or ends:
         return first
     changed = [history.seen[first].day for history in (before, after) if first < len(history.seen)]
-    reach = min(changed) - timedelta(days=widest(enrolled.rules))
+    reach = min(changed) - timedelta(days=widest(enrolled.rules) + after.calendar.closed_most)
     return next((place for place in range(first) if after.seen[place].day >= reach), first)
 
 
@@ -162,6 +180,8 @@ def _changed(
 ) -> Iterator[DecisionRow]:
     """Yield the decisions that differ, not yet chained: first those that stand, then the one withdrawn.
 
+    Those of the bank are about no observation, and stay.
+
     Where pools are shared, all are written that were decided `again`: with what others have received by now.
     """
     former, number, stand = latest(log.decisions), len(log.decisions), set[Subject]()
@@ -173,7 +193,7 @@ def _changed(
             number += 1
             yield row
     for subject, known in former.items():
-        if subject not in stand and known.outcome != WITHDRAWN:
+        if subject not in stand and known.outcome not in {WITHDRAWN, *BANKED}:
             number += 1
             yield _withdrawn(known, number, record)
 

@@ -12,8 +12,9 @@ from cm_engine.log.stand import Enrolled, Stand
 from cm_engine.rules import RULES_VERSION
 from cm_engine.rules.prizes import Bowls, Prizes, award_prizes
 from cm_engine.rules.shared import Pool, Windows, pools, with_pools
-from cm_engine.rules.state import Decision
+from cm_engine.rules.state import Decision, Observation
 from cm_engine.rules.step import step
+from cm_engine.rules.windows import Calendar
 
 Others = Mapping[Pool, Windows]
 """What shared pools have received from other enrollments."""
@@ -57,7 +58,8 @@ def decided(enrolled: Enrolled, stand: Stand, seen: Seen, others: Others) -> tup
     """Return what an observation leads to, and where the enrollment stands then; its books are left as they are."""
     rules = enrolled.rules
     state = with_pools(rules, stand.state, summed(others, stand.own)) if rules.shares else stand.state
-    state, decision = step(rules, state, seen.observation)
+    about = seen.observation if seen.visit else expected_of(stand.calendar, seen.observation)
+    state, decision = step(rules, state, about)
     prizes, slips = None, stand.slips
     if slips and any(unit.name in slips and amount for unit, amount in decision.paid):
         if not enrolled.seed:
@@ -66,9 +68,21 @@ def decided(enrolled: Enrolled, stand: Stand, seen: Seen, others: Others) -> tup
         bowls = Bowls(slips, enrolled.seed)
         state, bowls, prizes = award_prizes(rules, state, decision, bowls, f"{enrolled.row.id}/{seen.named}")
         slips = bowls.slips
-    own = summed(pools(rules, state), others, sign=-1) if rules.shares else stand.own
-    after = Stand(state, seen.place, slips, own, stand.offset, stand.counted, stand.calendar)
+    own = {**stand.own, **_own(pools(rules, state), others)} if rules.shares else stand.own
+    after = stand._replace(state=state, place=seen.place, slips=slips, own=own)
     return after, Finding(seen, decision, prizes, seen.record)
+
+
+def _own(received: Others, others: Others) -> dict[Pool, Windows]:
+    """Return what pools have received without others; those of another version of the program are not among them."""
+    return summed(received, {pool: others.get(pool, ()) for pool in received}, sign=-1)
+
+
+def expected_of(calendar: Calendar, observation: Observation) -> Observation:
+    """Return what was observed, as the rules look at it: nobody is expected on a day on which the site is closed."""
+    if observation.outcome in {"o", "e"} and observation.on and calendar.is_closed(observation.on):
+        return observation._replace(outcome="_", evidence=None)
+    return observation
 
 
 def summed(first: Others, second: Others, sign: int = 1) -> dict[Pool, Windows]:

@@ -6,8 +6,11 @@ from datetime import date, timedelta
 from typing import Any
 
 from cm_engine.errors import ReportError
-from cm_engine.log.history import SWEPT
+from cm_engine.log.history import SWEPT, VOIDED, corrected
+from cm_engine.log.migrating import MIGRATED
+from cm_engine.log.moves import EXPORTED, IMPORTED
 from cm_engine.log.rows import RecordRow
+from cm_engine.log.sited import PLACED, REPLANNED, TRANSFERRED, placed, replanned, transferred
 from cm_engine.log.stand import Enrolled
 from cm_engine.rules.windows import Calendar, Pause, Plan
 
@@ -24,9 +27,12 @@ def calendar_of(enrolled: Enrolled, records: Iterable[RecordRow]) -> Calendar:
     Raises:
         ReportError: an act does not fit the course so far.
     """
-    calendar = Calendar()
+    calendar, records, enrolled = Calendar(), list(records), enrolled.under(enrolled.row.program)
+    voided = corrected(records, VOIDED)
     for record in records:
-        if change := CHANGES.get(record.kind):
+        if record.kind == MIGRATED:  # what the plan was then decides what could be told of it
+            enrolled = enrolled.under(json.loads(record.body)["program"])
+        if (change := CHANGES.get(record.kind)) and record.seq not in voided:
             calendar = change(enrolled, calendar, json.loads(record.body))
     return calendar
 
@@ -37,11 +43,13 @@ def _paused(enrolled: Enrolled, calendar: Calendar, body: Mapping[str, Any]) -> 
     first, before = date.fromisoformat(body["on"]), calendar.pauses[-1] if calendar.pauses else None
     if before and (before.back is None or first < before.back):
         until = f"until {before.back}" if before.back else "and lasts"
-        raise ReportError(f"on: the enrollment is paused from {before.first} {until}; resume it first")
+        told = f"on: the enrollment is paused from {before.first} {until}"
+        raise ReportError(f"{told}; resume it first, or void that pause and tell them in their order")
     return calendar._replace(pauses=(*calendar.pauses, Pause(first, None)))
 
 
 def _resumed(_: Enrolled, calendar: Calendar, body: Mapping[str, Any]) -> Calendar:
+    _refuse_if_over(calendar)
     back = date.fromisoformat(body["on"])
     if not calendar.pauses or calendar.pauses[-1].back is not None:
         raise ReportError("on: the enrollment is not paused, so that nothing can be resumed")
@@ -69,7 +77,11 @@ def _moved(enrolled: Enrolled, calendar: Calendar, body: Mapping[str, Any]) -> C
             raise ReportError(
                 f"to: visit {number} stays {side} visit {index + 1}, of {window.planned}, got {to}"
             )
-    return calendar._replace(moved={**calendar.moved, (target.name, number): to})
+    moved = calendar._replace(moved={**calendar.moved, (target.name, number): plan.before_pauses(to)})
+    found = Plan(enrolled.rules, target, plan.start, moved).window(target.visits[number - 1])
+    if found is None or found.planned != to or plan.is_paused(found):
+        raise ReportError(f"to: nobody is expected on {to}; the clinic is closed, or the enrollment paused")
+    return moved
 
 
 def _discharged(_: Enrolled, calendar: Calendar, body: Mapping[str, Any]) -> Calendar:
@@ -85,21 +97,56 @@ def _readmitted(_: Enrolled, calendar: Calendar, body: Mapping[str, Any]) -> Cal
         raise ReportError(
             f"on: discharged on {calendar.last}, and cannot be readmitted on {on}, not after that"
         )
-    away = Pause(calendar.last + ONE_DAY, on)
-    pauses = tuple(each for each in calendar.pauses if each.back is not None)
-    return calendar._replace(pauses=(*pauses, away), last=None)
+    left = calendar.last + ONE_DAY
+    before = (each for each in calendar.pauses if each.first < left)
+    pauses = (each._replace(back=min(each.back or left, left)) for each in before)
+    return calendar._replace(pauses=(*pauses, Pause(left, on)), last=None)
 
 
-def _frozen(_: Enrolled, calendar: Calendar, body: Mapping[str, Any]) -> Calendar:
+def _frozen(_: Enrolled, calendar: Calendar, __: Mapping[str, Any]) -> Calendar:
     if calendar.frozen:
         raise ReportError("on: the enrollment is frozen already; release it first")
     return calendar._replace(frozen=True)
 
 
-def _released(_: Enrolled, calendar: Calendar, body: Mapping[str, Any]) -> Calendar:
+def _released(_: Enrolled, calendar: Calendar, __: Mapping[str, Any]) -> Calendar:
     if not calendar.frozen:
         raise ReportError("on: the enrollment is not frozen, so that nothing can be released")
     return calendar._replace(frozen=False)
+
+
+def _placed(_: Enrolled, calendar: Calendar, body: Mapping[str, Any]) -> Calendar:
+    return placed(calendar, body)
+
+
+def _transferred(_: Enrolled, calendar: Calendar, body: Mapping[str, Any]) -> Calendar:
+    _refuse_if_over(calendar)
+    return transferred(calendar, body)
+
+
+def _replanned(_: Enrolled, calendar: Calendar, body: Mapping[str, Any]) -> Calendar:
+    return replanned(calendar, body)
+
+
+def _exported(_: Enrolled, calendar: Calendar, body: Mapping[str, Any]) -> Calendar:
+    return calendar._replace(away=date.fromisoformat(body["on"])) if body["leaves"] else calendar
+
+
+def _imported(_: Enrolled, calendar: Calendar, __: Mapping[str, Any]) -> Calendar:
+    if calendar.away is None:
+        raise ReportError("the enrollment has not left, so that it cannot arrive")
+    return calendar._replace(away=None)
+
+
+def refuse_if_away(calendar: Calendar, kind: str) -> None:
+    """Refuse an act on an enrollment that goes on in another database.
+
+    Raises:
+        ReportError: it left, and has not come back.
+    """
+    if calendar.away is not None and kind != IMPORTED:
+        left = f"the enrollment left on {calendar.away}, and goes on where its bundle was imported"
+        raise ReportError(f"{left}; report it there, or import a bundle of it here when it comes back")
 
 
 def _refuse_if_over(calendar: Calendar) -> None:
@@ -121,8 +168,16 @@ CHANGES: Mapping[str, Change] = {
     READMITTED: _readmitted,
     FROZEN: _frozen,
     RELEASED: _released,
+    PLACED: _placed,
+    TRANSFERRED: _transferred,
+    REPLANNED: _replanned,
+    EXPORTED: _exported,
+    IMPORTED: _imported,
 }
 """What each kind of act makes of the calendar."""
 
 COURSE = (*CHANGES, SWEPT)
 """The kinds of acts on the course of an episode."""
+
+TAKEN_BACK = {PAUSED, RESUMED, MOVED, DISCHARGED, READMITTED, FROZEN, RELEASED}
+"""Those that can be voided: whoever told them was wrong."""

@@ -12,7 +12,9 @@ from cm_engine.ledger.accounts import IN_FLIGHT, Posting
 from cm_engine.ledger.postings import due, less
 from cm_engine.log.attending import attended
 from cm_engine.log.deciding import Finding, Others
+from cm_engine.log.entering import Waiting
 from cm_engine.log.history import Seen
+from cm_engine.log.migrating import Move, migrated
 from cm_engine.log.rows import DecisionRow, EntryRow, PayoutRow, Subject
 from cm_engine.log.stand import Enrolled, Stand, first_stand
 from cm_engine.rules.state import State
@@ -96,11 +98,15 @@ class History(NamedTuple):
         seen: the observations that stand, in order.
         calendar: what moves the plan.
         start: the state before the first observation.
+        waiting: first entries, which wait for a second person.
+        moves: the changes to other versions of the program.
     """
 
     seen: Sequence[Seen]
     calendar: Calendar
     start: State
+    waiting: Waiting = ()
+    moves: tuple[Move, ...] = ()
 
 
 def folded(
@@ -117,10 +123,14 @@ def folded(
     Raises:
         CorrectionError: an observation cannot be decided; it says which.
     """
-    seen, calendar, start = history
+    seen, calendar, start, waiting, moves = history
     findings: list[Finding] = []
-    stand = first_stand(enrolled.rules, start)._replace(calendar=calendar)
+    enrolled = enrolled.under(enrolled.row.program)
+    stand = first_stand(enrolled.rules, start)._replace(calendar=calendar, waiting=waiting)
     for index, each in enumerate(seen):
+        while moves and moves[0].day <= each.day:
+            stand = migrated(enrolled, stand, moves[0], seen[:index], findings)
+            enrolled, moves = enrolled.under(moves[0].program), moves[1:]
         others, later = _others(shared, each), seen[index + 1 :] if enrolled.rules.has_windows else ()
         try:
             stand, found = attended(enrolled, stand, each, later, others)
@@ -129,6 +139,9 @@ def folded(
             raise
         except CmEngineError as error:
             raise CorrectionError(each.record, str(error)) from error
+    for move in moves:
+        stand = migrated(enrolled, stand, move, seen, findings)
+        enrolled = enrolled.under(move.program)
     return stand, findings
 
 

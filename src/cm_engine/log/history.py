@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from cm_engine.log.encoding import observation_from
 from cm_engine.log.rows import RecordRow, Subject
 from cm_engine.rules.state import Evidence, Observation
+from cm_engine.rules.windows import Calendar
 
 OBSERVED, AMENDED, VOIDED, ASSERTED, ENROLLED = "observed", "amended", "voided", "asserted", "enrolled"
 SWEPT = "swept"
@@ -20,6 +21,9 @@ WHAT = ("result", "evidence", "event")
 
 Place = tuple[str, str]
 """Where an observation stands: its day, and the moment of it. Those of one moment follow as they were recorded."""
+
+Zones = tuple[tuple[str, str], ...]
+"""The zones that decide which day a time falls on, each with the first day that it decides: empty for the first zone."""
 
 END_OF_DAY = "~"
 """The moment that comes after all others of a day."""
@@ -77,14 +81,14 @@ class Seen(NamedTuple):
         return self._replace(observation=self.observation._replace(on=day))
 
 
-def seen(record: int, body: Mapping[str, Any], recorded_at: str, zone: str) -> Seen:
+def seen(record: int, body: Mapping[str, Any], recorded_at: str, zones: Zones) -> Seen:
     """Return an observation as its act reported it.
 
     Its day is the one it is said to count for, or else that of its collection in the clinic's zone. Without a time
     of collection, the time at which it was recorded stands for it within the day.
     """
     at = body.get("at", "")
-    day = body.get("on") or day_of(at, zone)
+    day = body.get("on") or day_in(at, zones)
     return Seen(record, (day, at or recorded_at), observation_from(body, date.fromisoformat(day)))
 
 
@@ -105,7 +109,36 @@ def day_of(at: str, zone: str) -> str:
     return datetime.fromisoformat(at).astimezone(ZoneInfo(zone)).date().isoformat()
 
 
-def standing_observations(records: Iterable[RecordRow], zone: str) -> list[Seen]:
+def zones_of(zone: str, calendar: Calendar) -> Zones:
+    """Return the zones that decide which day a time falls on: that of the enrollment, then those of its sites."""
+    moves = (stay for stay in calendar.stays if stay.first > date.min)
+    return (("", zone), *((stay.first.isoformat(), stay.zone) for stay in moves))
+
+
+def day_in(at: str, zones: Zones) -> str:
+    """Return the day that a time falls on, where a transfer may change the zone.
+
+    A zone decides once its own first day has begun in it, and the zone before it until then. As a later time never has
+    an earlier day, what the zone before calls a day after that first one is still of that first one.
+
+    Example:
+        >>> zones = (("", "America/New_York"), ("2026-03-10", "America/Los_Angeles"))
+        >>> day_in("2026-03-10T04:30:00.000000+00:00", zones)  # past midnight there, and still the day before here
+        '2026-03-10'
+        >>> day_in("2026-03-11T06:30:00.000000+00:00", zones)
+        '2026-03-10'
+    """
+    until = ""
+    for first, zone in reversed(zones):
+        day = day_of(at, zone)
+        if day >= first:
+            return min(day, until) if until else day
+        until = first
+    msg = "the first zone decides from the beginning on"
+    raise AssertionError(msg)
+
+
+def standing_observations(records: Iterable[RecordRow], zones: Zones) -> list[Seen]:
     """Return the observations that stand after all acts, in the order in which they are decided."""
     bodies: dict[int, dict[str, Any]] = {}
     times: dict[int, str] = {}
@@ -117,10 +150,10 @@ def standing_observations(records: Iterable[RecordRow], zone: str) -> list[Seen]
         elif record.kind == AMENDED:
             bodies[body["of"]] = amended(bodies[body["of"]], body)
         elif record.kind == VOIDED:
-            del bodies[body["of"]]
+            bodies.pop(body["of"], None)
         elif record.kind == SWEPT:
             over.append(days_over(record.seq, body))
-    stand = [*(seen(seq, body, times[seq], zone) for seq, body in bodies.items()), *over]
+    stand = [*(seen(seq, body, times[seq], zones) for seq, body in bodies.items()), *over]
     return sorted(stand, key=lambda each: (each.place, each.record))
 
 

@@ -8,26 +8,43 @@ from typing import Any, NamedTuple
 
 from cm_engine.ledger.postings import payable
 from cm_engine.log.encoding import dumped, pools_from, slips_from
+from cm_engine.log.entering import Entry, Waiting
 from cm_engine.log.history import Place
 from cm_engine.log.rows import EnrollmentRow
 from cm_engine.rules.compiled import Rules
 from cm_engine.rules.days import initial_state
 from cm_engine.rules.prizes import Slips, full_bowl
-from cm_engine.rules.shared import Pool, Windows
+from cm_engine.rules.shared import Pool, Windows, shared_pools
 from cm_engine.rules.state import State
 from cm_engine.rules.stored import dump_state, load_state
-from cm_engine.rules.windows import AS_PLANNED, Calendar, Pause
+from cm_engine.rules.windows import AS_PLANNED, Calendar, Pause, Stay
 
 NOWHERE: Place = ("", "")
 """The place before the first observation."""
 
 
 class Enrolled(NamedTuple):
-    """An enrollment with the rules of its program and, where it draws prizes, the secret of its draws."""
+    """An enrollment with the rules of its program and, where it draws prizes, the secret of its draws.
+
+    Attributes:
+        rules: those that decide; of the version that it has moved to, if it has.
+        versions: of all versions that it has had, by digest; empty if there was one.
+    """
 
     row: EnrollmentRow
     rules: Rules
     seed: bytes = b""
+    versions: Mapping[str, Rules] = {}
+
+    def under(self, program: str) -> "Enrolled":
+        """Return the enrollment with the rules of a version that it has, by its digest."""
+        return self if program == self.rules.digest else self._replace(rules=self.versions[program])
+
+    @property
+    def pools(self) -> tuple[Pool, ...]:
+        """Return the shared pools that the limits of all its versions count in."""
+        known = {**self.versions, self.rules.digest: self.rules}.values()
+        return tuple(dict.fromkeys(pool for rules in known if rules.shares for pool in shared_pools(rules)))
 
     def __repr__(self) -> str:
         """Return the enrollment without the seed, which is a secret."""
@@ -50,6 +67,9 @@ class Stand(NamedTuple):
         offset: what is still to be taken off later awards, by unit, in minor units.
         counted: the day of the last result that counted for a visit, by target, where targets have windows.
         calendar: what moves the plan.
+        waiting: first entries, which wait for a second person.
+        moved_to: the versions of its program that it has moved to, by digest, in order.
+        promised: the visit that a later result counts for instead of an earlier one; only while a log is folded.
     """
 
     state: State
@@ -59,6 +79,9 @@ class Stand(NamedTuple):
     offset: Mapping[str, int] = {}
     counted: Mapping[str, str] = {}
     calendar: Calendar = AS_PLANNED
+    waiting: Waiting = ()
+    moved_to: tuple[str, ...] = ()
+    promised: Mapping[int, int] = {}
 
 
 def first_stand(rules: Rules, state: State) -> Stand:
@@ -78,12 +101,13 @@ def start_of(enrolled: Enrolled) -> State:
 
 def stand_text(stand: Stand) -> str:
     """Return where an enrollment stands, as four lines: the state, the day and moment of its place, and the rest."""
-    state, (day, moment), slips, own, offset, counted, calendar = stand
+    state, (day, moment), slips, own, offset, counted, calendar, waiting, moved_to, _ = stand
     rest = ""
-    if slips or own or offset or counted or calendar != AS_PLANNED:
+    if slips or own or offset or counted or waiting or moved_to or calendar != AS_PLANNED:
         fields = {"slips": slips, "own": sorted(own.items()), "offset": offset}
-        dated = {"counted": counted, "calendar": _calendar_form(calendar)}
-        rest = dumped(fields | {name: value for name, value in dated.items() if value})
+        dated = {"counted": counted, "calendar": _calendar_form(calendar), "waiting": waiting}
+        told = dated | {"moved_to": moved_to}
+        rest = dumped(fields | {name: value for name, value in told.items() if value})
     return f"{dump_state(state)}\n{day}\n{moment}\n{rest}"
 
 
@@ -103,6 +127,8 @@ def stand_from(rules: Rules, text: str) -> Stand:
         fields.get("offset", {}),
         fields.get("counted", {}),
         _calendar_from(fields.get("calendar", {})),
+        tuple(Entry(*each) for each in fields.get("waiting", ())),
+        tuple(fields.get("moved_to", ())),
     )
 
 
@@ -113,6 +139,8 @@ def _calendar_form(calendar: Calendar) -> dict[str, Any]:
         "moved": moved,
         "last": calendar.last,
         "frozen": calendar.frozen,
+        "away": calendar.away,
+        "stays": calendar.stays,
     }
     return {name: value for name, value in form.items() if value}
 
@@ -123,7 +151,14 @@ def _calendar_from(form: Mapping[str, Any]) -> Calendar:
         {(target, visit): date.fromisoformat(day) for target, visit, day in form.get("moved", ())},
         _day(form.get("last")),
         form.get("frozen", False),
+        _day(form.get("away")),
+        tuple(_stay(*fields) for fields in form.get("stays", ())),
     )
+
+
+def _stay(site: str, zone: str, first: str, closed: list[list[str]]) -> Stay:
+    days = tuple((date.fromisoformat(one), date.fromisoformat(last)) for one, last in closed)
+    return Stay(site, zone, date.fromisoformat(first), days)
 
 
 def _day(text: str | None) -> date | None:

@@ -6,8 +6,12 @@ from typing import Any
 
 from cm_engine.errors import BalanceError, RecordNotFoundError, ReportError
 from cm_engine.log.attending import leaves_the_past
-from cm_engine.log.correction import Log, awarded_by, redecide
+from cm_engine.log.bank import banked
+from cm_engine.log.correction import Log, awarded_by, observations_of, redecide
+from cm_engine.log.entering import ENTRIES, waiting_after
+from cm_engine.log.episode import CHANGES, TAKEN_BACK, refuse_if_away
 from cm_engine.log.fold import Turn, Written, follow
+from cm_engine.log.following import followed
 from cm_engine.log.history import (
     AMENDED,
     ASSERTED,
@@ -19,9 +23,13 @@ from cm_engine.log.history import (
     corrected,
     days_over,
     seen,
-    standing_observations,
+    zones_of,
 )
+from cm_engine.log.migrating import MIGRATED, refuse_migration
+from cm_engine.log.moves import EXPORTED, IMPORTED
+from cm_engine.log.purse import BANKED
 from cm_engine.log.rows import RecordRow
+from cm_engine.log.sited import SITED
 from cm_engine.log.stand import Enrolled, Stand
 
 
@@ -42,25 +50,51 @@ def taken(turn: Turn, record: RecordRow, body: Mapping[str, Any], log: Callable[
         BalanceError: it asserts what is not true.
         CmEngineError: the observation does not fit the program.
     """
+    turn = _waited_for(turn, record, body)
     enrolled, stand = turn.enrolled, turn.stand
+    refuse_if_away(stand.calendar, record.kind)
     if record.kind in {OBSERVED, SWEPT}:
         reported = _reported(enrolled, stand, record, body)
         if "at" in body and ("on" in body or reported.place <= stand.place):
             _refuse_twice(log(), enrolled, reported)
         if reported.place >= stand.place and leaves_the_past(enrolled, stand, reported):
             return follow(turn, reported, record.seq, record.hash)
-    if record.kind == ENROLLED:
-        return Written((), (), (), stand)
+    if record.kind in {ENROLLED, EXPORTED, IMPORTED, *ENTRIES}:
+        return Written((), (), (), _elsewhere_or_not(enrolled, stand, record.kind, body))
     so_far = log()
+    if act := WITH_LOG.get(record.kind):
+        return act(turn, record, so_far)
+    if record.kind == MIGRATED:
+        refuse_migration(enrolled, so_far.records, body)
     if record.kind == ASSERTED:
         _refuse_untrue(so_far, enrolled, body)
         return Written((), (), (), stand)
     if record.kind in {AMENDED, VOIDED}:
-        _refuse_uncorrectable(so_far, enrolled.row.id, body["of"])
+        _refuse_uncorrectable(so_far, record, body["of"])
     if record.kind == AMENDED and "at" in body:
         _refuse_twice(so_far, enrolled, _as_amended(so_far, enrolled, record, body["of"]))
     about = body["of"] if record.kind in {AMENDED, VOIDED} else record.seq
     return redecide(enrolled, so_far, record, about)
+
+
+def _waited_for(turn: Turn, record: RecordRow, body: Mapping[str, Any]) -> Turn:
+    """Return an enrollment as an act meets it, once the act has changed which entries wait for a second person."""
+    before = turn.stand.waiting
+    after = waiting_after(before, record, body)
+    return turn if after is before else turn._replace(stand=turn.stand._replace(waiting=after))
+
+
+def _elsewhere_or_not(enrolled: Enrolled, stand: Stand, kind: str, body: Mapping[str, Any]) -> Stand:
+    """Return where an enrollment stands after an act that decides nothing: it may have left, or come."""
+    change = CHANGES.get(kind)
+    return stand._replace(calendar=change(enrolled, stand.calendar, body)) if change else stand
+
+
+WITH_LOG: Mapping[str, Callable[[Turn, RecordRow, Log], Written]] = {
+    **dict.fromkeys(SITED, followed),
+    **dict.fromkeys(BANKED, banked),
+}
+"""What the acts write that look at the whole log and report no observation, by their kind."""
 
 
 def _reported(enrolled: Enrolled, stand: Stand, record: RecordRow, body: Mapping[str, Any]) -> Seen:
@@ -71,7 +105,8 @@ def _reported(enrolled: Enrolled, stand: Stand, record: RecordRow, body: Mapping
     """
     if record.kind == SWEPT:
         return days_over(record.seq, body)
-    reported, last = seen(record.seq, body, record.recorded_at, enrolled.row.zone), stand.calendar.last
+    zones, last = zones_of(enrolled.row.zone, stand.calendar), stand.calendar.last
+    reported = seen(record.seq, body, record.recorded_at, zones)
     if last is not None and reported.day > last:
         msg = (
             f"on is {reported.day}, and the episode ended on {last}; readmit the participant, or enroll anew"
@@ -82,14 +117,14 @@ def _reported(enrolled: Enrolled, stand: Stand, record: RecordRow, body: Mapping
 
 def _as_amended(log: Log, enrolled: Enrolled, record: RecordRow, of: int) -> Seen:
     """Return an observation as an amendment leaves it."""
-    stand = standing_observations((*log.records, record), enrolled.row.zone)
+    stand = observations_of(enrolled, (*log.records, record))
     return next(each for each in stand if each.record == of)
 
 
 def _refuse_twice(log: Log, enrolled: Enrolled, reported: Seen) -> None:
     """Refuse a second result of a target from one moment: the same specimen, by another way."""
     rules, about = enrolled.rules, reported.observation
-    for known in standing_observations(log.records, enrolled.row.zone):
+    for known in observations_of(enrolled, log.records):
         its = known.observation
         if (
             known.closes
@@ -113,8 +148,9 @@ def _refuse_untrue(log: Log, enrolled: Enrolled, body: Mapping[str, Any]) -> Non
         raise BalanceError(enrolled.row.id, unit.name, body["on"], body["awarded"], found)
 
 
-def _refuse_uncorrectable(log: Log, enrollment: str, number: int) -> None:
-    """Refuse to correct what is no observation, or what was voided."""
+def _refuse_uncorrectable(log: Log, record: RecordRow, number: int) -> None:
+    """Refuse to correct what is no observation, or what was voided; an act on the course of an episode can be voided."""
+    enrollment, may_be = record.enrollment, {OBSERVED, *(TAKEN_BACK if record.kind == VOIDED else ())}
     kinds = {record.seq: record.kind for record in log.records}
     corrects = {record.seq: json.loads(record.body).get("of") for record in log.records}
     if number not in kinds:
@@ -123,7 +159,7 @@ def _refuse_uncorrectable(log: Log, enrollment: str, number: int) -> None:
         raise RecordNotFoundError(
             enrollment, number, f"it corrects record {corrects[number]}; correct that one"
         )
-    if kinds[number] != OBSERVED:
+    if kinds[number] not in may_be:
         raise RecordNotFoundError(
             enrollment, number, f"it was {kinds[number]}, and only what was observed is corrected"
         )

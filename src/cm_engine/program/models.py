@@ -7,6 +7,7 @@ from pydantic import Field
 from cm_engine.program.evidence import Quota, Reads, Retest, TargetEvidence
 from cm_engine.program.ladders import Phase
 from cm_engine.program.parts import Currency, Mark, Name, Part, Text, Weekday
+from cm_engine.program.people import PeopleRules
 from cm_engine.program.plan import Closure, VisitBlock, visit_count
 from cm_engine.program.prizes import Bowl, Hat
 from cm_engine.program.rewards import Deposit, Limit, Milestone, Payout
@@ -132,6 +133,7 @@ class Program(Part):
     hat: Annotated[Hat | None, Field(description="names drawn from those of a group")] = None
     limits: Annotated[tuple[Limit, ...], Field(description="all apply at once")] = ()
     payout: Annotated[Payout, Field(description="when an award is handed over")] = Payout()
+    people: Annotated[PeopleRules | None, Field(description="what is asked of the people who run it")] = None
     messages: Annotated[tuple[Message, ...], Field(description="reviewed texts that may be sent")] = ()
     signals: Annotated[tuple[Signal, ...], Field(description="what the care team is told")] = ()
     cases: Annotated[tuple[Case, ...], Field(description="worked examples, run by cm-engine check")] = ()

@@ -99,8 +99,19 @@ class Payout(Part):
     ] = "at once"
     days: Annotated[tuple[Weekday, ...], Field(min_length=1, description="of set days: the weekdays")] = ()
     minimum: Annotated[
-        Amount | None, Field(examples=["20.00"], description="of on request: the least that is handed over")
+        Amount | None,
+        Field(
+            examples=["20.00"], description="of on request: the least that is handed over, in the currency"
+        ),
     ] = None
+    products: Annotated[
+        tuple[Text, ...],
+        Field(
+            min_length=1,
+            examples=[["gift card", "bus pass"]],
+            description="of on request: what may be asked for; if left out, whatever the clinic has",
+        ),
+    ] = ()
     expires_after: Annotated[
         Count | None, Field(description="days after which what was not collected is lost to the participant")
     ] = None

@@ -26,7 +26,7 @@ class Windows(Part):
     apart: Annotated[
         Days,
         Field(
-            description="days that lie at least between the specimens of two visits; sooner, it is another one of the first"
+            description="days between the results of two visits at least; sooner, it is another one of the first, but on its own planned day"
         ),
     ] = 1
     specimens: Annotated[

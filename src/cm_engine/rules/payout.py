@@ -18,10 +18,8 @@ def paid_out(payout: Payout, paid: Sequence[tuple[Unit, int]], on: date | None) 
     if not awarded:
         return None
     unit = next((unit for unit in awarded if unit.is_money), awarded[0])
-    day = pay_day(payout, on) if on else None
-    kept = timedelta(days=payout.expires_after or 0)
-    expires = (day or on) + kept if on and payout.expires_after else None
-    return PaidOut(unit, payout.when, day, _minimum(payout, unit), expires)
+    day, expires = (pay_day(payout, on), last_day(payout, on)) if on else (None, None)
+    return PaidOut(unit, payout.when, day, minimum(payout, unit), expires)
 
 
 def pay_day(payout: Payout, on: date) -> date | None:
@@ -38,11 +36,18 @@ def pay_day(payout: Payout, on: date) -> date | None:
     return on + timedelta(days=waits)
 
 
-def payable(payout: Payout, unit: Unit, balance: int) -> int:
-    """Return how much of a balance may be handed over on request, in minor units: all of it, or nothing yet."""
-    return balance if balance >= _minimum(payout, unit) else 0
+def last_day(payout: Payout, on: date) -> date | None:
+    """Return the last day on which an award of a day can be collected; None if that never ends.
+
+    Example:
+        >>> from datetime import date
+        >>> last_day(Payout(when="set days", days=("friday",), expires_after=60), date(2026, 1, 5))
+        datetime.date(2026, 3, 10)
+    """
+    kept = payout.expires_after
+    return (pay_day(payout, on) or on) + timedelta(days=kept) if kept else None
 
 
-def _minimum(payout: Payout, unit: Unit) -> int:
+def minimum(payout: Payout, unit: Unit) -> int:
     """Return the least that is handed over on request, in minor units."""
     return unit.minor(payout.minimum) if payout.minimum and unit.is_money else 0

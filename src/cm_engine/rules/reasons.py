@@ -298,6 +298,74 @@ class PaidOut(NamedTuple):
     code: Literal["paid out"] = "paid out"
 
 
+class Redeemed(NamedTuple):
+    """The participant asked for what was owed, as `product` if it is said."""
+
+    unit: Unit
+    amount: int
+    product: str = ""
+    code: Literal["redeemed"] = "redeemed"
+
+
+class PayDayCame(NamedTuple):
+    """A pay day came, and what was owed goes out."""
+
+    unit: Unit
+    amount: int
+    code: Literal["pay day"] = "pay day"
+
+
+class HandedOver(NamedTuple):
+    """A payout reached the participant.
+
+    Attributes:
+        number: the decision that the payout is of.
+        leg: its place among the postings of that decision.
+        reference: how it is found again: the number of a card, of a receipt.
+    """
+
+    unit: Unit
+    amount: int
+    number: int
+    leg: int
+    reference: str = ""
+    code: Literal["handed over"] = "handed over"
+
+
+class CameBack(NamedTuple):
+    """A payout did not reach the participant, or was returned after it was handed over (`returned`).
+
+    Attributes:
+        number, leg: which payout.
+        settled: what of the amount settles what was given too much; the rest is owed again.
+    """
+
+    unit: Unit
+    amount: int
+    number: int
+    leg: int
+    settled: int = 0
+    returned: bool = False
+    code: Literal["came back"] = "came back"
+
+
+class Expired(NamedTuple):
+    """An award was not collected in time.
+
+    Attributes:
+        award: the decision that awarded it.
+        awarded: the day of that decision.
+        until: the last day on which it could be collected.
+    """
+
+    unit: Unit
+    amount: int
+    award: int
+    awarded: date
+    until: date
+    code: Literal["expired"] = "expired"
+
+
 class Next(NamedTuple):
     """What the next reward is, if the target is met.
 
@@ -354,6 +422,11 @@ Reason = (
     | StakeLost
     | Refunded
     | PaidOut
+    | Redeemed
+    | PayDayCame
+    | HandedOver
+    | CameBack
+    | Expired
     | Next
     | PlanEnded
 )

@@ -9,11 +9,14 @@ from cm_engine.rules.reasons import (
     Another,
     BeyondQuota,
     BonusEarned,
+    CameBack,
     Counted,
     Earned,
+    Expired,
     Explained,
     Forgone,
     GroupMet,
+    HandedOver,
     Happened,
     Held,
     Judged,
@@ -26,11 +29,13 @@ from cm_engine.rules.reasons import (
     NotProvided,
     NotRequired,
     PaidOut,
+    PayDayCame,
     PlanEnded,
     ReadAs,
     Reason,
     Recoverable,
     Recovered,
+    Redeemed,
     Refunded,
     Staked,
     StakeLost,
@@ -350,8 +355,45 @@ def _(reason: PaidOut, words: Words) -> str:
     return f"This is saved, and handed over when you ask for it{least}{f', {until}' if until else ''}."
 
 
+@_said.register
+def _(reason: Redeemed, words: Words) -> str:
+    product = f" ({reason.product})" if reason.product else ""
+    return f"{reason.unit.spoken(reason.amount)} asked for{product}, on the way."
+
+
+@_said.register
+def _(reason: PayDayCame, words: Words) -> str:
+    return f"Pay day: {reason.unit.spoken(reason.amount)} on the way."
+
+
+@_said.register
+def _(reason: HandedOver, words: Words) -> str:
+    reference = f" ({reason.reference})" if reason.reference else ""
+    return f"{reason.unit.spoken(reason.amount)} handed over{reference}."
+
+
+@_said.register
+def _(reason: CameBack, words: Words) -> str:
+    spoken, owed = reason.unit.spoken, reason.amount - reason.settled
+    came = f"{spoken(reason.amount)} {'came back after it was' if reason.returned else 'was not'} handed over"
+    if not reason.settled:
+        return f"{came}, and is owed again."
+    rest = f", and {spoken(owed)} is owed again" if owed else ""
+    return f"{came}: {spoken(reason.settled)} of it settles what was given too much{rest}."
+
+
+@_said.register
+def _(reason: Expired, words: Words) -> str:
+    amount = reason.unit.spoken(reason.amount)
+    return f"{amount} of {_plain_day(reason.awarded)} was not collected by {_plain_day(reason.until)}, and has expired."
+
+
+def _plain_day(day: date) -> str:
+    return f"{day.day} {day:%B %Y}"
+
+
 def _spoken_day(day: date) -> str:
-    return f"{day:%A} {day.day} {day:%B %Y}"
+    return f"{day:%A} {_plain_day(day)}"
 
 
 @_said.register

@@ -42,12 +42,12 @@ def pools(rules: Rules, state: State) -> dict[Pool, Windows]:
         {}
     """
     pairs = zip(rules.limits, state.received, strict=True)
-    return {_pool(limit): received.windows for limit, received in pairs if limit.scope}
+    return {pool_of(limit): received.windows for limit, received in pairs if limit.scope}
 
 
 def shared_pools(rules: Rules) -> tuple[Pool, ...]:
     """Return the pools that the limits of a program count in."""
-    return tuple(dict.fromkeys(_pool(limit) for limit in rules.limits if limit.scope))
+    return tuple(dict.fromkeys(pool_of(limit) for limit in rules.limits if limit.scope))
 
 
 def with_pools(rules: Rules, state: State, received: Mapping[Pool, Windows]) -> State:
@@ -55,13 +55,14 @@ def with_pools(rules: Rules, state: State, received: Mapping[Pool, Windows]) -> 
     pairs = zip(rules.limits, state.received, strict=True)
     return state._replace(
         received=tuple(
-            own._replace(windows=tuple(received.get(_pool(limit), own.windows))) if limit.scope else own
+            own._replace(windows=tuple(received.get(pool_of(limit), own.windows))) if limit.scope else own
             for limit, own in pairs
         )
     )
 
 
-def _pool(limit: LimitRules) -> Pool:
+def pool_of(limit: LimitRules) -> Pool:
+    """Return the pool that a limit with a payer or a fund counts in."""
     scope, name = limit.scope
     detail = f" from {limit.begins[0]:02}-{limit.begins[1]:02}" if limit.per == "grant year" else ""
     return Pool(scope, name, limit.unit.name, f"{limit.name}{detail}")

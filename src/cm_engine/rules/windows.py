@@ -24,20 +24,60 @@ class Pause(NamedTuple):
         return self.first <= day and (self.back is None or day < self.back)
 
 
+class Stay(NamedTuple):
+    """A stretch of days at one site, which ends where the next one begins.
+
+    Attributes:
+        site: its id.
+        zone: of the site: it decides which day a time falls on.
+        first: the first day there; `date.min` for who was enrolled there.
+        closed: the first and the last day of each closure of the site, in order, none touching another.
+    """
+
+    site: str
+    zone: str
+    first: date
+    closed: tuple[tuple[date, date], ...] = ()
+
+
 class Calendar(NamedTuple):
     """What moves the plan of one enrollment.
 
     Attributes:
         pauses: in order.
-        moved: the new day of a visit, by its target and number.
+        moved: the new day of a visit, by its target and number, as it would be without pauses.
         last: the last day on which anything is expected; None as long as the episode goes on.
         frozen: nothing is handed over, as in a dispute or after a death.
+        away: the day on which it left for another database, None while it is here.
+        stays: where the participant is from which day on, in order; none for an enrollment without a site.
     """
 
     pauses: tuple[Pause, ...] = ()
     moved: Mapping[tuple[str, int], date] = {}
     last: date | None = None
     frozen: bool = False
+    away: date | None = None
+    stays: tuple[Stay, ...] = ()
+
+    @property
+    def end(self) -> date | None:
+        """Return the last day on which anything is expected here."""
+        return min((day for day in (self.last, self.away) if day), default=None)
+
+    def stay(self, day: date) -> Stay | None:
+        """Return where the participant is on a day, None if at no site."""
+        return next((stay for stay in reversed(self.stays) if stay.first <= day), None)
+
+    def is_closed(self, day: date) -> bool:
+        """Tell whether the site of a day is closed on it."""
+        stay = self.stay(day)
+        return stay is not None and any(first <= day <= last for first, last in stay.closed)
+
+    @property
+    def closed_most(self) -> int:
+        """Return for how many days on end a site is closed at most."""
+        spans = ((last - first).days + 1 for stay in self.stays for first, last in stay.closed)
+        return max(spans, default=0)
 
 
 AS_PLANNED = Calendar()
@@ -111,14 +151,22 @@ class Plan(NamedTuple):
 
     def window(self, visit: Visit) -> Window | None:
         """Return the days that belong to a visit, None if nobody can tell: a pause lasts, or the episode is over."""
-        later = self._later(visit)
-        moved = self.calendar.moved.get((self.target.name, visit.number))
-        if moved is None and later is None:
+        first = self.start + timedelta(days=visit.days[self.start.weekday()])
+        day = self.calendar.moved.get((self.target.name, visit.number), first)
+        later = self._later(day)
+        if later is None:
             return None
-        planned = moved or next_open(self.rules, self._first_planned(visit) + (later or timedelta(0)))
-        if self.calendar.last and planned > self.calendar.last:
+        planned = self._open(day + later)
+        if (end := self.calendar.end) and planned > end:
             return None
-        return self._around(visit, planned, later or timedelta(0))
+        return self._around(visit, planned, later)
+
+    def _open(self, day: date) -> date:
+        """Return a day, or the next on which the clinic and its site are open."""
+        found = next_open(self.rules, day) if day in self.rules.closed else day
+        while self.calendar.is_closed(found):
+            found = next_open(self.rules, found + timedelta(days=1))
+        return found
 
     def _around(self, visit: Visit, planned: date, later: timedelta) -> Window:
         rule = self.windows
@@ -127,23 +175,30 @@ class Plan(NamedTuple):
             planned + timedelta(days=rule.after),
         )
         if rule.within == "week":
-            opens = min(planned, self.start + timedelta(days=7 * (visit.week - 1)) + later)
-            closes = max(planned, opens + WEEK)
-        return Window(planned, opens, closes + timedelta(days=rule.makeup), closes)
+            first = self.start + timedelta(days=7 * (visit.week - 1)) + later
+            opens, closes = min(planned, first), max(planned, first + WEEK)
+        return Window(planned, max(opens, self.start), closes + timedelta(days=rule.makeup), closes)
 
-    def _first_planned(self, visit: Visit) -> date:
-        return self.start + timedelta(days=visit.days[self.start.weekday()])
-
-    def _later(self, visit: Visit) -> timedelta | None:
-        """Return by how much pauses put a visit off, None if by more than is known."""
-        day = planned = self._first_planned(visit)
-        if self.rules.program.pauses == "later":
-            for pause in self.calendar.pauses:
-                if day >= pause.first and pause.back is None:
+    def _later(self, day: date) -> timedelta | None:
+        """Return by how much pauses put a day off, None if by more than is known."""
+        put_off = day
+        for pause in self._pauses_that_move:
+            if (expected := self._open(put_off)) >= pause.first:
+                if pause.back is None:
                     return None
-                if day >= pause.first and pause.back is not None:
-                    day += pause.back - pause.first
-        return day - planned
+                put_off = expected + (pause.back - pause.first)
+        return put_off - day
+
+    @property
+    def _pauses_that_move(self) -> tuple[Pause, ...]:
+        return self.calendar.pauses if self.rules.program.pauses == "later" else ()
+
+    def before_pauses(self, day: date) -> date:
+        """Return the day that pauses put off to a day."""
+        for pause in reversed(self._pauses_that_move):
+            if pause.back is not None and day >= pause.back:
+                day -= pause.back - pause.first
+        return day
 
     def is_paused(self, window: Window) -> bool:
         """Tell whether a visit is not required, because it is planned in a pause."""
@@ -177,21 +232,45 @@ class Plan(NamedTuple):
             day: of the result.
         """
         passed = tuple(self.over(done, day))
-        before = self._visit(done - 1)
-        visit = self._visit(done + len(passed))
-        window = self.window(visit) if visit else None
+        skipped, visit, window = self._expected_from(done + len(passed))
+        before = None if any(each.outcome == "o" for each in passed) else self._expected_before(done)
         another = Place(passed, "another", before)
-        if visit and window and window.opens <= day <= window.closes and not self.is_paused(window):
-            if not passed and before and self._is_too_soon(before, window, counted, day):
+        if visit and window and window.opens <= day <= window.closes:
+            if before and self._is_too_soon(before, window, counted, day):
                 return another
-            return Place(passed, "counts", visit, is_makeup=day > window.made_up_after)
-        former = self.window(before) if before and not passed else None
-        if former and counted and day <= former.closes and not self.is_paused(former):
-            return another
-        return Place(passed, "unplaced", None)
+            return Place((*passed, *skipped), "counts", visit, is_makeup=day > window.made_up_after)
+        former = self.window(before) if before else None
+        return another if former and counted and day <= former.closes else Place(passed, "unplaced", None)
 
-    def _visit(self, index: int) -> Visit | None:
-        return self.target.visits[index] if 0 <= index < len(self.target.visits) else None
+    def promised(self, number: int, day: date) -> Place | None:
+        """Return that a result of a day counts for a visit, instead of one before it that did."""
+        visit = self.target.visits[number - 1]
+        window = self.window(visit)
+        return Place((), "counts", visit, is_makeup=day > window.made_up_after) if window else None
+
+    def expected_next(self, done: int) -> Window | None:
+        """Return the days of the first visit not decided yet that is required, None if there is none."""
+        return self._expected_from(done)[2]
+
+    def _expected_from(self, index: int) -> tuple[list[Passed], Visit | None, Window | None]:
+        """Return the first visit from an index on that is required, with its days, and those skipped before it."""
+        skipped: list[Passed] = []
+        for visit in self.target.visits[index:]:
+            window = self.window(visit)
+            if window is None:
+                break
+            if not self.is_paused(window):
+                return skipped, visit, window
+            skipped.append(Passed(visit, window.planned, "_"))
+        return skipped, None, None
+
+    def _expected_before(self, done: int) -> Visit | None:
+        """Return the last of the visits done that was required."""
+        for visit in reversed(self.target.visits[:done]):
+            window = self.window(visit)
+            if window and not self.is_paused(window):
+                return visit
+        return None
 
     def _is_too_soon(self, before: Visit, window: Window, counted: date | None, day: date) -> bool:
         """Tell whether a result comes too soon after the one before it; on the day of its own visit it never does."""
@@ -202,9 +281,7 @@ class Plan(NamedTuple):
 
     def shares_visit(self, visit: Visit, day: date, other: date) -> bool:
         """Tell whether a later result of another day is of the same visit as one that counts for it."""
-        window = self.window(visit)
-        following = self._visit(visit.number)
-        nxt = self.window(following) if following else None
+        window, nxt = self.window(visit), self.expected_next(visit.number)
         if window is None or other > window.closes:
             return False
         if nxt is None or other < nxt.opens:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from cm_engine.enrolling import before_text, zone_name
 from cm_engine.errors import ReportError
 from cm_engine.journal import OPENED, Asked, asked
-from cm_engine.plain import one_line, plain_day
+from cm_engine.plain import one_line, opaque, plain_day
 from cm_engine.rules.days import Before
 from cm_engine.trials.fold import ALLOCATED, CLOSED
 from cm_engine.trials.loading import load_trial
@@ -51,7 +51,7 @@ def asked_to_allocate(who: Candidate, *, source: str, key: str, by: str) -> Aske
         raise ReportError(msg)
     measured = before_text(who.before)
     body = {
-        "participant": one_line("participant", who.participant),
+        "participant": opaque("participant", who.participant),
         "strata": {one_line("strata", name): one_line("strata", level) for name, level in who.strata.items()},
         "start": plain_day("start", who.start),
         "zone": zone_name(who.zone),

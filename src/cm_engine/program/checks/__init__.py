@@ -9,7 +9,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from cm_engine.errors import Problem
-from cm_engine.program.checks import evidence, ladders, plan, prizes, rewards, sources, words, worked
+from cm_engine.program.checks import (
+    evidence,
+    ladders,
+    people,
+    plan,
+    prizes,
+    rewards,
+    sources,
+    words,
+    worked,
+)
 from cm_engine.program.checks.base import Found, Whole
 from cm_engine.program.models import Program
 from cm_engine.program.partial import IllFormed, IllFormedError
@@ -21,7 +31,7 @@ Rule = Callable[[Any, Whole], Found]
 RULES: dict[type[Part], list[Rule]] = defaultdict(list)
 """The rules for each kind of part."""
 
-for _module in (plan, ladders, evidence, rewards, prizes, words, sources, worked):
+for _module in (plan, ladders, evidence, rewards, prizes, people, words, sources, worked):
     _rules: Mapping[Any, tuple[Rule, ...]] = _module.RULES
     for _kind, _each in _rules.items():
         RULES[_kind].extend(_each)

@@ -121,6 +121,9 @@ def payout_defined(payout: Payout, whole: Whole) -> Found:
         yield ("days",), "only set days has days; remove it"
     if payout.minimum is not None and payout.when != "on request":
         yield ("minimum",), "only on request has a minimum; remove it"
+    if payout.products and payout.when != "on request":
+        yield ("products",), "only on request has products; remove it"
+    yield from listed_once(payout.products, ("products",))
     yield from listed_once(payout.days, ("days",))
     if payout.minimum is not None and whole.program.currency is None:
         yield ("minimum",), "a minimum is money; add currency to the program"

@@ -1,0 +1,1 @@
+"""Sites: where participants are seen, when that is closed, and who pays for it."""

@@ -1,0 +1,339 @@
+"""A second, naive reading of windows: which visit a dated result is of, and what became of each visit.
+
+Nothing is carried from result to result: the days of all visits are worked out first, from the plan, closures, pauses and
+moves; then each result looks at all that came before it on the calendar, however late it was reported. At last each visit
+looks at all of its results.
+
+A "place" is the number of a visit of a goal, from 1. A "day" of a visit is the one it is planned on, after everything.
+"""
+
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Literal, NamedTuple, TypedDict
+
+ABSENT = "oe_"
+WORST = "+r*-"
+RESETS = "+or"
+
+
+class Windows(TypedDict):
+    within: Literal["day", "week"]
+    before: int
+    after: int
+    makeup: int
+    apart: int
+    specimens: Literal["first", "last", "worst"]
+    counts_unscheduled: bool
+    grace: int
+
+
+class Goal(TypedDict):
+    weekdays: list[int]  # 0 is Monday; empty: so many per week
+    per_week: int
+    windows: Windows
+    retests: int  # how often an invalid specimen of a visit asks for another one
+    start: Decimal
+    step: Decimal
+
+
+class Plan(TypedDict):
+    start: date
+    weeks: int
+    closed: list[date]
+    later: bool  # what becomes of the visits of a pause: they come later, or are not required
+    goals: list[Goal]
+    most: Decimal  # in the episode; what crosses it is cut to what is left
+
+
+class Seen(NamedTuple):
+    id: int
+    goal: int
+    day: date
+    moment: datetime
+    symbol: str
+    unscheduled: bool
+
+
+class Away(NamedTuple):
+    first: date  # the first day away
+    back: date | None  # the day of return, if it is known
+    ended: bool  # by a discharge
+
+
+class Course(TypedDict):
+    seen: list[Seen]
+    swept: date | None  # the last day that is known to be over
+    away: list[Away]
+    moved: dict[tuple[int, int], date]  # by goal and place
+
+
+class Spot(NamedTuple):
+    """Where a visit stands in the plan."""
+
+    week: int
+    day: date
+
+
+class Days(NamedTuple):
+    planned: date
+    opens: date
+    closes: date
+    paused: bool
+
+
+class Fate(NamedTuple):
+    """What became of a result, or of a visit that has none."""
+
+    goal: int
+    place: int
+    outcome: str
+    amount: Decimal
+
+
+Groups = dict[int, list[Seen]]  # the results of each visit that has some, in the order of their moments
+NOWHERE = 0
+NOT_COUNTED = -1
+
+
+def fates(plan: Plan, course: Course) -> tuple[dict[int, Fate], dict[tuple[int, int], Fate]]:
+    """What became of each result, by its id, and of each visit that is over without one, by goal and place."""
+    counted = [each for goal in range(len(plan["goals"])) for each in verdicts(plan, course, goal)]
+    paid = dict(zip(map(key_of, counted), amounts(plan, counted), strict=True))
+    by_result = {v.seen.id: Fate(v.goal, v.place, v.outcome, paid[key_of(v)]) for v in counted if v.seen}
+    alone = {key_of(v): Fate(v.goal, v.place, v.outcome, Decimal(0)) for v in counted if not v.seen}
+    for goal in range(len(plan["goals"])):
+        for each, place, outcome in idle(plan, course, goal):
+            by_result[each.id] = Fate(goal, max(place, 0), outcome, Decimal(0))
+    return by_result, alone
+
+
+# The days of visits.
+
+
+def calendar(plan: Plan, course: Course, goal: int) -> list[Days | None]:
+    """The days of each visit of a goal, in order; None for one that has none."""
+    found = []
+    for place, (week, day) in enumerate(planned(plan, goal), 1):
+        moved = course["moved"].get((goal, place))
+        found.append(days_of(plan, course["away"], goal, Spot(week, moved or day)))
+    return found
+
+
+def planned(plan: Plan, goal: int) -> list[tuple[int, date]]:
+    """The week, from 1, and the day of each visit, as if nothing came between."""
+    found = []
+    for week in range(1, plan["weeks"] + 1):
+        monday = plan["start"] + timedelta(7 * (week - 1))
+        found += [(week, monday + timedelta(n)) for n in offsets(plan, goal)]
+    return found
+
+
+def offsets(plan: Plan, goal: int) -> list[int]:
+    """The days of a program week on which there are visits, from 0."""
+    weekdays, number = plan["goals"][goal]["weekdays"], plan["goals"][goal]["per_week"]
+    if weekdays:
+        return [n for n in range(7) if (plan["start"] + timedelta(n)).weekday() in weekdays]
+    return [7 * n // number for n in range(number)]
+
+
+def open_day(plan: Plan, day: date) -> date:
+    """A day, or the next on which the clinic is open."""
+    return min(
+        each for n in range(len(plan["closed"]) + 1) if (each := day + timedelta(n)) not in plan["closed"]
+    )
+
+
+def days_of(plan: Plan, away: Iterable[Away], goal: int, spot: Spot) -> Days | None:
+    """The days of a visit that would be at a spot."""
+    later = 0
+    for each in sorted(away):
+        expected = open_day(plan, spot.day + timedelta(later))
+        gone = each.first <= expected
+        if gone and each.back is None and (each.ended or plan["later"]):
+            return None
+        if gone and each.back and plan["later"]:
+            later = (expected + (each.back - each.first) - spot.day).days
+    now = open_day(plan, spot.day + timedelta(later))
+    paused = not plan["later"] and any(a.first <= now and (not a.back or now < a.back) for a in away)
+    first = plan["start"] + timedelta(7 * (spot.week - 1) + later)
+    opens, closes = span(plan["goals"][goal]["windows"], now, first)
+    return Days(now, max(opens, plan["start"]), closes, paused)
+
+
+def span(windows: Windows, day: date, first: date) -> tuple[date, date]:
+    """The first and the last day that belong to a visit, planned on a day of the week that begins on the first."""
+    makeup = timedelta(windows["makeup"])
+    if windows["within"] == "day":
+        return day - timedelta(windows["before"]), day + timedelta(windows["after"]) + makeup
+    return min(first, day), max(first + timedelta(6), day) + makeup
+
+
+# Which visit a result is of.
+
+
+def ordered(course: Course, goal: int) -> list[Seen]:
+    """The results of a goal, as they were on the calendar."""
+    return sorted((s for s in course["seen"] if s.goal == goal), key=lambda s: (s.day, s.moment, s.id))
+
+
+def placed(plan: Plan, course: Course, goal: int) -> list[tuple[Seen, int]]:
+    """Each result of a goal with its place."""
+    days = calendar(plan, course, goal)
+    found: list[tuple[Seen, int]] = []
+    for each in ordered(course, goal):
+        groups = grouped(found)
+        found.append((each, place_of(plan["goals"][goal], days, groups, each)))
+    return found
+
+
+def grouped(found: list[tuple[Seen, int]]) -> Groups:
+    places = {place for _, place in found if place > 0}
+    return {place: [each for each, its in found if its == place] for place in places}
+
+
+def place_of(goal: Goal, days: list[Days | None], groups: Groups, seen: Seen) -> int:
+    """The place of a result after those that came before it on the calendar."""
+    if not may_count(goal, seen):
+        return NOT_COUNTED
+    last = max(groups, default=0)
+    first = last if last and not counted_of(goal, groups[last]) else last + 1
+    following = [(n, d) for n, d in enumerate(days, 1) if n >= first and d and not d.paused]
+    fits = [(n, d) for n, d in following if d.opens <= seen.day <= d.closes]
+    if 0 < last < first and is_another(
+        goal, days[last - 1], groups[last], fits[0][1] if fits else None, seen
+    ):
+        return last
+    return fits[0][0] if fits else NOWHERE
+
+
+def may_count(goal: Goal, seen: Seen) -> bool:
+    """Whether a result was planned, or counts all the same."""
+    return not seen.unscheduled or goal["windows"]["counts_unscheduled"]
+
+
+def is_another(goal: Goal, last: Days | None, group: list[Seen], following: Days | None, seen: Seen) -> bool:
+    """Whether a result is another one of the visit decided last."""
+    counts = counted_of(goal, group)
+    if not last or not counts or not last.opens <= seen.day <= last.closes:
+        return False
+    if following is None:
+        return True
+    is_soon = (seen.day - counts.day).days < goal["windows"]["apart"]
+    return is_soon and following.planned not in {seen.day, last.planned}
+
+
+def asked(goal: Goal, group: list[Seen]) -> list[Seen]:
+    """The results of a visit that ask for another one: invalid ones at its beginning."""
+    results = [each for each in group if each.symbol not in ABSENT]
+    begin = [each for n, each in enumerate(results) if all(r.symbol == "*" for r in results[: n + 1])]
+    return begin[: goal["retests"]]
+
+
+def counted_of(goal: Goal, group: list[Seen]) -> Seen | None:
+    """The result of a visit that counts; None while another one is asked for."""
+    asking = asked(goal, group)
+    results = [each for each in group if each.symbol not in ABSENT and each not in asking]
+    if not results:
+        return group[-1] if group[-1] not in asking else None
+    by = {
+        "first": results[0],
+        "last": results[-1],
+        "worst": min(results, key=lambda each: WORST.index(each.symbol)),
+    }
+    return by[goal["windows"]["specimens"]]
+
+
+# What becomes of visits.
+
+
+class Verdict(NamedTuple):
+    goal: int
+    place: int
+    outcome: str
+    seen: Seen | None  # None: nobody came
+
+
+def key_of(verdict: Verdict) -> tuple[int, int]:
+    return verdict.goal, verdict.place
+
+
+def verdicts(plan: Plan, course: Course, goal: int) -> list[Verdict]:
+    """Each visit of a goal that is decided, in order."""
+    groups = grouped(placed(plan, course, goal))
+    found = []
+    for place, days in enumerate(calendar(plan, course, goal), 1):
+        counts = counted_of(plan["goals"][goal], groups[place]) if place in groups else None
+        if counts:
+            found.append(Verdict(goal, place, outcome_of(plan, counts), counts))
+        elif place < max(groups, default=0) or (days and is_over(plan, course, goal, place)):
+            found.append(Verdict(goal, place, "_" if days is None or days.paused else "o", None))
+        else:
+            break
+    return found
+
+
+def outcome_of(plan: Plan, seen: Seen) -> str:
+    """What a result is read as: on a day on which the clinic is closed nobody was absent."""
+    return "_" if seen.symbol in ABSENT and seen.day in plan["closed"] else seen.symbol
+
+
+def is_over(plan: Plan, course: Course, goal: int, place: int) -> bool:
+    """Whether a visit that has no result was missed: a later day was reported, or it is known to be over.
+
+    One in a pause is over after the day on which it was planned; the result that decides the visit before it does not
+    look ahead.
+    """
+    days, windows = calendar(plan, course, goal)[place - 1], plan["goals"][goal]["windows"]
+    if days is None:
+        return False
+    swept = course["swept"] or date.min
+    found = [(each, its) for each, its in placed(plan, course, goal) if its != NOT_COUNTED]
+    if days.paused:
+        before = [counted_of(plan["goals"][goal], group) for group in grouped(found).values()]
+        since = max((n for n, (each, _) in enumerate(found) if each in before), default=-1)
+        return any(each.day > days.planned for each, _ in found[since + 1 :]) or days.planned <= swept
+    is_late = any(each.day > days.closes for each, _ in found)
+    return is_late or days.closes + timedelta(windows["grace"]) <= swept
+
+
+def idle(plan: Plan, course: Course, goal: int) -> list[tuple[Seen, int, str]]:
+    """The results of a goal that do not count, each with its place and what became of it."""
+    found = placed(plan, course, goal)
+    groups = grouped(found)
+    return [
+        (each, place, said(plan["goals"][goal], groups.get(place, []), each))
+        for each, place in found
+        if place <= 0 or counted_of(plan["goals"][goal], groups[place]) != each
+    ]
+
+
+def said(goal: Goal, group: list[Seen], seen: Seen) -> str:
+    """What became of a result that does not count, among those of its visit."""
+    if seen in asked(goal, group):
+        return "*"
+    return "not counted" if group or not may_count(goal, seen) else "unplaced"
+
+
+# What they are paid.
+
+
+def amounts(plan: Plan, counted: list[Verdict]) -> list[Decimal]:
+    """What each visit is paid: what its ladder says, cut to what the most leaves in the order of the calendar."""
+    order = [each for each in counted if each.seen]
+    order.sort(key=lambda each: (each.seen.day, each.seen.moment, each.seen.id) if each.seen else ())
+    spent, paid = Decimal(0), {}
+    for each in order:
+        before = [v.outcome for v in counted if v.goal == each.goal and v.place < each.place]
+        paid[key_of(each)] = min(earned(plan["goals"][each.goal], before, each.outcome), plan["most"] - spent)
+        spent += paid[key_of(each)]
+    return [paid.get(key_of(each), Decimal(0)) for each in counted]
+
+
+def earned(goal: Goal, before: list[str], outcome: str) -> Decimal:
+    """What a visit earns after the outcomes of those before it."""
+    if outcome != "-":
+        return Decimal(0)
+    resets = [n for n, each in enumerate(before) if each in RESETS]
+    run = before[resets[-1] + 1 :] if resets else before
+    return goal["start"] + goal["step"] * run.count("-")

@@ -1,0 +1,298 @@
+"""An enrollment moves to another version of its program: from its day on, and nothing before it changes."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cm_engine import (
+    CorrectionError,
+    Engine,
+    KeyConflictError,
+    Program,
+    ProgramNotAddedError,
+    Recorded,
+    Report,
+    ReportError,
+    decide,
+    parse_program,
+)
+
+START = date(2026, 1, 5)
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+BY: dict[str, Any] = {"source": "desk", "by": "nurse-7"}
+
+
+def version(number: int, start: str, rest: str = "", weeks: str = "1-8", visits: int = 2) -> Program:
+    return parse_program(f"""
+program: voucher
+version: "{number}"
+title: Voucher
+currency: USD
+visits: [{{weeks: {weeks}, per_week: {visits}}}]
+targets:
+  cocaine:
+    behavior: abstinence
+    schedule:
+      - weeks: {weeks}
+        escalate: {{start: {start}, step: 1.00}}
+        reset: {{}}
+        recover: {{after: 2, paid: next, level: last earned}}
+{rest}
+""")
+
+
+ONE, TWO = version(1, "5.00"), version(2, "10.00")
+
+
+def opened(url: str, *programs: Program) -> Engine:
+    engine = Engine.open(url, zone="America/Los_Angeles", clock=lambda: NOW)
+    for program in programs or (ONE, TWO):
+        engine.add_program(program)
+    return engine
+
+
+def enrolled(engine: Engine) -> str:
+    return engine.enroll(participant="p-1", program="voucher@1", start=START, by="nurse-7").id
+
+
+def on(visit: int) -> date:
+    """The planned day of a visit, two a week, from 0."""
+    return START + timedelta(days=7 * (visit // 2) + 3 * (visit % 2))
+
+
+def record(engine: Engine, enrollment: str, visit: int, result: str) -> Recorded:
+    return engine.record(enrollment=enrollment, result=result, on=on(visit), key=f"k-{visit}", **BY)
+
+
+def migrate(
+    engine: Engine, enrollment: str, day: date, key: str = "m-1", program: str = "voucher@2"
+) -> Recorded:
+    return engine.migrate(enrollment=enrollment, program=program, on=day, why="new rates", key=key, **BY)
+
+
+def standing(engine: Engine, enrollment: str) -> list[Decimal]:
+    """What the decisions that stand award, by the days of their observations."""
+    found = {
+        each.record: (each.on, each.awards.get("USD", Decimal(0)))
+        for act in engine.history(enrollment=enrollment)
+        for each in act.decisions
+    }
+    return [award for _, award in sorted(found.values(), key=lambda pair: str(pair[0]))]
+
+
+def awards(program: Program, word: str) -> list[Decimal]:
+    return [each.awards["USD"] for each in decide(program, word, start=START).decisions]
+
+
+def test_from_its_day_on_the_other_version_decides_as_if_it_always_had() -> None:
+    engine = opened("memory:")
+    enrollment = enrolled(engine)
+    for visit, result in enumerate("---"):
+        record(engine, enrollment, visit, result)
+    migrate(engine, enrollment, on(3))
+    assert record(engine, enrollment, 3, "-").awards == {"USD": Decimal("13.00")}
+    assert standing(engine, enrollment) == [Decimal(each) for each in ("5.00", "6.00", "7.00", "13.00")]
+    assert engine.verify().is_clean
+
+
+@settings(deadline=None)
+@given(
+    word=st.text("-+oe", min_size=1, max_size=12),
+    at=st.integers(0, 12),
+    order=st.randoms(use_true_random=False),
+)
+def test_whatever_the_order_of_recording_each_day_has_the_awards_of_its_version(
+    word: str, at: int, order: Random
+) -> None:
+    engine = opened("memory:")
+    enrollment = enrolled(engine)
+    acts: list[int] = [*range(len(word)), -1]
+    order.shuffle(acts)
+    for each in acts:
+        if each < 0:
+            migrate(engine, enrollment, on(at))
+        else:
+            engine.record(enrollment=enrollment, result=word[each], on=on(each), key=f"k-{each}", **BY)
+    assert standing(engine, enrollment) == awards(ONE, word)[:at] + awards(TWO, word)[at:]
+    assert engine.verify().is_clean
+
+
+def test_results_of_its_day_and_later_ones_are_decided_anew_and_the_difference_is_posted() -> None:
+    engine = opened("memory:")
+    enrollment = enrolled(engine)
+    for visit, result in enumerate("----"):
+        record(engine, enrollment, visit, result)
+    done = migrate(engine, enrollment, on(2))
+    assert [str(each.awards["USD"]) for each in done.corrected] == ["12.00", "13.00"]
+    assert done.payable == {"USD": Decimal("10.00")}
+    assert engine.balance(enrollment=enrollment)["USD"].awarded == Decimal("36.00")
+
+
+def test_a_late_result_from_before_is_decided_by_the_version_of_its_day() -> None:
+    engine = opened("memory:")
+    enrollment = enrolled(engine)
+    for visit in (0, 2, 3):
+        record(engine, enrollment, visit, "-")
+    migrate(engine, enrollment, on(2))
+    late = record(engine, enrollment, 1, "+")
+    assert late.awards == {"USD": Decimal("0.00")}
+    assert standing(engine, enrollment) == [Decimal(each) for each in ("5.00", "0.00", "10.00", "11.00")]
+    assert engine.verify().is_clean
+
+
+def test_what_was_awarded_before_counts_for_the_limits_of_the_other_version() -> None:
+    limited = version(2, "10.00", "limits: [{amount: 20.00, per: calendar year, crossing: truncate}]")
+    engine = opened("memory:", ONE, limited)
+    enrollment = enrolled(engine)
+    for visit in (0, 1):
+        record(engine, enrollment, visit, "-")
+    migrate(engine, enrollment, on(2))
+    assert record(engine, enrollment, 2, "-").awards == {"USD": Decimal("9.00")}
+    assert record(engine, enrollment, 3, "-").awards == {"USD": Decimal("0.00")}
+    assert engine.verify().is_clean
+
+
+def test_a_rehearsal_shows_the_difference_and_writes_nothing() -> None:
+    engine = opened("memory:")
+    enrollment = enrolled(engine)
+    for visit in range(4):
+        record(engine, enrollment, visit, "-")
+    before = engine.history(enrollment=enrollment)
+    found = engine.rehearse_migration(enrollment=enrollment, program="voucher@2", on=on(3))
+    assert [str(each.awards["USD"]) for each in found.done.corrected] == ["13.00"]
+    assert (found.now["cocaine"]["-"].awards, found.then["cocaine"]["-"].awards) == (
+        {"USD": Decimal("9.00")},
+        {"USD": Decimal("14.00")},
+    )
+    assert (found.rest_now, found.rest_then) == ({"USD": Decimal("174.00")}, {"USD": Decimal("234.00")})
+    assert len(engine.history(enrollment=enrollment)) == len(before)
+    assert migrate(engine, enrollment, on(3)).payable == found.done.payable
+
+
+def test_observations_are_rehearsed_and_not_written() -> None:
+    engine = opened("memory:")
+    enrollment = enrolled(engine)
+    reports = [Report(enrollment, "desk", f"k-{n}", "n", "-", on=on(n)) for n in range(3)]
+    assert [str(each.awards["USD"]) for each in engine.rehearse(reports)] == ["5.00", "6.00", "7.00"]
+    assert len(engine.history(enrollment=enrollment)) == 1
+    assert engine.rehearse([]) == []
+
+
+@pytest.mark.parametrize("rehearsed", [True, False])
+def test_another_process_goes_on_with_the_other_version(tmp_path: Path, rehearsed: bool) -> None:
+    url = f"sqlite:///{tmp_path / 'clinic.db'}"
+    here, there = opened(url), opened(url)
+    enrollment = enrolled(here)
+    record(here, enrollment, 0, "-")
+    record(there, enrollment, 1, "-")
+    if rehearsed:
+        here.rehearse_migration(enrollment=enrollment, program="voucher@2", on=on(2))
+    migrate(here, enrollment, on(2))
+    assert record(there, enrollment, 2, "-").awards == {"USD": Decimal("12.00")}
+    assert there.preview(enrollment=enrollment)["cocaine"]["-"].awards == {"USD": Decimal("13.00")}
+    assert record(here, enrollment, 3, "+").awards == {"USD": Decimal("0.00")}
+    with opened(url) as anew:
+        assert record(anew, enrollment, 4, "-").awards == {"USD": Decimal("10.00")}
+        assert anew.verify().is_clean
+
+
+def test_it_moves_on_again_and_back() -> None:
+    three = version(3, "20.00")
+    engine = opened("memory:", ONE, TWO, three)
+    enrollment = enrolled(engine)
+    record(engine, enrollment, 0, "-")
+    for visit, (key, program) in enumerate(
+        [("m-2", "voucher@2"), ("m-3", "voucher@3"), ("m-4", "voucher@1")], 1
+    ):
+        migrate(engine, enrollment, on(visit), key, program)
+        record(engine, enrollment, visit, "-")
+    assert standing(engine, enrollment) == [Decimal(each) for each in ("5.00", "11.00", "22.00", "8.00")]
+    assert engine.verify().is_clean
+
+
+def test_a_correction_after_it_decides_each_day_by_its_version() -> None:
+    engine = opened("memory:")
+    enrollment = enrolled(engine)
+    for visit in range(2):
+        record(engine, enrollment, visit, "-")
+    migrate(engine, enrollment, on(2))
+    for visit in (2, 3):
+        record(engine, enrollment, visit, "-")
+    engine.amend(enrollment=enrollment, record=1, result="+", why="typo", key="a-1", **BY)
+    assert standing(engine, enrollment) == [Decimal(each) for each in ("0.00", "5.00", "11.00", "12.00")]
+    assert engine.verify().is_clean
+
+
+def test_the_same_change_again_is_the_stored_one_and_another_under_its_key_is_refused() -> None:
+    engine = opened("memory:")
+    enrollment = enrolled(engine)
+    first = migrate(engine, enrollment, on(2))
+    assert migrate(engine, enrollment, on(2)).replayed
+    assert migrate(engine, enrollment, on(2)).record == first.record
+    with pytest.raises(KeyConflictError):
+        migrate(engine, enrollment, on(3))
+
+
+REFUSED: Sequence[tuple[str, date, str]] = (
+    ("voucher@1", on(2), "program: expected another version of voucher@1, got voucher@1"),
+    ("other", on(2), "program: expected another version of voucher@1, got other@1"),
+    ("voucher@3", on(2), "program: both versions must have the same currency and units, and no deposit"),
+    (
+        "voucher@2",
+        START - timedelta(days=1),
+        "on: expected 2026-01-05 or later, when the version before began",
+    ),
+    ("voucher@2", date(2027, 1, 1), "on is 2027-01-01, and at the clinic it is 2026-10-31"),
+)
+
+
+@pytest.mark.parametrize(("program", "day", "words"), REFUSED)
+def test_what_cannot_be_changed_to_is_refused_in_words_and_nothing_is_written(
+    program: str, day: date, words: str
+) -> None:
+    other = parse_program(ONE_TEXT.replace("program: voucher", "program: other"))
+    units = parse_program(ONE_TEXT.replace('version: "1"', 'version: "3"\nunits: {cup: cups}'))
+    engine = opened("memory:", ONE, TWO, other, units)
+    enrollment = enrolled(engine)
+    with pytest.raises(ReportError) as refused:
+        migrate(engine, enrollment, day, program=program)
+    assert words in str(refused.value)
+    assert len(engine.history(enrollment=enrollment)) == 1
+
+
+ONE_TEXT = """
+program: voucher
+version: "1"
+title: Voucher
+currency: USD
+visits: [{weeks: 1-8, per_week: 2}]
+targets:
+  cocaine:
+    behavior: abstinence
+    schedule: [{weeks: 1-8, fixed: 5.00}]
+"""
+
+
+def test_a_version_that_is_not_registered_is_refused() -> None:
+    engine = opened("memory:")
+    enrollment = enrolled(engine)
+    with pytest.raises(ProgramNotAddedError):
+        migrate(engine, enrollment, on(2), program="voucher@9")
+
+
+def test_a_version_that_cannot_decide_what_is_there_is_refused() -> None:
+    short = version(2, "10.00", weeks="1-1")
+    engine = opened("memory:", ONE, short)
+    enrollment = enrolled(engine)
+    for visit in range(3):
+        record(engine, enrollment, visit, "-")
+    with pytest.raises(CorrectionError, match="version 2 cannot decide it"):
+        migrate(engine, enrollment, on(3))
+    assert engine.verify().is_clean
