@@ -14,7 +14,7 @@ START = date(2026, 1, 5)
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 GRANT = {"amount": 30, "per": "calendar year", "crossing": "truncate", "fund": "grant-a"}
 OTHER = {**GRANT, "fund": "grant-b", "amount": 25}
-WINDOWS = {"windows": {"after": 1}}
+WINDOWS: dict[str, Any] = {"windows": {"after": 1}}
 
 
 def program(version: int, amount: int = 10, weeks: str = "1-4", **rest: Any) -> Program:
@@ -115,9 +115,24 @@ def test_an_enrollment_that_moved_and_moved_back_takes_late_results_in_every_pro
 
 def test_nobody_moves_to_a_version_that_draws_prizes_without_a_seed_committed_to_at_enrollment() -> None:
     bowl = {"draw": {"slips": {"good-job": {"count": 1, "value": 0}, "small": {"count": 3, "value": 1}}}}
-    targets = {"tests": {"behavior": "abstinence", "schedule": [{"weeks": "1-4", "unit": "draw", "fixed": 2}]}}
+    targets = {
+        "tests": {"behavior": "abstinence", "schedule": [{"weeks": "1-4", "unit": "draw", "fixed": 2}]}
+    }
     desk = Desk(program(1), program(2, bowls=bowl, targets=targets))
     with pytest.raises(ReportError, match=r"p@2 draws prizes, and no seed was committed to"):
         desk.migrate(2, 1)
     assert desk.met(1) == {"USD": "10.00"}
+    desk.audit()
+
+
+def test_a_result_of_one_version_never_counts_for_a_visit_of_the_version_before() -> None:
+    desk, tuesday = (
+        Desk(program(1, windows={"after": 2, "specimens": "last"}), program(2)),
+        on(0) + timedelta(1),
+    )
+    assert desk.met(0) == {"USD": "10.00"}
+    desk.act("migrate", program="p@2", on=tuesday, why="new rates")
+    desk.act("record", result="-", on=tuesday)
+    desk.act("amend", record=3, result="+", why="the laboratory")
+    assert desk.engine.balance(enrollment="anna")["USD"].awarded == 10
     desk.audit()

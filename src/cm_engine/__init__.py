@@ -44,6 +44,7 @@ from cm_engine.errors import (
 )
 from cm_engine.importing import Imported, ImportStoppedError, Refused, import_results
 from cm_engine.ledger.balances import Balance
+from cm_engine.migrating import Migration
 from cm_engine.people.standing import Staff, StaffAct, WaitingEntry
 from cm_engine.program import Program, canonical, digest, json_schema, load_program, parse_program
 from cm_engine.program.units import Unit
@@ -116,6 +117,7 @@ __all__ = [
     "JournalNotFoundError",
     "KeyConflictError",
     "Line",
+    "Migration",
     "MissingDependencyError",
     "NotAllowedError",
     "Observation",

@@ -316,7 +316,9 @@ class FundExhaustedError(SiteClosedError):
 
     def __init__(self, site: str, funds: Iterable[tuple[str, str, str]]) -> None:
         self.funds = tuple(funds)
-        told = " and ".join(f"fund {name!r} had {budget}, of which {spent} are spent" for name, budget, spent in self.funds)
+        told = " and ".join(
+            f"fund {name!r} had {budget}, of which {spent} are spent" for name, budget, spent in self.funds
+        )
         super().__init__(site, f"{told}; add a fund with a hard stop, or enroll elsewhere")
 
 

@@ -51,8 +51,8 @@ class Migrating(Opened):
 
         Raises:
             ProgramNotAddedError: the version is not registered.
-            ReportError: it is no other version of the program, has other units or a deposit, or the day is ahead, before
-                the start, or before the last change.
+            ReportError: it is no other version of the program, has other units, a deposit, or a bowl where there was none,
+                or the day is ahead, before the start, or before the last change.
             CorrectionError: the new version cannot decide a result that is there.
             EnrollmentNotFoundError: there is no such enrollment.
         """

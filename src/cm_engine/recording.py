@@ -138,7 +138,12 @@ class Recording:
         return done
 
     def enroll(
-        self, given: EnrollmentRow, source: str, key: str, actor: str, also: Callable[[], Sequence[Act]] = tuple
+        self,
+        given: EnrollmentRow,
+        source: str,
+        key: str,
+        actor: str,
+        also: Callable[[], Sequence[Act]] = tuple,
     ) -> Done:
         """Return what an enrollment led to, once its rows are written; the same one again is the stored one.
 
@@ -378,7 +383,9 @@ def refuse_ahead(day: str, now: str, zones: Zones) -> None:
     Raises:
         ReportError: it is later than tomorrow.
     """
-    if day > now[:10] and date.fromisoformat(day) > date.fromisoformat(day_in(now, zones)) + timedelta(days=1):
+    if day > now[:10] and date.fromisoformat(day) > date.fromisoformat(day_in(now, zones)) + timedelta(
+        days=1
+    ):
         msg = f"on is {day}, and at the clinic it is {day_in(now, zones)}; what has not happened yet cannot be recorded"
         raise ReportError(msg)
 

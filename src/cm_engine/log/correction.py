@@ -161,10 +161,11 @@ def _untouched(enrolled: Enrolled, before: History, after: History) -> int:
         since = min(move.day for move in new)
         first = next((place for place in range(first) if after.seen[place].day >= since), first)
     ends = first == len(before.seen) == len(after.seen)
-    if not enrolled.rules.has_windows or ends:
+    if ends or not any(rules.has_windows for rules in enrolled.all_rules):
         return first
     changed = [history.seen[first].day for history in (before, after) if first < len(history.seen)]
-    reach = min(changed) - timedelta(days=widest(enrolled.rules) + after.calendar.closed_most)
+    days = max(map(widest, enrolled.all_rules)) + after.calendar.closed_most
+    reach = min(changed) - timedelta(days)
     return next((place for place in range(first) if after.seen[place].day >= reach), first)
 
 

@@ -132,6 +132,8 @@ def folded(
             stand = migrated(enrolled, stand, moves[0], seen[:index], findings)
             enrolled, moves = enrolled.under(moves[0].program), moves[1:]
         others, later = _others(shared, each), seen[index + 1 :] if enrolled.rules.has_windows else ()
+        if moves:  # another version decides what comes from its day on
+            later = [other for other in later if other.day < moves[0].day]
         try:
             stand, found = attended(enrolled, stand, each, later, others)
             findings += found

@@ -41,10 +41,15 @@ class Enrolled(NamedTuple):
         return self if program == self.rules.digest else self._replace(rules=self.versions[program])
 
     @property
+    def all_rules(self) -> tuple[Rules, ...]:
+        """Return the rules of all its versions."""
+        return tuple({**self.versions, self.rules.digest: self.rules}.values())
+
+    @property
     def pools(self) -> tuple[Pool, ...]:
         """Return the shared pools that the limits of all its versions count in."""
-        known = {**self.versions, self.rules.digest: self.rules}.values()
-        return tuple(dict.fromkeys(pool for rules in known if rules.shares for pool in shared_pools(rules)))
+        pools = (pool for rules in self.all_rules if rules.shares for pool in shared_pools(rules))
+        return tuple(dict.fromkeys(pools))
 
     def __repr__(self) -> str:
         """Return the enrollment without the seed, which is a secret."""
