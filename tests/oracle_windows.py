@@ -80,6 +80,7 @@ class Days(NamedTuple):
     opens: date
     closes: date
     paused: bool
+    after_end: bool  # nobody has to come, but who came before the end did
 
 
 class Fate(NamedTuple):
@@ -150,15 +151,18 @@ def days_of(plan: Plan, away: Iterable[Away], goal: int, spot: Spot) -> Days | N
     for each in sorted(away):
         expected = open_day(plan, spot.day + timedelta(later))
         gone = each.first <= expected
-        if gone and each.back is None and (each.ended or plan["later"]):
+        if gone and each.back is None and plan["later"] and not each.ended:
             return None
         if gone and each.back and plan["later"]:
             later = (expected + (each.back - each.first) - spot.day).days
     now = open_day(plan, spot.day + timedelta(later))
-    paused = not plan["later"] and any(a.first <= now and (not a.back or now < a.back) for a in away)
+    over = min((each.first for each in away if each.ended and not each.back), default=date.max)
+    pauses = [each for each in away if each.back or not each.ended]
+    paused = not plan["later"] and any(a.first <= now and (not a.back or now < a.back) for a in pauses)
     first = plan["start"] + timedelta(7 * (spot.week - 1) + later)
     opens, closes = span(plan["goals"][goal]["windows"], now, first)
-    return Days(now, max(opens, plan["start"]), closes, paused)
+    opens = max(opens, plan["start"])
+    return None if opens >= over else Days(now, opens, closes, paused, now >= over)
 
 
 def span(windows: Windows, day: date, first: date) -> tuple[date, date]:
@@ -285,7 +289,7 @@ def is_over(plan: Plan, course: Course, goal: int, place: int) -> bool:
     look ahead.
     """
     days, windows = calendar(plan, course, goal)[place - 1], plan["goals"][goal]["windows"]
-    if days is None:
+    if days is None or days.after_end:
         return False
     swept = course["swept"] or date.min
     found = [(each, its) for each, its in placed(plan, course, goal) if its != NOT_COUNTED]

@@ -29,6 +29,8 @@ ACT = [
     "kind",
     *DECIDED,
     "payable",
+    "hand_over",
+    "frozen",
     "missed",
     "corrected",
     "replayed",
@@ -202,6 +204,8 @@ def test_record_prints_the_decision_as_json(run: Run) -> None:
         "sentence": TEN,
         "prizes": None,
         "payable": {"USD": "10.00"},
+        "hand_over": {"USD": "10.00"},
+        "frozen": False,
         "missed": [],
         "corrected": [],
         "replayed": False,
@@ -227,7 +231,7 @@ def test_record_says_what_was_decided_and_what_to_hand_over(run: Run) -> None:
 def test_a_report_that_comes_again_hands_nothing_over_again(run: Run) -> None:
     enroll(run)
     first = form(run, *record("-", "06"))
-    assert form(run, *record("-", "06")) == {**first, "replayed": True}
+    assert form(run, *record("-", "06")) == {**first, "replayed": True, "hand_over": {}}
     again = shown(run, *record("-", "06"))
     assert again[0] == "Recorded as record 1 of e-1; it came before, and nothing is written now."
     assert again[2] == "Hand over now: nothing; $10.00 the first time"

@@ -413,13 +413,25 @@ def test_a_visit_that_is_moved_stays_between_its_neighbors(engine: Engine) -> No
         desk.move(3, 11)
 
 
-def test_moving_a_visit_that_was_decided_decides_it_anew(engine: Engine) -> None:
+def test_a_visit_that_is_decided_is_not_moved(engine: Engine) -> None:
     desk = Desk(engine, program())
     done = desk.seen("-", 8)
-    desk.move(2, 10)
-    assert desk.place(done) == (0, "unplaced")
-    desk.move(2, 7)
+    with pytest.raises(ReportError, match="visit 2 is decided already"):
+        desk.move(2, 10)
     assert desk.place(done) == (2, "-")
+
+
+@pytest.mark.parametrize("way", ["discharge", "export"])
+def test_who_came_early_to_a_visit_planned_after_the_end_keeps_its_reward(engine: Engine, way: str) -> None:
+    desk = Desk(engine, program("{before: 1}"))
+    done = desk.seen("-", 7)
+    assert desk.place(done) == (2, "-")
+    if way == "discharge":
+        desk.course("discharge", 7)
+    else:
+        engine.export(**desk.new(to="oakland", why="moves", leave=False))
+    assert desk.place(done) == (2, "-")
+    assert engine.verify().is_clean
 
 
 def test_the_time_between_a_discharge_and_a_return_is_a_pause(engine: Engine) -> None:
@@ -767,3 +779,14 @@ def test_a_visit_that_is_moved_before_its_week_keeps_its_week(engine: Engine) ->
     visit = engine.visits(enrollment=desk.id)[1]
     assert (visit.opens, visit.closes) == (day(9), day(18))
     assert desk.place(desk.seen("-", 17)) == (2, "-")
+
+
+def test_a_preview_looks_from_today_on_and_promises_what_today_pays() -> None:
+    now = datetime(2026, 1, 12, 20, tzinfo=UTC)
+    with Engine.open("memory:", zone=ZONE, clock=lambda: now) as engine:
+        desk = Desk(engine, program())
+        desk.seen("-", 5)
+        [promised] = [each["-"] for each in engine.preview(enrollment=desk.id).values()]
+        paid = desk.seen("-", 12)
+        assert (promised.visit, promised.awards) == (paid.visit, paid.awards)
+        assert paid.visit == 3

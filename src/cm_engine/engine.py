@@ -345,7 +345,7 @@ class Engine(Banking, Migrating, Moving, Episodes, Randomizing, Siting, Staffing
         """Return what each result of the next visit would pay, and why: by target, then by symbol.
 
         Args:
-            on: the day of the next visit; left out, the planned one.
+            on: the day of the next visit; left out, the planned one, or today if that one has windows and is open.
 
         Raises:
             EnrollmentNotFoundError: there is no such enrollment.
@@ -353,7 +353,7 @@ class Engine(Banking, Migrating, Moving, Episodes, Randomizing, Siting, Staffing
         """
         with self._storage.reading() as tx:
             enrolled, stand, others = Recording(tx, self._register, "", locked=False).standing(enrollment)
-        return previews(enrolled, stand, others, on)
+        return previews(enrolled, stand, others, on, self._today(enrolled, stand))
 
     def statement(self, *, enrollment: str, until: date | None = None) -> Statement:
         """Return all decisions of an enrollment with what each added, what was awarded, and where it all is now.

@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 
 from cm_engine.errors import PlanExceededError, ResultsError
-from cm_engine.log.attending import as_found
+from cm_engine.log.attending import as_found, plan_of
 from cm_engine.log.deciding import Others, expected_of, summed
 from cm_engine.log.stand import Enrolled, Stand
 from cm_engine.program.values import OUTCOMES
@@ -19,7 +19,9 @@ Preview = Mapping[str, Mapping[str, Decision]]
 """The decision of each result that the next visit of a target may have: by target, then by symbol."""
 
 
-def previews(enrolled: Enrolled, stand: Stand, others: Others, on: date | None) -> Preview:
+def previews(
+    enrolled: Enrolled, stand: Stand, others: Others, on: date | None, today: date | None = None
+) -> Preview:
     """Return what each next result of each target would lead to.
 
     A target has none whose plan has ended, or that waits for another one to be decided first.
@@ -29,6 +31,7 @@ def previews(enrolled: Enrolled, stand: Stand, others: Others, on: date | None) 
         stand: where it stands.
         others: what shared pools have received from other enrollments.
         on: the day of the next visit; None is the planned one.
+        today: where visits have windows, those that are over by then are missed before the next one.
 
     Raises:
         ResultsError: the day suits no target.
@@ -38,7 +41,8 @@ def previews(enrolled: Enrolled, stand: Stand, others: Others, on: date | None) 
     refused: list[ResultsError] = []
     for target in rules.targets:
         try:
-            found[target.name] = _of_target(enrolled, stand, others, target, on)
+            day = on or (_next_day(enrolled, stand, target, today) if today else None)
+            found[target.name] = _of_target(enrolled, stand, others, target, day)
         except PlanExceededError:
             found[target.name] = {}
         except ResultsError as error:
@@ -64,6 +68,17 @@ def rest(enrolled: Enrolled, stand: Stand) -> dict[str, Decimal]:
         state, decision = step(rules, state, Observation("-", None, rules.targets[min(ahead)[1]].name))
         found.update({unit.name: amount for unit, amount in decision.paid})
     return {name: rules.program.unit(name).decimal(amount) for name, amount in found.items()}
+
+
+def _next_day(enrolled: Enrolled, stand: Stand, target: TargetRules, today: date) -> date | None:
+    """Return the day of the next visit as a day sees it: that day, if the visit is open then, or the planned one."""
+    if target.windows is None:
+        return None
+    plan, done = plan_of(enrolled, stand, target), stand.state.tracks[target.index].visits
+    window = plan.expected_next(done + sum(1 for _ in plan.over(done, today)))
+    if window is None:
+        return None
+    return today if window.opens <= today <= window.closes else window.planned
 
 
 def _of_target(

@@ -81,8 +81,8 @@ def _planned(
     enrolled: Enrolled, stand: Stand, target: TargetRules, visit: Visit, day: date
 ) -> PlannedVisit | None:
     plan = plan_of(enrolled, stand, target)
-    window = plan.window(visit)
-    if window is None:
+    window, done = plan.window(visit), stand.state.tracks[target.index].visits
+    if window is None or (plan.is_after_end(window) and visit.number > done):
         return None
     status: Status = "open" if window.opens <= day else "planned"
     if day > window.closes:

@@ -65,6 +65,8 @@ def act_form(done: Recorded) -> dict[str, Any]:
         "kind": done.kind,
         **(recorded_form(done.decision) if done.decision else UNDECIDED),
         "payable": _digits(done.payable),
+        "hand_over": _digits(done.hand_over),
+        "frozen": done.is_frozen,
         "missed": [recorded_form(each) for each in done.missed],
         "corrected": [{"record": each.record, **recorded_form(each)} for each in done.corrected],
         "replayed": done.replayed,

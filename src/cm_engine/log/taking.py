@@ -25,7 +25,7 @@ from cm_engine.log.history import (
     seen,
     zones_of,
 )
-from cm_engine.log.migrating import MIGRATED, refuse_migration
+from cm_engine.log.migrating import refuse_migration
 from cm_engine.log.moves import EXPORTED, IMPORTED
 from cm_engine.log.purse import BANKED
 from cm_engine.log.rows import RecordRow
@@ -64,15 +64,9 @@ def taken(turn: Turn, record: RecordRow, body: Mapping[str, Any], log: Callable[
     so_far = log()
     if act := WITH_LOG.get(record.kind):
         return act(turn, record, so_far)
-    if record.kind == MIGRATED:
-        refuse_migration(enrolled, so_far.records, body)
+    _refuse_what_cannot_be(turn, record, body, so_far)
     if record.kind == ASSERTED:
-        _refuse_untrue(so_far, enrolled, body)
         return Written((), (), (), stand)
-    if record.kind in {AMENDED, VOIDED}:
-        _refuse_uncorrectable(so_far, record, body["of"])
-    if record.kind == AMENDED and "at" in body:
-        _refuse_twice(so_far, enrolled, _as_amended(so_far, enrolled, record, body["of"]))
     about = body["of"] if record.kind in {AMENDED, VOIDED} else record.seq
     return redecide(enrolled, so_far, record, about)
 
@@ -146,6 +140,30 @@ def _refuse_untrue(log: Log, enrolled: Enrolled, body: Mapping[str, Any]) -> Non
     found = unit.plain(awarded_by(enrolled, log, body["on"]).get(unit.name, 0))
     if found != body["awarded"]:
         raise BalanceError(enrolled.row.id, unit.name, body["on"], body["awarded"], found)
+
+
+def _refuse_what_cannot_be(turn: Turn, record: RecordRow, body: Mapping[str, Any], log: Log) -> None:
+    """Refuse an act that looks at the whole log and does not fit it."""
+    enrolled, stand = turn.enrolled, turn.stand
+    match record.kind:
+        case "asserted":
+            _refuse_untrue(log, enrolled, body)
+        case "moved":
+            _refuse_decided(enrolled, stand, body)
+        case "migrated":
+            refuse_migration(enrolled, log.records, body)
+        case "amended" | "voided":
+            _refuse_uncorrectable(log, record, body["of"])
+    if record.kind == AMENDED and "at" in body:
+        _refuse_twice(log, enrolled, _as_amended(log, enrolled, record, body["of"]))
+
+
+def _refuse_decided(enrolled: Enrolled, stand: Stand, body: Mapping[str, Any]) -> None:
+    """Refuse to move a visit that is decided."""
+    target, number = enrolled.rules.target(body["target"]), body["visit"]
+    if 1 <= number <= stand.state.tracks[target.index].visits:
+        msg = f"visit: visit {number} is decided already, and stays where it is; amend its result instead"
+        raise ReportError(msg)
 
 
 def _refuse_uncorrectable(log: Log, record: RecordRow, number: int) -> None:

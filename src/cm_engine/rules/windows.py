@@ -156,10 +156,8 @@ class Plan(NamedTuple):
         later = self._later(day)
         if later is None:
             return None
-        planned = self._open(day + later)
-        if (end := self.calendar.end) and planned > end:
-            return None
-        return self._around(visit, planned, later)
+        found = self._around(visit, self._open(day + later), later)
+        return None if (end := self.calendar.end) and found.opens > end else found
 
     def _open(self, day: date) -> date:
         """Return a day, or the next on which the clinic and its site are open."""
@@ -205,6 +203,10 @@ class Plan(NamedTuple):
         stays = self.rules.program.pauses == "not required"
         return stays and any(pause.has(window.planned) for pause in self.calendar.pauses)
 
+    def is_after_end(self, window: Window) -> bool:
+        """Tell whether a visit is planned for after the end, so that nobody has to come; who came before it did."""
+        return self.calendar.end is not None and window.planned > self.calendar.end
+
     def over(self, done: int, day: date, *, grace: int = 0) -> Iterator[Passed]:
         """Yield the visits after those done whose time is over before a day.
 
@@ -215,7 +217,7 @@ class Plan(NamedTuple):
         """
         for visit in self.target.visits[done:]:
             window = self.window(visit)
-            if window is None:
+            if window is None or self.is_after_end(window):
                 return
             paused = self.is_paused(window)
             last = window.planned if paused else window.closes + timedelta(days=grace)
