@@ -1250,6 +1250,7 @@ def test_the_commands_do_what_the_methods_do(
 ) -> None:
     monkeypatch.setenv("CM_ENGINE_DB", f"sqlite:///{tmp_path / 'c.db'}")
     monkeypatch.setenv("CM_ENGINE_PEOPLE", "known")
+    monkeypatch.setenv("COLUMNS", "120")
     today = datetime.now(UTC).date().isoformat()  # noqa: TID251 - the command asks the real clock
     (tmp_path / "p.yaml").write_text(json.dumps(json.loads(canonical(program(TWO)))), "utf-8")
 
