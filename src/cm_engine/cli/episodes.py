@@ -1,7 +1,7 @@
 """The commands of the clinic's day: who is expected, what is over, and what happens to an episode."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date
 
 import typer
@@ -41,6 +41,7 @@ from cm_engine.cli.options import (
     WhyOption,
 )
 from cm_engine.cli.tables import counted_noun, screen
+from cm_engine.engine import Engine
 from cm_engine.migrating import Migration
 from cm_engine.recorded import Recorded
 from cm_engine.visiting import PlannedVisit
@@ -139,42 +140,46 @@ def excuse(
     show(done, as_json=as_json)
 
 
-@commands.command(
-    epilog=f"Example: cm-engine pause {AT} e-1 --on 2026-02-02 --why 'residential stay' {BY.format(key='p-1')}"
-)
-def pause(
-    enrollment: EnrollmentArgument,
-    db: DatabaseOption,
-    on: CourseDayOption,
-    why: WhyOption,
-    source: SourceOption,
-    key: KeyOption,
-    by: ByOption,
-    as_json: JsonOption = False,
-) -> None:
-    """Pause an enrollment: nobody is expected."""
-    with opened(db) as engine:
-        done = engine.pause(enrollment=enrollment, on=on, why=why, source=source, key=key, by=by)
-    show(done, as_json=as_json)
+def _of_course(act: Callable[..., Recorded], on: str, why: str, key: str, says: str) -> None:
+    """Add the command of an act on the course of an episode: they differ in what they say."""
+
+    def command(
+        enrollment: EnrollmentArgument,
+        db: DatabaseOption,
+        on: CourseDayOption,
+        why: WhyOption,
+        source: SourceOption,
+        key: KeyOption,
+        by: ByOption,
+        as_json: JsonOption = False,
+    ) -> None:
+        with opened(db) as engine:
+            done = act(engine, enrollment=enrollment, on=on, why=why, source=source, key=key, by=by)
+        show(done, as_json=as_json)
+
+    name = act.__name__
+    example = f"Example: cm-engine {name} {AT} e-1 --on {on} --why '{why}' {BY.format(key=key)}"
+    commands.command(name, help=says, epilog=example)(command)
 
 
-@commands.command(
-    epilog=f"Example: cm-engine resume {AT} e-1 --on 2026-02-16 --why 'back home' {BY.format(key='p-2')}"
+_of_course(Engine.pause, "2026-02-02", "residential stay", "p-1", "Pause an enrollment: nobody is expected.")
+_of_course(Engine.resume, "2026-02-16", "back home", "p-2", "Resume an enrollment that is paused.")
+_of_course(
+    Engine.discharge,
+    "2026-03-27",
+    "moved away",
+    "d-1",
+    "End an episode with a day: nothing is expected after it.",
 )
-def resume(
-    enrollment: EnrollmentArgument,
-    db: DatabaseOption,
-    on: CourseDayOption,
-    why: WhyOption,
-    source: SourceOption,
-    key: KeyOption,
-    by: ByOption,
-    as_json: JsonOption = False,
-) -> None:
-    """Resume an enrollment that is paused."""
-    with opened(db) as engine:
-        done = engine.resume(enrollment=enrollment, on=on, why=why, source=source, key=key, by=by)
-    show(done, as_json=as_json)
+_of_course(Engine.readmit, "2026-05-04", "came back", "d-2", "Take an episode up again where it stood.")
+_of_course(
+    Engine.freeze,
+    "2026-03-27",
+    "a dispute",
+    "f-1",
+    "Hand nothing over any more; results are decided as ever.",
+)
+_of_course(Engine.release, "2026-03-27", "settled", "f-2", "Hand over again what a freeze held back.")
 
 
 @commands.command(
@@ -197,82 +202,6 @@ def reschedule(
         done = engine.reschedule(
             enrollment=enrollment, visit=visit, to=to, target=target, why=why, source=source, key=key, by=by
         )
-    show(done, as_json=as_json)
-
-
-@commands.command(
-    epilog=f"Example: cm-engine discharge {AT} e-1 --on 2026-03-27 --why 'moved away' {BY.format(key='d-1')}"
-)
-def discharge(
-    enrollment: EnrollmentArgument,
-    db: DatabaseOption,
-    on: CourseDayOption,
-    why: WhyOption,
-    source: SourceOption,
-    key: KeyOption,
-    by: ByOption,
-    as_json: JsonOption = False,
-) -> None:
-    """End an episode with a day: nothing is expected after it."""
-    with opened(db) as engine:
-        done = engine.discharge(enrollment=enrollment, on=on, why=why, source=source, key=key, by=by)
-    show(done, as_json=as_json)
-
-
-@commands.command(
-    epilog=f"Example: cm-engine readmit {AT} e-1 --on 2026-05-04 --why 'came back' {BY.format(key='d-2')}"
-)
-def readmit(
-    enrollment: EnrollmentArgument,
-    db: DatabaseOption,
-    on: CourseDayOption,
-    why: WhyOption,
-    source: SourceOption,
-    key: KeyOption,
-    by: ByOption,
-    as_json: JsonOption = False,
-) -> None:
-    """Take an episode up again where it stood."""
-    with opened(db) as engine:
-        done = engine.readmit(enrollment=enrollment, on=on, why=why, source=source, key=key, by=by)
-    show(done, as_json=as_json)
-
-
-@commands.command(
-    epilog=f"Example: cm-engine freeze {AT} e-1 --on 2026-03-27 --why 'a dispute' {BY.format(key='f-1')}"
-)
-def freeze(
-    enrollment: EnrollmentArgument,
-    db: DatabaseOption,
-    on: CourseDayOption,
-    why: WhyOption,
-    source: SourceOption,
-    key: KeyOption,
-    by: ByOption,
-    as_json: JsonOption = False,
-) -> None:
-    """Hand nothing over any more; results are decided as ever."""
-    with opened(db) as engine:
-        done = engine.freeze(enrollment=enrollment, on=on, why=why, source=source, key=key, by=by)
-    show(done, as_json=as_json)
-
-
-@commands.command(
-    epilog=f"Example: cm-engine release {AT} e-1 --on 2026-03-27 --why 'settled' {BY.format(key='f-2')}"
-)
-def release(
-    enrollment: EnrollmentArgument,
-    db: DatabaseOption,
-    on: CourseDayOption,
-    why: WhyOption,
-    source: SourceOption,
-    key: KeyOption,
-    by: ByOption,
-    as_json: JsonOption = False,
-) -> None:
-    """Hand over again what a freeze held back."""
-    with opened(db) as engine:
-        done = engine.release(enrollment=enrollment, on=on, why=why, source=source, key=key, by=by)
     show(done, as_json=as_json)
 
 

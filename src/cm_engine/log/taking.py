@@ -9,7 +9,7 @@ from cm_engine.log.attending import leaves_the_past
 from cm_engine.log.bank import banked
 from cm_engine.log.correction import Log, awarded_by, observations_of, redecide
 from cm_engine.log.entering import ENTRIES, waiting_after
-from cm_engine.log.episode import CHANGES, TAKEN_BACK, refuse_if_away
+from cm_engine.log.episode import CHANGES, MOVED, TAKEN_BACK, refuse_if_away
 from cm_engine.log.fold import Turn, Written, follow
 from cm_engine.log.following import followed
 from cm_engine.log.history import (
@@ -25,7 +25,7 @@ from cm_engine.log.history import (
     seen,
     zones_of,
 )
-from cm_engine.log.migrating import refuse_migration
+from cm_engine.log.migrating import MIGRATED, refuse_migration
 from cm_engine.log.moves import EXPORTED, IMPORTED
 from cm_engine.log.purse import BANKED
 from cm_engine.log.rows import RecordRow
@@ -145,15 +145,14 @@ def _refuse_untrue(log: Log, enrolled: Enrolled, body: Mapping[str, Any]) -> Non
 def _refuse_what_cannot_be(turn: Turn, record: RecordRow, body: Mapping[str, Any], log: Log) -> None:
     """Refuse an act that looks at the whole log and does not fit it."""
     enrolled, stand = turn.enrolled, turn.stand
-    match record.kind:
-        case "asserted":
-            _refuse_untrue(log, enrolled, body)
-        case "moved":
-            _refuse_decided(enrolled, stand, body)
-        case "migrated":
-            refuse_migration(enrolled, log.records, body)
-        case "amended" | "voided":
-            _refuse_uncorrectable(log, record, body["of"])
+    if record.kind == ASSERTED:
+        _refuse_untrue(log, enrolled, body)
+    elif record.kind == MOVED:
+        _refuse_decided(enrolled, stand, body)
+    elif record.kind == MIGRATED:
+        refuse_migration(enrolled, log.records, body)
+    elif record.kind in {AMENDED, VOIDED}:
+        _refuse_uncorrectable(log, record, body["of"])
     if record.kind == AMENDED and "at" in body:
         _refuse_twice(log, enrolled, _as_amended(log, enrolled, record, body["of"]))
 
