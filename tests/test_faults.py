@@ -18,6 +18,7 @@ import psycopg
 import pytest
 from sqlalchemy import event
 
+from cm_engine import opened as opened_engine
 from cm_engine.engine import Engine
 from cm_engine.errors import (
     CmEngineError,
@@ -488,7 +489,10 @@ def retried(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return found
 
 
-def test_serialization_failures_are_tried_again(postgresql_url: str, retried: list[str]) -> None:
+def test_serialization_failures_are_tried_again_and_once_is_enough(
+    postgresql_url: str, retried: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opened_engine, "TRIES", 2)
     with opened(with_options(postgresql_url, default_transaction_isolation="serializable")) as engine:
         enrolled(engine, "e")
 
@@ -497,7 +501,7 @@ def test_serialization_failures_are_tried_again(postgresql_url: str, retried: li
                 negative(engine, "e", f"{thread}/{each}", day=each)
 
         together(partial(report, thread) for thread in range(4))
-        assert "40001" in retried
+        assert set(retried) == {"40001"}
         assert len(set(keys_of(engine, "e"))) == len(keys_of(engine, "e")) == 49
         assert engine.verify().is_clean
 
@@ -514,7 +518,7 @@ def test_a_deadlock_is_tried_again(postgresql_url: str, retried: list[str]) -> N
             other.execute(locking, ["a"])
             other.rollback()
         thread.join()
-        assert retried == ["40P01"]
+        assert set(retried) == {"40P01"}  # more than one if ours was the first to lock a row again
         assert [keys_of(engine, each) for each in "ab"] == [["a", "k/a"], ["b", "k/b"]]
         assert engine.verify().is_clean
 

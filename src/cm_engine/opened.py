@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from random import random
+from time import sleep
 from typing import Any, Self, TypeVar, cast
 
 from cm_engine.enrolling import zone_name
@@ -21,6 +23,8 @@ SECRET_BYTES = 32
 
 TRIES = 20
 """As often is an act tried again that another writer came before; from the second time on its rows are locked."""
+PAUSE = 0.005
+"""Seconds that it waits at most for each time it was tried in vain; the second try waits for nothing but locks."""
 
 Made = TypeVar("Made")
 
@@ -152,6 +156,7 @@ class Opened:
                 tries += 1
                 if tries == TRIES:
                     raise
+                sleep(random() * PAUSE * (tries - 1))  # noqa: S311 - so that two do not meet again and again
 
 
 def _checked_secret(secret: bytes) -> bytes:

@@ -116,9 +116,13 @@ class PostgresStorage(SqlStorage):
 
 
 def begin(cursor: Any) -> None:
-    """Begin a transaction, if there is none and the driver begins none by itself."""
+    """Begin a transaction, if there is none and the driver begins none by itself.
+
+    Heads are compared and rows locked, so that it needs no stricter isolation, whatever the server's default is; with a
+    stricter one whoever waits for a row fails when it is let go, and may fail each time.
+    """
     if _is_by_itself(cursor):
-        cursor.execute("BEGIN")
+        cursor.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
 
 
 def _is_by_itself(cursor: Any) -> bool:
