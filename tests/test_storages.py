@@ -19,6 +19,7 @@ from cm_engine.errors import MissingDependencyError, StorageError
 from cm_engine.opening import open_storage
 from cm_engine.ports import Storage, Transaction
 from cm_engine.testing import StorageConformance, rows
+from cm_engine_adapters.storage.sqlite import SqliteStorage
 from cm_engine_adapters.storage.tables import APPEND_ONLY, KEPT
 
 
@@ -193,6 +194,15 @@ def test_a_database_refuses_to_replace_a_row_by_the_way_of_an_insert(database_ur
     change = "ON CONFLICT (digest) DO UPDATE SET text = 'another'"
     assert "cm_programs: rows are never changed" in refusal(engine, f"{again} {change}")
     assert_all_rows_are_there(database_url)
+
+
+def test_the_decisions_of_one_act_are_found_without_reading_the_whole_log(tmp_path: Path) -> None:
+    with closing(SqliteStorage.open(f"sqlite:///{tmp_path / 'clinic.db'}")) as storage:
+        asked = storage.statements.decisions_of
+        with storage.reading() as tx:
+            tx.cursor.execute(f"EXPLAIN QUERY PLAN {asked.text}", asked.bound(enrollment="e-1", record=1))
+            plan = [row[-1] for row in tx.cursor.fetchall()]
+    assert plan == ["SEARCH cm_decisions USING INDEX cm_decisions_record (enrollment=? AND record=?)"]
 
 
 # What cannot be opened

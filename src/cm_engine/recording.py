@@ -296,7 +296,8 @@ class Recording:
         turn = Turn(desk.enrolled, desk.stand, desk.number, others)
         written = taken(turn, record, body, partial(self._log, desk))
         desk.enrolled = enrolled = desk.enrolled.under(written.stand.state.program)
-        if together := summed(others, written.stand.own):
+        if others or written.stand.own:
+            together = summed(others, written.stand.own)
             self._pools |= {pool_key(enrolled, pool): windows for pool, windows in together.items()}
         return written
 
@@ -315,9 +316,9 @@ class Recording:
 
     def _others(self, desk: _Desk) -> Others:
         """Return what shared pools have received from other enrollments."""
-        names = {pool_key(desk.enrolled, pool): pool for pool in desk.enrolled.pools}
-        if not names:
+        if not (pools := desk.enrolled.pools):
             return {}
+        names = {pool_key(desk.enrolled, pool): pool for pool in pools}
         new = sorted(key for key in names if key not in self._pools)
         rows = {row[:5]: row.windows for row in self._tx.pools(new)} if new else {}
         for key in new:

@@ -130,7 +130,8 @@ class SqlTransaction:
         """Return the decisions of an enrollment, or those that an act led to."""
         if record is None:
             return self._all(DecisionRow, self.statements.decisions, enrollment=enrollment)
-        return self._all(DecisionRow, self.statements.decisions_of, enrollment=enrollment, record=record)
+        found = self._all(DecisionRow, self.statements.decisions_of, enrollment=enrollment, record=record)
+        return sorted(found, key=lambda row: row.number)  # in SQL the order would be asked of the whole log
 
     def entries(self, enrollment: str, *, first: int = 0, last: int = LAST) -> list[EntryRow]:
         """Return the postings of an enrollment, from a decision to another."""

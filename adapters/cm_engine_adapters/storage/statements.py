@@ -63,9 +63,7 @@ class Statements:
         self.enrollment = self._selected(t.enrollments, t.enrollments.c.id)
         self.records = self._compiled(_log(t.records).where(t.records.c.seq > bindparam("after")))
         self.decisions = self._compiled(_log(t.decisions))
-        self.decisions_of = self._compiled(
-            _log(t.decisions).where(t.decisions.c.record == bindparam("record"))
-        )
+        self.decisions_of = self._selected(t.decisions, t.decisions.c.enrollment, t.decisions.c.record)
         self.entries = self._compiled(
             _log(t.entries).where(t.entries.c.number.between(bindparam("first"), bindparam("last")))
         )

@@ -9,6 +9,7 @@ from functools import cache, lru_cache
 from typing import Any, get_args, get_type_hints
 
 from cm_engine.program.units import Unit
+from cm_engine.rules.compact import compact
 from cm_engine.rules.prizes import Drawn, Prizes, Slips
 from cm_engine.rules.reasons import Limited, Reason
 from cm_engine.rules.sentences import sentence
@@ -44,12 +45,12 @@ def _exactly(value: object) -> str:
     raise TypeError(msg)
 
 
-_encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_exactly, check_circular=False)
+_compact = compact(_exactly)
 
 
 def dumped(value: object) -> str:
     """Return a value as JSON without white space; exact numbers and days become text."""
-    return _encoder.encode(value)
+    return _compact(value)
 
 
 def instant(time: datetime) -> str:

@@ -111,6 +111,8 @@ def day_of(at: str, zone: str) -> str:
 
 def zones_of(zone: str, calendar: Calendar) -> Zones:
     """Return the zones that decide which day a time falls on: that of the enrollment, then those of its sites."""
+    if not calendar.stays:
+        return (("", zone),)
     moves = (stay for stay in calendar.stays if stay.first > date.min)
     return (("", zone), *((stay.first.isoformat(), stay.zone) for stay in moves))
 

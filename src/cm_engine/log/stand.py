@@ -48,6 +48,8 @@ class Enrolled(NamedTuple):
     @property
     def pools(self) -> tuple[Pool, ...]:
         """Return the shared pools that the limits of all its versions count in."""
+        if not self.versions:
+            return shared_pools(self.rules) if self.rules.shares else ()
         pools = (pool for rules in self.all_rules if rules.shares for pool in shared_pools(rules))
         return tuple(dict.fromkeys(pools))
 

@@ -109,14 +109,14 @@ def not_before(state: State, on: date, visit: Visit | None = None) -> date:
     if state.start is None:
         msg = f"{what} is on {on}, in a timeline without dates; begin it with a start"
         raise ResultsError(msg)
+    if state.last is None or on >= state.last:
+        return on
     decided = any(track.visits for track in state.tracks)
     if visit is None and not decided:
         return on
-    if state.last and on < state.last:
-        before = f"what was decided last, on {state.last}" if decided else f"the start on {state.last}"
-        msg = f"{what} is on {on}, before {before}; decide visits in order of their days"
-        raise ResultsError(msg)
-    return on
+    before = f"what was decided last, on {state.last}" if decided else f"the start on {state.last}"
+    msg = f"{what} is on {on}, before {before}; decide visits in order of their days"
+    raise ResultsError(msg)
 
 
 def refuse_time(day: object) -> None:

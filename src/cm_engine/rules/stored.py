@@ -6,6 +6,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from cm_engine.errors import StateError
+from cm_engine.rules.compact import compact
 from cm_engine.rules.compiled import Rules
 from cm_engine.rules.criteria import NO_VALUES, Measured, Memory
 from cm_engine.rules.milestones import Progress
@@ -26,10 +27,10 @@ def dump_state(state: State) -> str:
     """
     *values, start, last, program = state
     head = f'"layout":{LAYOUT},"program":"{program}","start":{_text(start)},"last":{_text(last)}'
-    return f'{{{head},"values":{_encoder.encode(values)}}}'
+    return f'{{{head},"values":{_dumped(values)}}}'
 
 
-_encoder = json.JSONEncoder(separators=(",", ":"), default=str, check_circular=False)
+_dumped = compact(str, ascii_only=True)
 
 
 def _text(day: date | None) -> str:
