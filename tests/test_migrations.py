@@ -94,7 +94,20 @@ RELEASES: dict[str, dict[str, dict[str, Any]]] = {
             "per": "calendar-year",
             "windows": "[[1,1000]]",
         },
-    }
+    },
+    "2": {
+        "work": {
+            "enrollment": "e-1",
+            "kind": "payout",
+            "name": "1/1",
+            "state": "waiting",
+            "due": "2026-01-05T17:00:00.000000+00:00",
+            "tries": 1,
+            "worker": "w-1",
+            "body": '{"gateway":"cards"}',
+            "note": "",
+        },
+    },
 }
 """A row of each table, as each release wrote it; a new release adds its own and changes no other."""
 
@@ -201,7 +214,7 @@ def test_the_migrations_and_a_hosts_create_all_make_the_same(
 
 def guards(engine: Database) -> int:
     """As many triggers there are on SQLite, and functions on PostgreSQL."""
-    return 6 * 2 + 2 if engine.dialect.name == "sqlite" else 8
+    return 6 * 2 + 3 if engine.dialect.name == "sqlite" else 9
 
 
 def drop_all(engine: Database, metadata: MetaData) -> None:
@@ -278,7 +291,7 @@ def test_the_tables_have_the_prefix_and_stand_in_the_schema(
 ) -> None:
     open_storage(database_url, options).close()
     found = inspect(empty).get_table_names(schema=options.get("schema"))
-    assert len(found) == 9
+    assert len(found) == 10
     assert all(name.startswith(options.get("prefix", "cm_")) for name in found)
     assert "schema" not in options or inspect(empty).get_table_names() == []
 
@@ -350,7 +363,7 @@ def test_threads_open_empty_databases_at_the_same_moment(tmp_path: Path) -> None
 def test_tables_of_an_unknown_newer_release_are_refused(empty: Database, database_url: str) -> None:
     schema.upgrade(empty)
     execute(empty, "UPDATE cm_version SET version_num = '99'")
-    said = "the tables are of release 99, and this release needs 1; install a newer cm-engine"
+    said = "the tables are of release 99, and this release needs 2; install a newer cm-engine"
     for refuse in (
         lambda: Engine.open(database_url),
         lambda: schema.upgrade(empty),
@@ -361,11 +374,11 @@ def test_tables_of_an_unknown_newer_release_are_refused(empty: Database, databas
         assert str(caught.value) == said
 
 
-RELEASE_2 = """
+LATER_RELEASE = """
 from alembic import op
 from sqlalchemy import Column, Text
 
-revision, down_revision = "2", "1"
+revision, down_revision = "3", "2"
 
 
 def upgrade(prefix, schema):
@@ -375,9 +388,9 @@ def upgrade(prefix, schema):
 
 @pytest.fixture
 def a_later_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The code of a release that is yet to come, with tables of release 2."""
+    """The code of a release that is yet to come, with tables of release 3."""
     folder = copytree(schema.MIGRATIONS, tmp_path / "migrations")
-    (folder / "versions" / "release_2.py").write_text(RELEASE_2, "utf-8")
+    (folder / "versions" / "release_3.py").write_text(LATER_RELEASE, "utf-8")
     monkeypatch.setattr(schema, "MIGRATIONS", folder)
     return folder
 
@@ -385,10 +398,10 @@ def a_later_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_tables_of_an_older_release_are_refused_until_they_are_brought_up_to_date(
     empty: Database, database_url: str, a_later_release: Path
 ) -> None:
-    schema.upgrade(empty, to="1")
+    schema.upgrade(empty, to="2")
     write_row(empty, "cm_pools", RELEASES["1"]["pools"])
     with pytest.raises(
-        SchemaError, match="are of release 1, and this release needs 2; run cm-engine db upgrade"
+        SchemaError, match="are of release 2, and this release needs 3; run cm-engine db upgrade"
     ):
         Engine.open(database_url)
     schema.upgrade(empty)
@@ -400,14 +413,14 @@ def test_tables_of_an_older_release_are_refused_until_they_are_brought_up_to_dat
 
 
 def test_a_migration_that_fails_leaves_everything_as_it_was(empty: Database, a_later_release: Path) -> None:
-    schema.upgrade(empty, to="1")
+    schema.upgrade(empty, to="2")
     before = described(empty)
-    broken = RELEASE_2 + "    raise ZeroDivisionError\n"
-    (a_later_release / "versions" / "release_2.py").write_text(broken, "utf-8")
+    broken = LATER_RELEASE + "    raise ZeroDivisionError\n"
+    (a_later_release / "versions" / "release_3.py").write_text(broken, "utf-8")
     with pytest.raises(ZeroDivisionError):
         schema.upgrade(empty)
     assert described(empty) == before
-    assert schema.state(empty).found == "1"
+    assert schema.state(empty).found == "2"
 
 
 def test_tables_that_a_host_made_are_used_and_never_migrated(empty: Database, database_url: str) -> None:
@@ -449,7 +462,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     return called
 
 
-MISSING = "the tables are missing, and this release needs 1; run cm-engine db upgrade --db URL"
+MISSING = "the tables are missing, and this release needs 2; run cm-engine db upgrade --db URL"
 
 
 def test_db_check_says_that_tables_are_missing_and_exits_with_1(run: Run, database_url: str) -> None:
@@ -458,33 +471,33 @@ def test_db_check_says_that_tables_are_missing_and_exits_with_1(run: Run, databa
 
 def test_db_upgrade_makes_the_tables_and_says_so(run: Run, database_url: str) -> None:
     made = run("upgrade", "--db", database_url)
-    assert made == (0, "The tables are of release 1; there were none.\n", "")
+    assert made == (0, "The tables are of release 2; there were none.\n", "")
     again = run("upgrade", "--db", database_url)
-    assert again == (0, "The tables are of release 1; as before.\n", "")
+    assert again == (0, "The tables are of release 2; as before.\n", "")
     found = run("check", "--db", database_url)
-    assert found == (0, "The tables are of release 1, as they have to be.\n", "")
+    assert found == (0, "The tables are of release 2, as they have to be.\n", "")
 
 
 def test_db_upgrade_says_which_release_the_tables_were_of(
     run: Run, empty: Database, database_url: str, a_later_release: Path
 ) -> None:
     assert a_later_release.is_dir()
-    schema.upgrade(empty, to="1")
+    schema.upgrade(empty, to="2")
     refused = run("check", "--db", database_url)
     assert refused.code == 1
     assert refused.out.startswith(
-        "the tables are of release 1, and this release needs 2; run cm-engine db upgrade"
+        "the tables are of release 2, and this release needs 3; run cm-engine db upgrade"
     )
     done = run("upgrade", "--db", database_url)
-    assert done == (0, "The tables are of release 2; they were of release 1.\n", "")
+    assert done == (0, "The tables are of release 3; they were of release 2.\n", "")
 
 
 def test_db_upgrade_and_db_check_print_json(run: Run, database_url: str) -> None:
-    missing = {"up_to_date": False, "release": None, "needed": "1", "problem": MISSING}
+    missing = {"up_to_date": False, "release": None, "needed": "2", "problem": MISSING}
     assert printed(run("check", "--db", database_url, "--json"), 1) == missing
-    made = {"release": "1", "before": None}
+    made = {"release": "2", "before": None}
     assert printed(run("upgrade", "--db", database_url, "--json"), 0) == made
-    found = {"up_to_date": True, "release": "1", "needed": "1", "problem": ""}
+    found = {"up_to_date": True, "release": "2", "needed": "2", "problem": ""}
     assert printed(run("check", "--db", database_url, "--json"), 0) == found
 
 

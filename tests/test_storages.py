@@ -340,11 +340,11 @@ class Kept(MemoryStorage):
 
 class HalfABatch(MemoryTransaction):
     def append(self, batch):
-        for name in batch._fields[:6]:
+        for name in batch._fields[:7]:
             part = batch._replace(**dict.fromkeys({*batch._fields} - {name}, ()))
             heads = {row.enrollment: head for row, head in zip(batch.standings, batch.heads)}
             super().append(part._replace(heads=tuple(heads[row.enrollment] for row in part.standings)))
-        super().append(batch._replace(**dict.fromkeys(batch._fields[:7], ())))
+        super().append(batch._replace(**dict.fromkeys(batch._fields[:8], ())))
 
 
 class OfHalfABatch(Kept):

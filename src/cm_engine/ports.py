@@ -18,6 +18,7 @@ from cm_engine.log.rows import (
     ProgramRow,
     RecordRow,
     StandingRow,
+    WorkRow,
 )
 
 
@@ -37,6 +38,26 @@ class Found(NamedTuple):
 
     standings: dict[str, StandingRow]
     records: dict[tuple[str, str], RecordRow]
+
+
+class Claim(NamedTuple):
+    """What work a worker asks for.
+
+    Attributes:
+        kind: of work.
+        worker: who asks.
+        now: the time: what is due by then is given.
+        until: when it is due again, if nothing has become of it.
+        limit: as much at most.
+        enrollment: whose; empty for anybody's.
+    """
+
+    kind: str
+    worker: str
+    now: str
+    until: str
+    limit: int = 100
+    enrollment: str = ""
 
 
 class Transaction(Protocol):
@@ -99,15 +120,40 @@ class Transaction(Protocol):
         one order by all, so that nobody waits for ever.
         """
 
+    def work(
+        self,
+        kind: str,
+        *,
+        enrollment: str = "",
+        state: str = "",
+        after: tuple[str, str] = ("", ""),
+        limit: int = 1000,
+    ) -> list[WorkRow]:
+        """Return work of a kind in the order of enrollments and names: of an enrollment, in a state, after a pair of them."""
+
+    def claim(self, claim: Claim) -> list[WorkRow]:
+        """Return work that waits and is due, and give it to a worker: what was due first, if it is too much.
+
+        Until the time given it is not due again, it has one try more, and the worker's name. Work that another
+        transaction is about to claim or to settle is left out, so that nobody waits and nobody has it twice.
+        """
+
+    def settle(self, was: WorkRow, row: WorkRow) -> None:
+        """Write what has become of work, in the place of what it was.
+
+        Raises:
+            StorageConflictError: it is not what it was any more: another worker has it. Nothing is written.
+        """
+
     def counts(self) -> dict[str, int]:
         """Return how many rows there are of each kind, by its name.
 
-        The kinds are programs, enrollments, records, decisions, entries, payouts, standings and pools.
+        The kinds are programs, enrollments, records, decisions, entries, payouts, work, standings and pools.
         """
 
 
 class Storage(Protocol):
-    """Keep the log: programs, enrollments, acts, decisions, postings, payouts, standings and pools.
+    """Keep the log: programs, enrollments, acts, decisions, postings, payouts, standings and pools; and what is to be done.
 
     Rows are given back as they were written, to the byte. Programs, enrollments, acts, decisions and postings are
     never changed or removed; a database refuses it.

@@ -3,12 +3,14 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
+from itertools import islice
 from threading import RLock
 from typing import Any, Self
 
 from cm_engine.errors import StorageConflictError, StorageError
 from cm_engine.log.rows import (
     RESERVED,
+    WAITING,
     Batch,
     DecisionRow,
     EnrollmentRow,
@@ -18,8 +20,9 @@ from cm_engine.log.rows import (
     ProgramRow,
     RecordRow,
     StandingRow,
+    WorkRow,
 )
-from cm_engine.ports import LAST, Found
+from cm_engine.ports import LAST, Claim, Found
 
 
 class MemoryStorage:
@@ -78,6 +81,7 @@ class MemoryTransaction:
         self._decisions: dict[str, tuple[DecisionRow, ...]] = {}
         self._entries: dict[str, tuple[EntryRow, ...]] = {}
         self._payouts: dict[str, tuple[PayoutRow, ...]] = {}
+        self._work: dict[tuple[str, ...], WorkRow] = {}
         self._pools: dict[tuple[str, ...], PoolRow] = {}
 
     def copied(self) -> "MemoryTransaction":
@@ -108,6 +112,7 @@ class MemoryTransaction:
             self._entries[entry.enrollment] = (*self._entries.get(entry.enrollment, ()), entry)
         for payout in batch.payouts:
             self._payouts[payout.enrollment] = (*self._payouts.get(payout.enrollment, ()), payout)
+        self._work |= {row[:3]: row for row in batch.work}
         self._pools |= {row[:5]: row for _, row in batch.pools}
 
     def _refuse_conflicts(self, batch: Batch) -> None:
@@ -125,7 +130,9 @@ class MemoryTransaction:
             for read, row in batch.pools
         )
         known = any(key in self._keys for key in keys) or any(each in self._enrollments for each in ids)
-        twice = any(len(set(each)) < len(each) for each in (keys, ids, places))
+        work = [row[:3] for row in batch.work]
+        known = known or any(key in self._work for key in work)
+        twice = any(len(set(each)) < len(each) for each in (keys, ids, places, work))
         if moved or pools or known or twice or not taken.isdisjoint(places):
             msg = "another writer came first"
             raise StorageConflictError(msg)
@@ -188,6 +195,43 @@ class MemoryTransaction:
         """Return what pools have received."""
         return [row for key, row in sorted(self._pools.items()) if not pools or key in pools]
 
+    def work(
+        self,
+        kind: str,
+        *,
+        enrollment: str = "",
+        state: str = "",
+        after: tuple[str, str] = ("", ""),
+        limit: int = 1000,
+    ) -> list[WorkRow]:
+        """Return work of a kind in the order of enrollments and names."""
+        found = (
+            row
+            for _, row in sorted(self._work.items())
+            if row.kind == kind
+            and enrollment in {"", row.enrollment}
+            and state in {"", row.state}
+            and (row.enrollment, row.name) > after
+        )
+        return list(islice(found, limit))
+
+    def claim(self, claim: Claim) -> list[WorkRow]:
+        """Return work that waits and is due, and give it to a worker."""
+        waiting = (row for row in self._work.values() if (row.kind, row.state) == (claim.kind, WAITING))
+        due = sorted((row.due, row) for row in waiting if row.due <= claim.now)
+        chosen = [row for _, row in due if claim.enrollment in {"", row.enrollment}][: claim.limit]
+        to = {"due": claim.until, "worker": claim.worker}
+        claimed = [row._replace(**to, tries=row.tries + 1) for row in chosen]
+        self._work |= {row[:3]: row for row in claimed}
+        return sorted(claimed)
+
+    def settle(self, was: WorkRow, row: WorkRow) -> None:
+        """Write what has become of work, in the place of what it was."""
+        if self._work.get(was[:3]) != was:
+            msg = "another worker came first"
+            raise StorageConflictError(msg)
+        self._work[row[:3]] = row
+
     def counts(self) -> dict[str, int]:
         """Return how many rows there are of each kind."""
         lists: dict[str, dict[str, Any]] = {
@@ -199,6 +243,7 @@ class MemoryTransaction:
         return {
             "programs": len(self._programs),
             "enrollments": len(self._enrollments),
+            "work": len(self._work),
             "standings": len(self._standings),
             "pools": len(self._pools),
             **{name: sum(map(len, table.values())) for name, table in lists.items()},

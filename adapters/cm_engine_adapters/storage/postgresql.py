@@ -16,7 +16,7 @@ IDLE = 0
 """What libpq calls a connection that is in no transaction."""
 FEW = 8
 """As many acts go as values; the columns of more go as arrays, which cost the driver more to begin with."""
-WRITTEN = ("records", "decisions", "entries", "payouts")
+WRITTEN = ("records", "decisions", "entries", "payouts", "work")
 
 
 class PostgresTransaction(SqlTransaction):

@@ -23,10 +23,11 @@ from cm_engine.log.rows import (
     ProgramRow,
     RecordRow,
     StandingRow,
+    WorkRow,
 )
-from cm_engine.ports import LAST, Found, Storage
+from cm_engine.ports import LAST, Claim, Found, Storage
 from cm_engine_adapters.storage.failures import failure
-from cm_engine_adapters.storage.statements import FILLED, MOVED, Statement, Statements
+from cm_engine_adapters.storage.statements import FILLED, MOVED, SETTLED, Statement, Statements
 from cm_engine_adapters.storage.tables import PREFIX, tables
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class SqlTransaction:
         self._insert("decisions", batch.decisions)
         self._insert("entries", batch.entries)
         self._insert("payouts", batch.payouts)
+        self._insert("work", batch.work)
         stood = [(row, head) for row, head in zip(batch.standings, batch.heads, strict=True) if head]
         self._insert(
             "standings", [row for row, head in zip(batch.standings, batch.heads, strict=True) if not head]
@@ -158,20 +160,44 @@ class SqlTransaction:
         found = (self._one(PoolRow, by_key, **dict(zip(names, key, strict=True))) for key in sorted(pools))
         return [row for row in found if row]
 
+    def work(
+        self,
+        kind: str,
+        *,
+        enrollment: str = "",
+        state: str = "",
+        after: tuple[str, str] = ("", ""),
+        limit: int = 1000,
+    ) -> list[WorkRow]:
+        """Return work of a kind in the order of enrollments and names."""
+        chosen = {name: value for name, value in (("enrollment", enrollment), ("state", state)) if value}
+        page = self.statements.work[tuple(chosen)]
+        first, name = after
+        return self._all(WorkRow, page, kind=kind, after=first, after_name=name, limit=limit, **chosen)
+
+    def claim(self, claim: Claim) -> list[WorkRow]:
+        """Return work that waits and is due, and give it to a worker."""
+        asked = {name: value for name, value in claim._asdict().items() if value != ""}
+        return sorted(self._all(WorkRow, self.statements.claims["enrollment" in asked], **asked))
+
+    def settle(self, was: WorkRow, row: WorkRow) -> None:
+        """Write what has become of work, in the place of what it was."""
+        self._change(self.statements.settle, SETTLED, [(*row[3:], *was)])
+
     def counts(self) -> dict[str, int]:
         """Return how many rows there are of each kind."""
         statement = self.statements.counts
         self.cursor.execute(statement.text, statement.bound())
         return dict(self.cursor.fetchall())
 
-    def _all(self, kind: type[Row], statement: Statement, **values: Any) -> list[Row]:
+    def _all(self, made: type[Row], statement: Statement, **values: Any) -> list[Row]:
         self.cursor.execute(statement.text, statement.bound(**values))
-        return [kind(*row) for row in self.cursor.fetchall()]
+        return [made(*row) for row in self.cursor.fetchall()]
 
-    def _one(self, kind: type[Row], statement: Statement, **values: Any) -> Row | None:
+    def _one(self, made: type[Row], statement: Statement, **values: Any) -> Row | None:
         self.cursor.execute(statement.text, statement.bound(**values))
         row = self.cursor.fetchone()
-        return kind(*row) if row else None
+        return made(*row) if row else None
 
 
 class translated:  # noqa: N801 - a block, as contextlib's are named; a generator would cost every act more
@@ -216,6 +242,7 @@ ROWS: dict[str, tuple[str, ...]] = {
     "decisions": DecisionRow._fields,
     "entries": EntryRow._fields,
     "payouts": PayoutRow._fields,
+    "work": WorkRow._fields,
     "standings": StandingRow._fields,
     "pools": PoolRow._fields,
 }

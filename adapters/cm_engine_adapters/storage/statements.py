@@ -15,13 +15,17 @@ from sqlalchemy import (
     insert,
     literal,
     select,
+    tuple_,
     union_all,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from cm_engine.log.rows import RESERVED
+from cm_engine.log.rows import RESERVED, WAITING, WorkRow
 from cm_engine_adapters.storage.tables import Tables
+
+WORK_BY: tuple[tuple[str, ...], ...] = ((), ("enrollment",), ("state",), ("enrollment", "state"))
+"""What work is asked for by, beside its kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,9 @@ class Statements:
         self.pool = self._selected(t.pools, *t.pools.primary_key)
         self.pool_locked = self._compiled(_only(t.pools, *t.pools.primary_key).with_for_update())
         self.pools = self._compiled(select(t.pools).order_by(*t.pools.primary_key))
+        self.work = {names: self._compiled(_work(t.work, names)) for names in WORK_BY}
+        self.claims = {bool(names): self._compiled(_claim(t.work, names)) for names in ((), ("enrollment",))}
+        self.settle = self._compiled(_settle(t.work))
         self.counts = self._compiled(_counts(t))
         self.inserts = {name: self._compiled(_insert(t.named(name))) for name in t.__slots__}
         self.program_once = self._compiled(_insert_once(dialect, t.programs))
@@ -115,6 +122,32 @@ def _journals(standings: Table) -> Select[Any]:
     return found.order_by(name).limit(bindparam("limit"))
 
 
+def _work(work: Table, names: Sequence[str]) -> Select[Any]:
+    c = work.c
+    chosen = (c[name] == bindparam(name) for name in names)
+    after = tuple_(c.enrollment, c.name) > tuple_(bindparam("after"), bindparam("after_name"))
+    found = select(work).where(c.kind == bindparam("kind"), after, *chosen)
+    return found.order_by(c.enrollment, c.name).limit(bindparam("limit"))
+
+
+def _claim(work: Table, names: Sequence[str]) -> Any:
+    """Give work that is due to a worker; what another transaction holds is passed over."""
+    c = work.c
+    chosen = (c[name] == bindparam(name) for name in names)
+    is_due = (c.kind == bindparam("kind"), c.state == WAITING, c.due <= bindparam("now"))
+    due = select(*work.primary_key).where(*is_due, *chosen).order_by(c.due).limit(bindparam("limit"))
+    found = due.with_for_update(skip_locked=True).cte("due")
+    to = {"due": bindparam("until"), "worker": bindparam("worker"), "tries": c.tries + 1}
+    of = (column == found.c[column.name] for column in work.primary_key)
+    return update(work).where(*of).values(to).returning(*c)
+
+
+def _settle(work: Table) -> Any:
+    """Change work, if it is still what it was."""
+    new = {name: bindparam(f"new_{name}") for name in WorkRow._fields[3:]}
+    return update(work).where(*(column == bindparam(f"was_{column.name}") for column in work.c)).values(new)
+
+
 def _counts(tables: Tables) -> Any:
     return union_all(
         *(select(literal(name), func.count()).select_from(tables.named(name)) for name in tables.__slots__)
@@ -148,6 +181,10 @@ def _fill(pools: Table) -> Any:
     return chosen.values(windows=bindparam("new_windows"))
 
 
-# The parameters of `move` and `fill`, in the order of their placeholders.
+# The parameters of `move`, `settle` and `fill`, in the order of their placeholders.
 MOVED: Sequence[str] = ("new_seq", "new_number", "new_head", "new_recorded_at", "new_state", "of", "read")
+SETTLED: Sequence[str] = (
+    *(f"new_{name}" for name in WorkRow._fields[3:]),
+    *(f"was_{name}" for name in WorkRow._fields),
+)
 FILLED: Sequence[str] = ("new_windows", "of_holder", "of_scope", "of_name", "of_unit", "of_per", "read")

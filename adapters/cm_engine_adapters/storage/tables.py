@@ -22,11 +22,12 @@ from cm_engine.log.rows import (
     ProgramRow,
     RecordRow,
     StandingRow,
+    WorkRow,
 )
 
 PREFIX = "cm_"
 APPEND_ONLY = ("programs", "enrollments", "records", "decisions", "entries", "payouts")
-KEPT = ("standings", "pools")
+KEPT = ("work", "standings", "pools")
 """The tables whose rows change, and are never removed."""
 
 
@@ -40,6 +41,7 @@ class Tables:
     decisions: Table
     entries: Table
     payouts: Table
+    work: Table
     standings: Table
     pools: Table
 
@@ -80,6 +82,7 @@ def tables(metadata: MetaData | None = None, *, prefix: str = PREFIX, schema: st
     once = Index(f"{prefix}records_once", "source", "key", unique=True)
     named = Index(f"{prefix}programs_named", "program", "version", unique=True)
     by_record = Index(f"{prefix}decisions_record", "enrollment", "record")
+    due = Index(f"{prefix}work_due", "kind", "state", "due")
     of_enrollment = ("enrollment", "number")
     return Tables(
         programs=table("programs", ProgramRow, ("digest",), named),
@@ -88,6 +91,7 @@ def tables(metadata: MetaData | None = None, *, prefix: str = PREFIX, schema: st
         decisions=table("decisions", DecisionRow, of_enrollment, by_record),
         entries=table("entries", EntryRow, (*of_enrollment, "leg")),
         payouts=table("payouts", PayoutRow, (*of_enrollment, "leg")),
+        work=table("work", WorkRow, ("enrollment", "kind", "name"), due),
         standings=table("standings", StandingRow, ("enrollment",)),
         pools=table("pools", PoolRow, ("holder", "scope", "name", "unit", "per")),
     )

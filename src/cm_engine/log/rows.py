@@ -10,6 +10,9 @@ RESERVED = "@"
 """What the names of journals begin with, and no id of an enrollment does."""
 
 
+WAITING = "waiting"
+"""The state of work that is to be done."""
+
 Subject = tuple[int, str, int]
 """What a decision is about: an observation by its act, or a visit that nothing was recorded of: 0, target, number."""
 
@@ -137,6 +140,32 @@ class PayoutRow(NamedTuple):
     day: str
 
 
+class WorkRow(NamedTuple):
+    """Something that is to be done once its time has come: a payout to be sent, a message, a task that comes again.
+
+    Attributes:
+        enrollment: whose; or a journal's name, or that of the tasks of all.
+        kind: payout, message or task.
+        name: what tells it apart from others of its kind.
+        state: waiting, until it is done; then what became of it.
+        due: when it may be done next, in UTC; while somebody does it, when they have given up.
+        tries: how often somebody began to do it.
+        worker: who did last.
+        body: what is known of it, as JSON.
+        note: what stood in the way, as a person reads it.
+    """
+
+    enrollment: str
+    kind: str
+    name: str
+    state: str
+    due: str
+    tries: int
+    worker: str
+    body: str
+    note: str
+
+
 class StandingRow(NamedTuple):
     """Where an enrollment stands, or a journal: a cache of the fold over its log, and the head of its hash chain.
 
@@ -187,6 +216,7 @@ class Batch(NamedTuple):
     decisions: tuple[DecisionRow, ...] = ()
     entries: tuple[EntryRow, ...] = ()
     payouts: tuple[PayoutRow, ...] = ()
+    work: tuple[WorkRow, ...] = ()
     standings: tuple[StandingRow, ...] = ()
     heads: tuple[str, ...] = ()
     pools: tuple[tuple[str, PoolRow], ...] = ()

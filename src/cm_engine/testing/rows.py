@@ -6,6 +6,7 @@ Every factory takes what its row is told apart by, and any field by name that is
 from typing import Any
 
 from cm_engine.log.rows import (
+    WAITING,
     Batch,
     DecisionRow,
     EnrollmentRow,
@@ -15,6 +16,7 @@ from cm_engine.log.rows import (
     ProgramRow,
     RecordRow,
     StandingRow,
+    WorkRow,
 )
 
 PoolKey = tuple[str, str, str, str, str]
@@ -76,6 +78,17 @@ def payout(enrollment: str = "e-1", number: int = 1, leg: int = 1, **changed: An
     return PayoutRow(enrollment, number, leg, "2026-01-05")._replace(**changed)
 
 
+def work(enrollment: str = "e-1", name: str = "1/1", **changed: Any) -> WorkRow:  # noqa: ANN401 - as above
+    """Return a payout that waits to be sent, and has been due for a day.
+
+    Example:
+        >>> work("e-1").state
+        'waiting'
+    """
+    row = WorkRow(enrollment, "payout", name, WAITING, "2026-01-05T08:00:00.000000+00:00", 0, "", "{}", "")
+    return row._replace(**changed)
+
+
 def standing(enrollment: str = "e-1", seq: int = 0, **changed: Any) -> StandingRow:  # noqa: ANN401 - as above
     """Return where an enrollment stands after an act, with one decision for each act but the first."""
     at = f"2026-01-05T17:00:00.{seq:06}+00:00"
@@ -125,7 +138,7 @@ def opening(*names: str) -> Batch:
 
 
 def deciding(*ids: str, seq: int = 1, **changed: Any) -> Batch:  # noqa: ANN401 - any part of it
-    """Return the batch of one more act for each enrollment: decided, posted twice and paid once.
+    """Return the batch of one more act for each enrollment: decided, posted twice, paid once and waiting to be sent.
 
     Args:
         ids: of the enrollments; e-1 if left out.
@@ -142,6 +155,7 @@ def deciding(*ids: str, seq: int = 1, **changed: Any) -> Batch:  # noqa: ANN401 
         decisions=tuple(decision(each, seq) for each in of),
         entries=tuple(entry(each, seq, leg) for each in of for leg in (1, 2)),
         payouts=tuple(payout(each, seq) for each in of),
+        work=tuple(work(each, f"{seq}/1") for each in of),
         standings=tuple(standing(each, seq) for each in of),
         heads=tuple(head(each, seq - 1) for each in of),
     )

@@ -10,8 +10,8 @@ from typing import Any, NoReturn, TypeVar
 import pytest
 
 from cm_engine.errors import StorageConflictError, StorageError
-from cm_engine.log.rows import Batch, PoolRow, ProgramRow
-from cm_engine.ports import Storage
+from cm_engine.log.rows import Batch, PoolRow, ProgramRow, WorkRow
+from cm_engine.ports import Claim, Storage
 from cm_engine.testing import rows
 
 Made = TypeVar("Made")
@@ -66,6 +66,8 @@ CONFLICTS: dict[str, Batch] = {
         pools=(("[[1,1000]]", rows.pool("[[1,2]]")), ("[[1,1]]", rows.pool("[[2,1]]", scope="state")))
     ),
     "an enrollment of two": rows.enrolling("e-9", "e-1"),
+    "work that was there": rows.deciding(work=(rows.work("e-2", "there"),)),
+    "work twice": rows.deciding(work=(rows.work(name="a"), rows.work(name="a", state="over"))),
 }
 """Batches that another writer came before, once `filled` has been written."""
 
@@ -164,6 +166,7 @@ class StorageConformance:
             assert tx.decisions("e-1") == [rows.decision()]
             assert tx.entries("e-1") == [rows.entry(leg=1), rows.entry(leg=2)]
             assert tx.payouts("e-1") == [rows.payout()]
+            assert tx.work("payout") == [rows.work()]
             assert tx.standing("e-1") == rows.standing(seq=1)
             assert tx.pools() == [rows.pool()]
 
@@ -187,7 +190,7 @@ class StorageConformance:
 
     def test_append_writes_an_act_that_decides_nothing(self, storage: Storage) -> None:
         """Write all rows of a batch, also of one without decisions."""
-        write(storage, rows.enrolling(), rows.deciding(decisions=(), entries=(), payouts=()))
+        write(storage, rows.enrolling(), rows.deciding(decisions=(), entries=(), payouts=(), work=()))
         with storage.reading() as tx:
             assert (tx.decisions("e-1"), tx.entries("e-1"), tx.payouts("e-1")) == ([], [], [])
             assert tx.standing("e-1") == rows.standing(seq=1)
@@ -408,6 +411,92 @@ class StorageConformance:
             assert tx.journals(after="@site/1", limit=1) == expected[1:2]
             assert tx.journals(after="@trial/b") == tx.journals(limit=0) == []
 
+    # Transaction.work, claim, settle
+
+    def test_work_returns_that_of_a_kind_in_the_order_of_enrollments_and_names(
+        self, storage: Storage
+    ) -> None:
+        """Return work of a kind in the order of enrollments and names: of an enrollment, in a state, after a pair."""
+        there = [rows.work(of, name) for of in ("e-1", "e-2") for name in ("10/1", "2/1")]
+        over, other = rows.work("e-2", "3/1", state="over"), rows.work("e-2", "a", kind="message")
+        write(storage, rows.enrolling("e-1", "e-2")._replace(work=(over, other, *reversed(there))))
+        with storage.reading() as tx:
+            assert tx.work("payout") == [*there, over]
+            assert tx.work("message") == [other]
+            assert tx.work("payout", enrollment="e-2") == [*there[2:], over]
+            assert tx.work("payout", state="waiting") == there
+            assert tx.work("payout", enrollment="e-2", state="over") == [over]
+            assert tx.work("payout", after=("e-1", "10/1"), limit=2) == there[1:3]
+            assert (
+                tx.work("payout", after=("e-2", "3/1")) == tx.work("task") == tx.work("payout", limit=0) == []
+            )
+
+    def test_claim_gives_work_that_waits_and_is_due_to_a_worker(self, storage: Storage) -> None:
+        """Return work that waits and is due: not due again until the time given, with a try more and the worker's name."""
+        due, later = rows.work(name="due", due=at(1)), rows.work(name="later", due=at(3))
+        over = rows.work(name="over", state="over", due=at(1))
+        another = rows.work(name="due", kind="message", due=at(1))
+        write(storage, rows.enrolling()._replace(work=(due, later, over, another)))
+        claimed = due._replace(due=at(9), tries=1, worker="w-1")
+        assert claims(storage, Claim("payout", "w-1", at(2), at(9))) == [claimed]
+        assert claims(storage, Claim("payout", "w-2", at(2), at(9))) == []
+        assert claims(storage, Claim("payout", "w-2", at(9), at(10))) == [
+            due._replace(due=at(10), tries=2, worker="w-2"),
+            later._replace(due=at(10), tries=1, worker="w-2"),
+        ]
+        with storage.reading() as tx:
+            assert [row.state for row in tx.work("payout")] == ["waiting", "waiting", "over"]
+            assert tx.work("message") == [another]
+
+    def test_claim_gives_what_was_due_first_and_of_an_enrollment_if_asked(self, storage: Storage) -> None:
+        """Return what was due first, if it is too much; of an enrollment, or of anybody."""
+        work = [
+            rows.work(of, f"{number}", due=at(9 - number)) for number in range(6) for of in ("e-1", "e-2")
+        ]
+        write(storage, rows.enrolling("e-1", "e-2")._replace(work=tuple(work)))
+        first = claims(storage, Claim("payout", "w", at(9), at(20), limit=4))
+        assert sorted(row[::2][:2] for row in first) == [(of, name) for of in ("e-1", "e-2") for name in "45"]
+        own = claims(storage, Claim("payout", "w", at(9), at(20), enrollment="e-2"))
+        assert [(row.enrollment, row.name) for row in own] == [("e-2", name) for name in "0123"]
+
+    def test_claim_gives_work_once_however_many_ask_at_the_same_moment(
+        self, storage: Storage, another: Storage | None
+    ) -> None:
+        """Leave out what another transaction is about to claim, so that nobody waits and nobody has it twice."""
+        names = [f"{number:02}" for number in range(40)]
+        write(storage, rows.enrolling()._replace(work=tuple(rows.work(name=name) for name in names)))
+        start = Barrier(WRITERS)
+        workers = [
+            aside(lambda of=of, number=number: claiming(of, f"w-{number}", start))  # type: ignore[misc]
+            for number, of in enumerate([storage, another or storage] * (WRITERS // 2))
+        ]
+        found = [row for worker in workers for row in result(worker)]
+        assert sorted(row.name for row in found) == names
+        assert {row.tries for row in found} == {1}
+
+    def test_settle_writes_what_has_become_of_work_in_the_place_of_what_it_was(
+        self, storage: Storage
+    ) -> None:
+        """Write what has become of work, with whatever else the transaction writes."""
+        write(storage, rows.enrolling("e-1", "e-2"), rows.deciding("e-1", "e-2"))
+        over = rows.work(state="over", body='{"reference":"o-1"}', note="handed over")
+        append_and_settle(storage, rows.deciding(seq=2), rows.work(), over)
+        with storage.reading() as tx:
+            assert tx.work("payout") == [over, rows.work(name="2/1"), rows.work("e-2")]
+            assert tx.standing("e-1") == rows.standing(seq=2)
+
+    @pytest.mark.parametrize("changed", [{"tries": 1}, {"worker": "w-2"}, {"state": "over"}, {"name": "9/9"}])
+    def test_settle_of_work_that_another_worker_has_is_a_conflict(
+        self, storage: Storage, changed: dict[str, Any]
+    ) -> None:
+        """Raise StorageConflictError: it is not what it was any more; write nothing."""
+        write(storage, rows.enrolling(), rows.deciding())
+        before = everything(storage)
+        was = rows.work(**changed)
+        with pytest.raises(StorageConflictError):
+            append_and_settle(storage, rows.deciding(seq=2), was, was._replace(note="mine"))
+        assert everything(storage) == before
+
     # Transaction.pools, counts
 
     def test_pools_returns_what_pools_have_received(self, storage: Storage) -> None:
@@ -430,20 +519,21 @@ class StorageConformance:
 
     def test_counts_returns_how_many_rows_there_are_of_each_kind(self, storage: Storage) -> None:
         """Return how many rows there are of each kind."""
-        kinds = "programs enrollments records decisions entries payouts standings pools"
+        kinds = "programs enrollments records decisions entries payouts work standings pools"
         with storage.reading() as tx:
             assert tx.counts() == dict.fromkeys(kinds.split(), 0)
         add_programs(storage, *(rows.program(version=version) for version in "1234567"))
         payouts = tuple(rows.payout(leg=leg) for leg in range(8))
         pools = tuple(("", pool) for pool in different_pools())
-        write(storage, rows.enrolling("e-1", "e-2"), rows.deciding(payouts=payouts, pools=pools))
+        work = (rows.work(name="a"), rows.work(name="b"))
+        write(storage, rows.enrolling("e-1", "e-2"), rows.deciding(payouts=payouts, pools=pools, work=work))
         write(storage, rows.deciding("e-1", seq=2, entries=(), payouts=()))
         write(
             storage,
             rows.deciding("e-2", payouts=(), entries=tuple(rows.entry("e-2", leg=leg) for leg in range(7))),
         )
         with storage.reading() as tx:
-            assert tx.counts() == dict(zip(kinds.split(), (7, 2, 5, 3, 9, 8, 2, 6), strict=True))
+            assert tx.counts() == dict(zip(kinds.split(), (7, 2, 5, 3, 9, 8, 4, 2, 6), strict=True))
 
     # What a storage keeps
 
@@ -460,6 +550,7 @@ class StorageConformance:
                 ), name
                 assert (tx.records(of), tx.decisions(of)) == ([*batch.records], [*batch.decisions]), name
                 assert (tx.entries(of), tx.payouts(of)) == ([*batch.entries], [*batch.payouts]), name
+                assert tx.work("payout", enrollment=of) == [*batch.work], name
 
     def test_programs_are_given_back_as_they_were_written_to_the_byte(self, storage: Storage) -> None:
         """Give programs back as they were written, to the byte."""
@@ -720,6 +811,33 @@ def write_and_raise(
         raise UnfinishedError
 
 
+def at(hour: int) -> str:
+    """Return a time of a day."""
+    return f"2026-01-05T{hour:02}:00:00.000000+00:00"
+
+
+def claims(storage: Storage, claim: Claim) -> list[WorkRow]:
+    """Claim work in a transaction of its own."""
+    with storage.writing() as tx:
+        return tx.claim(claim)
+
+
+def append_and_settle(storage: Storage, batch: Batch, was: WorkRow, row: WorkRow) -> None:
+    """Append a batch and settle work, in one transaction."""
+    with storage.writing() as tx:
+        tx.append(batch)
+        tx.settle(was, row)
+
+
+def claiming(storage: Storage, worker: str, start: Barrier) -> list[WorkRow]:
+    """Claim a few at a time until there is nothing left; all begin at the same moment."""
+    start.wait(SECONDS_MAX)
+    found: list[WorkRow] = []
+    while claimed := claims(storage, Claim("payout", worker, at(12), at(20), limit=3)):
+        found += claimed
+    return found
+
+
 def add_programs(storage: Storage, *programs: ProgramRow) -> None:
     """Add programs in one transaction."""
     with storage.writing() as tx:
@@ -729,13 +847,13 @@ def add_programs(storage: Storage, *programs: ProgramRow) -> None:
 
 def bare(name: str, seq: int) -> Batch:
     """Return one more act of a journal, which decides nothing."""
-    return rows.deciding(name, seq=seq, decisions=(), entries=(), payouts=())
+    return rows.deciding(name, seq=seq, decisions=(), entries=(), payouts=(), work=())
 
 
 def filled() -> tuple[Batch, ...]:
-    """Return what conflicts are tried on: two enrollments, and two pools."""
+    """Return what conflicts are tried on: two enrollments, two pools, and work."""
     pools = (("", rows.pool()), ("", rows.pool(scope="state")))
-    return (rows.enrolling("e-1", "e-2")._replace(pools=pools),)
+    return (rows.enrolling("e-1", "e-2")._replace(pools=pools, work=(rows.work("e-2", "there"),)),)
 
 
 def raising() -> list[list[Batch]]:
@@ -770,6 +888,7 @@ def everything(storage: Storage) -> dict[str, Any]:
             "enrollments": enrollments,
             "logs": logs,
             "journals": [(row, tx.records(row.enrollment)) for row in tx.journals()],
+            "work": tx.work("payout"),
             "pools": tx.pools(),
             "counts": tx.counts(),
         }
@@ -825,6 +944,7 @@ def worded(text: str, of: str) -> Batch:
         decisions=(rows.decision(of, **said),),
         entries=(rows.entry(of, unit=text, debit=text, credit=text),),
         payouts=(rows.payout(of, day=text),),
+        work=(rows.work(of, worker=text, body=text, note=text),),
         standings=(rows.standing(of, recorded_at=text, state=text),),
         heads=("",),
     )
