@@ -11,14 +11,17 @@ from typing import Any, NamedTuple
 from cm_engine.errors import CmEngineError, SecretError
 from cm_engine.journal import all_journals
 from cm_engine.journals import journal_difference, made_by_journal, made_difference
-from cm_engine.log.bank import banked
+from cm_engine.ledger.accounts import IN_FLIGHT
+from cm_engine.log.bank import Bank, banked
 from cm_engine.log.chain import GENESIS, hash_of
 from cm_engine.log.correction import Log, content, posted
 from cm_engine.log.encoding import dumped, pools_from
 from cm_engine.log.fold import Turn, payouts_of
 from cm_engine.log.moves import Received, elsewhere, seals, together
+from cm_engine.log.outbox import PAYOUT, payout_of
 from cm_engine.log.purse import BANKED
 from cm_engine.log.rows import (
+    OVER,
     DecisionRow,
     EnrollmentRow,
     EntryRow,
@@ -26,10 +29,11 @@ from cm_engine.log.rows import (
     ProgramRow,
     RecordRow,
     StandingRow,
+    WorkRow,
 )
 from cm_engine.log.stand import Enrolled, Stand, first_stand, stand_from, stand_text, start_of
 from cm_engine.log.taking import taken
-from cm_engine.ports import Transaction
+from cm_engine.ports import LAST, Transaction, WorkQuery
 from cm_engine.program import canonical, digest, parse_program
 from cm_engine.recording import PoolKey, enrollment_body, pool_key
 from cm_engine.register import Register, program_in
@@ -99,6 +103,7 @@ class _Stored(NamedTuple):
     decisions: list[DecisionRow]
     entries: list[EntryRow]
     payouts: list[PayoutRow]
+    work: list[WorkRow]
     standing: StandingRow | None
 
 
@@ -136,6 +141,7 @@ class _Audit:
             if not self.alone:
                 _check_sites(self.tx, self.sites, stored)
             stand, other = _check_fold(enrolled, stored)
+            _check_work(enrolled.under(stand.state.program), stored)
         except _FoundError as found:
             self.differences.append(Difference(row.id, found.where, found.what))
         except SecretError as error:
@@ -287,8 +293,22 @@ def _stored(tx: Transaction, row: EnrollmentRow) -> _Stored:
         tx.decisions(row.id),
         tx.entries(row.id),
         tx.payouts(row.id),
+        tx.work(WorkQuery(PAYOUT, row.id, limit=LAST)),
         tx.standing(row.id),
     )
+
+
+def _check_work(enrolled: Enrolled, stored: _Stored) -> None:
+    """Find work on what is no payout, and payouts on their way that nobody works on any more."""
+    if not stored.work:
+        return
+    bank = Bank.of(enrolled, Log(stored.records, stored.decisions, stored.entries))
+    for row in stored.work:
+        payout = bank.purse.sent.get(payout_of(row.name))
+        if payout is None:
+            raise _FoundError(f"work {row.name}", "there is no such payout")
+        if row.state == OVER and payout.place == IN_FLIGHT and not bank.calendar.away:
+            raise _FoundError(f"work {row.name}", "it is over, and the payout is in flight")
 
 
 def _check_enrollment(enrolled: Enrolled, stored: _Stored, register: Register) -> None:

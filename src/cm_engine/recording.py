@@ -23,6 +23,7 @@ from cm_engine.log.entering import CONFIRMS, ENTERED, Place, confirmed_by, first
 from cm_engine.log.fold import Turn, Written
 from cm_engine.log.history import AMENDED, ASSERTED, ENROLLED, OBSERVED, Zones, day_in, zones_of
 from cm_engine.log.migrating import MIGRATED
+from cm_engine.log.outbox import outbox
 from cm_engine.log.rows import (
     Batch,
     DecisionRow,
@@ -32,6 +33,7 @@ from cm_engine.log.rows import (
     PoolRow,
     RecordRow,
     StandingRow,
+    WorkRow,
 )
 from cm_engine.log.stand import Enrolled, Stand, first_stand, stand_text, start_of
 from cm_engine.log.taking import taken
@@ -119,6 +121,7 @@ class Recording:
         self._decisions: list[DecisionRow] = []
         self._entries: list[EntryRow] = []
         self._payouts: list[PayoutRow] = []
+        self._work: list[WorkRow] = []
         self._found = Found({}, {})
         self._done: dict[tuple[str, str], Done] = {}
         self._pools_read: dict[PoolKey, str] = {}
@@ -227,7 +230,9 @@ class Recording:
         self._records.append(record)
         self._decisions += written.decisions
         self._entries += written.entries
-        self._payouts += written.payouts
+        if written.payouts:
+            self._payouts += written.payouts
+            self._work += outbox(written.stand.calendar, written.payouts)
 
     def _as_entered(self, act: Act) -> Act:
         """Return an entry as the log takes it: as the first of two, or as the observation that it confirms or is."""
@@ -339,6 +344,7 @@ class Recording:
                 decisions=tuple(self._decisions),
                 entries=tuple(self._entries),
                 payouts=tuple(self._payouts),
+                work=tuple(self._work),
                 standings=tuple([desk.standing for desk in desks]),
                 heads=tuple([desk.read for desk in desks]),
                 pools=tuple(

@@ -10,8 +10,11 @@ RESERVED = "@"
 """What the names of journals begin with, and no id of an enrollment does."""
 
 
-WAITING = "waiting"
-"""The state of work that is to be done."""
+DELIVERY = f"{RESERVED}delivery"
+"""The source of acts by which a gateway's answer becomes part of the log; nobody else can give it."""
+
+WAITING, OVER = "waiting", "over"
+"""The states of work that is to be done, and of work with which nothing is to be done any more."""
 
 Subject = tuple[int, str, int]
 """What a decision is about: an observation by its act, or a visit that nothing was recorded of: 0, target, number."""

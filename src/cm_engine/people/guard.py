@@ -10,7 +10,7 @@ from cm_engine.log.correction import Log
 from cm_engine.log.history import AMENDED, OBSERVED, VOIDED, day_of
 from cm_engine.log.moves import IMPORTED
 from cm_engine.log.purse import HANDED_OVER, REDEEMED
-from cm_engine.log.rows import RESERVED, Batch, EnrollmentRow, RecordRow
+from cm_engine.log.rows import DELIVERY, RESERVED, Batch, EnrollmentRow, RecordRow
 from cm_engine.log.stand import Enrolled
 from cm_engine.people.acts import opens_staff, right_of
 from cm_engine.people.fold import STAFF_KIND, StaffState
@@ -136,7 +136,9 @@ class _Look:
         if not people and not self._policy.known:
             return
         doing = Doing(record.actor, right_of(record), row.id)
-        if _is_own(doing):
+        if (
+            _is_own(doing) or record.source == DELIVERY
+        ):  # whoever released it was asked then, and the money is gone
             return
         if rule := self._policy.rule or (people and _rule_on_who(people, doing)):
             day = day_of(record.recorded_at, row.zone)
@@ -217,6 +219,19 @@ class _Look:
             why = f"there is no staff yet: the first person adds themself, with the role {roles}"
             raise Doing(record.actor, STAFF, record.enrollment).refused(self._policy.rule, why)
         return True
+
+
+def refuse_act(tx: Transaction, register: Register, policy: Policy, record: RecordRow) -> None:
+    """Refuse an act on an enrollment that is about to be made, if whoever makes it may not.
+
+    Raises:
+        NotAllowedError: they may not.
+    """
+    standing = tx.standing(record.enrollment)
+    batch = Batch(
+        records=(record,), standings=(standing,) if standing else (), heads=("",) if standing else ()
+    )
+    _Look(tx, register, policy, batch).at_all()
 
 
 def no_staff(tx: Transaction) -> bool:

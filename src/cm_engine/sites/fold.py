@@ -6,8 +6,9 @@ from typing import Any
 
 from cm_engine.errors import ReportError
 from cm_engine.journal import Act
+from cm_engine.log.history import day_of
 from cm_engine.log.rows import RESERVED
-from cm_engine.sites.state import Closure, Fund, SiteState, exact
+from cm_engine.sites.state import Closure, Fund, Gateway, SiteState, exact
 
 NAME = "site"
 CLOSED_DAYS, OPENED_DAYS, FUNDED, GATEWAY, CLOSED = (
@@ -18,6 +19,8 @@ CLOSED_DAYS, OPENED_DAYS, FUNDED, GATEWAY, CLOSED = (
     "closed",
 )
 ONE_DAY = timedelta(days=1)
+RECORDED_AT = "recorded_at"
+"""The key under which a change finds when we learned of its act."""
 
 
 def fold(state: SiteState | None, act: Act) -> SiteState:
@@ -32,7 +35,7 @@ def fold(state: SiteState | None, act: Act) -> SiteState:
     if change is None:
         msg = f"a site takes no act of the kind {act.kind!r}"
         raise ReportError(msg)
-    return change(state, act.body)._replace(seq=act.seq)
+    return change(state, {**act.body, RECORDED_AT: act.recorded_at})._replace(seq=act.seq)
 
 
 def _closed_days(state: SiteState, body: Mapping[str, Any]) -> SiteState:
@@ -72,10 +75,11 @@ def _funded(state: SiteState, body: Mapping[str, Any]) -> SiteState:
 
 
 def _gateway(state: SiteState, body: Mapping[str, Any]) -> SiteState:
-    if body["name"] in state.gateways:
+    if any(each.name == body["name"] for each in state.gateways):
         msg = f"name: {state.site!r} has a gateway {body['name']!r} already"
         raise ReportError(msg)
-    return state._replace(gateways=(*state.gateways, body["name"]))
+    new = Gateway(body["name"], day_of(body[RECORDED_AT], state.zone))
+    return state._replace(gateways=(*state.gateways, new))
 
 
 def _closed(state: SiteState, _: Mapping[str, Any]) -> SiteState:

@@ -27,7 +27,8 @@ class Site(NamedTuple):
     @classmethod
     def of(cls, state: SiteState) -> "Site":
         """Return a site from its state."""
-        return cls(state.site, state.zone, state.closures, state.funds, state.gateways, state.is_closed)
+        gateways = tuple(each.name for each in state.gateways)
+        return cls(state.site, state.zone, state.closures, state.funds, gateways, state.is_closed)
 
 
 class Followed(NamedTuple):

@@ -44,6 +44,18 @@ class Fund(NamedTuple):
         return Source(self.name, self.unit, budget, self.alert, self.hard_stop)
 
 
+class Gateway(NamedTuple):
+    """A way by which a site hands rewards over.
+
+    Attributes:
+        name: by which a dispatcher knows it.
+        since: the first day, at the site, of payouts that go out by it; older ones are a person's to hand over.
+    """
+
+    name: str
+    since: str
+
+
 class SiteState(NamedTuple):
     """Where a site stands.
 
@@ -62,7 +74,7 @@ class SiteState(NamedTuple):
     seq: int = 0
     closures: tuple[Closure, ...] = ()
     funds: tuple[Fund, ...] = ()
-    gateways: tuple[str, ...] = ()
+    gateways: tuple[Gateway, ...] = ()
     is_closed: bool = False
 
 
@@ -97,7 +109,7 @@ def load(text: str) -> SiteState:
             **form,
             "closures": tuple(days),
             "funds": tuple(map(_fund, form["funds"])),
-            "gateways": tuple(form["gateways"]),
+            "gateways": tuple(Gateway(name, since) for name, since in form["gateways"]),
         }
     )
 

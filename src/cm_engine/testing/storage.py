@@ -11,7 +11,7 @@ import pytest
 
 from cm_engine.errors import StorageConflictError, StorageError
 from cm_engine.log.rows import Batch, PoolRow, ProgramRow, WorkRow
-from cm_engine.ports import Claim, Storage
+from cm_engine.ports import Claim, Storage, WorkQuery
 from cm_engine.testing import rows
 
 Made = TypeVar("Made")
@@ -166,7 +166,7 @@ class StorageConformance:
             assert tx.decisions("e-1") == [rows.decision()]
             assert tx.entries("e-1") == [rows.entry(leg=1), rows.entry(leg=2)]
             assert tx.payouts("e-1") == [rows.payout()]
-            assert tx.work("payout") == [rows.work()]
+            assert tx.work(WorkQuery("payout")) == [rows.work()]
             assert tx.standing("e-1") == rows.standing(seq=1)
             assert tx.pools() == [rows.pool()]
 
@@ -416,19 +416,24 @@ class StorageConformance:
     def test_work_returns_that_of_a_kind_in_the_order_of_enrollments_and_names(
         self, storage: Storage
     ) -> None:
-        """Return work of a kind in the order of enrollments and names: of an enrollment, in a state, after a pair."""
+        """Return work of a kind in the order of enrollments and names: of an enrollment, of a name, in a state, after a pair."""
         there = [rows.work(of, name) for of in ("e-1", "e-2") for name in ("10/1", "2/1")]
         over, other = rows.work("e-2", "3/1", state="over"), rows.work("e-2", "a", kind="message")
         write(storage, rows.enrolling("e-1", "e-2")._replace(work=(over, other, *reversed(there))))
         with storage.reading() as tx:
-            assert tx.work("payout") == [*there, over]
-            assert tx.work("message") == [other]
-            assert tx.work("payout", enrollment="e-2") == [*there[2:], over]
-            assert tx.work("payout", state="waiting") == there
-            assert tx.work("payout", enrollment="e-2", state="over") == [over]
-            assert tx.work("payout", after=("e-1", "10/1"), limit=2) == there[1:3]
+            assert tx.work(WorkQuery("payout")) == [*there, over]
+            assert tx.work(WorkQuery("message")) == [other]
+            assert tx.work(WorkQuery("payout", enrollment="e-2")) == [*there[2:], over]
+            assert tx.work(WorkQuery("payout", state="waiting")) == there
+            assert tx.work(WorkQuery("payout", name="2/1")) == there[1::2]
+            assert tx.work(WorkQuery("payout", enrollment="e-2", name="2/1")) == [there[3]]
+            assert tx.work(WorkQuery("payout", enrollment="e-2", state="over")) == [over]
+            assert tx.work(WorkQuery("payout", after=("e-1", "10/1"), limit=2)) == there[1:3]
             assert (
-                tx.work("payout", after=("e-2", "3/1")) == tx.work("task") == tx.work("payout", limit=0) == []
+                tx.work(WorkQuery("payout", after=("e-2", "3/1")))
+                == tx.work(WorkQuery("task"))
+                == tx.work(WorkQuery("payout", limit=0))
+                == []
             )
 
     def test_claim_gives_work_that_waits_and_is_due_to_a_worker(self, storage: Storage) -> None:
@@ -445,8 +450,8 @@ class StorageConformance:
             later._replace(due=at(10), tries=1, worker="w-2"),
         ]
         with storage.reading() as tx:
-            assert [row.state for row in tx.work("payout")] == ["waiting", "waiting", "over"]
-            assert tx.work("message") == [another]
+            assert [row.state for row in tx.work(WorkQuery("payout"))] == ["waiting", "waiting", "over"]
+            assert tx.work(WorkQuery("message")) == [another]
 
     def test_claim_gives_what_was_due_first_and_of_an_enrollment_if_asked(self, storage: Storage) -> None:
         """Return what was due first, if it is too much; of an enrollment, or of anybody."""
@@ -482,7 +487,7 @@ class StorageConformance:
         over = rows.work(state="over", body='{"reference":"o-1"}', note="handed over")
         append_and_settle(storage, rows.deciding(seq=2), rows.work(), over)
         with storage.reading() as tx:
-            assert tx.work("payout") == [over, rows.work(name="2/1"), rows.work("e-2")]
+            assert tx.work(WorkQuery("payout")) == [over, rows.work(name="2/1"), rows.work("e-2")]
             assert tx.standing("e-1") == rows.standing(seq=2)
 
     @pytest.mark.parametrize("changed", [{"tries": 1}, {"worker": "w-2"}, {"state": "over"}, {"name": "9/9"}])
@@ -550,7 +555,7 @@ class StorageConformance:
                 ), name
                 assert (tx.records(of), tx.decisions(of)) == ([*batch.records], [*batch.decisions]), name
                 assert (tx.entries(of), tx.payouts(of)) == ([*batch.entries], [*batch.payouts]), name
-                assert tx.work("payout", enrollment=of) == [*batch.work], name
+                assert tx.work(WorkQuery("payout", enrollment=of)) == [*batch.work], name
 
     def test_programs_are_given_back_as_they_were_written_to_the_byte(self, storage: Storage) -> None:
         """Give programs back as they were written, to the byte."""
@@ -888,7 +893,7 @@ def everything(storage: Storage) -> dict[str, Any]:
             "enrollments": enrollments,
             "logs": logs,
             "journals": [(row, tx.records(row.enrollment)) for row in tx.journals()],
-            "work": tx.work("payout"),
+            "work": tx.work(WorkQuery("payout")),
             "pools": tx.pools(),
             "counts": tx.counts(),
         }

@@ -1,0 +1,268 @@
+"""Payouts on their way in an engine: what has become of each, who hands them over, and what a person does when it is stuck."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from datetime import timedelta
+
+from cm_engine.banking import Banking
+from cm_engine.delivery.dispatcher import LEASE, Dispatcher, Handle
+from cm_engine.delivery.sending import (
+    BY_HAND,
+    STATES,
+    STUCK,
+    TO_APPROVE,
+    Delivery,
+    Sending,
+    after_answer,
+    changed,
+    delivery_of,
+    sending_of,
+)
+from cm_engine.delivery.steps import Equipment, Ready, handed_over, is_held, releasing, taken_over
+from cm_engine.enrolling import found_enrollment
+from cm_engine.errors import DeliveryError, ReportError
+from cm_engine.gateways import Answer
+from cm_engine.ledger.accounts import OWED
+from cm_engine.log.encoding import instant
+from cm_engine.log.outbox import PAYOUT, payout_of, work_name
+from cm_engine.log.purse import DECLINED, HANDED_OVER
+from cm_engine.log.rows import OVER, WAITING, WorkRow
+from cm_engine.people.guard import refuse_act
+from cm_engine.plain import one_line
+from cm_engine.ports import Claim, PayoutGateway, Transaction, WorkQuery
+from cm_engine.recorded import Recorded
+from cm_engine.recording import Act, Done, Recording
+from cm_engine.reports import Report, act_of_course
+
+Payout = tuple[str, int, int]
+"""An enrollment, the number of a decision, and the leg."""
+
+
+class Delivering(Banking):
+    """The part of an engine that sends payouts on their way through gateways."""
+
+    def dispatcher(
+        self,
+        gateways: Mapping[str, PayoutGateway],
+        *,
+        worker: str = "",
+        lease: timedelta = LEASE,
+        handle: Handle | None = None,
+    ) -> Dispatcher:
+        """Return what hands payouts over through gateways; any number of them may work at once.
+
+        Args:
+            gateways: by the names that sites call them; `add_gateway` adds one to a site. A payout goes by the first
+                one of its site that can hand it over, if its day is not before the site had it.
+            worker: what this one is called, in its work; made up if left out.
+            lease: longer than a gateway takes to answer: what a dead worker had is taken over after it.
+            handle: tells where a participant wants rewards delivered, for gateways that need it.
+        """
+        return Dispatcher(self, gateways, worker=worker, lease=lease, handle=handle)
+
+    def deliveries(
+        self, *, enrollment: str = "", status: str = "", after: Delivery | None = None, limit: int = 1000
+    ) -> list[Delivery]:
+        """Return what has become of payouts on their way, in the order of enrollments and payouts.
+
+        Payouts of enrollments at no site are not among them: nobody is there to send them.
+
+        Args:
+            enrollment: whose; left out, of all.
+            status: waiting, by hand, to be approved, stuck or over; left out, all.
+            after: the last one of the page before.
+            limit: at most so many.
+
+        Raises:
+            EnrollmentNotFoundError: there is no such enrollment.
+            ReportError: there is no such status.
+        """
+        if status and status not in STATES:
+            msg = f"status: expected {', '.join(STATES)}, got {status!r}"
+            raise ReportError(msg)
+        place = (after.enrollment, work_name(after.number, after.leg)) if after else ("", "")
+        with self._storage.reading() as tx:
+            if enrollment:
+                found_enrollment(tx, enrollment)
+            rows = tx.work(WorkQuery(PAYOUT, enrollment, state=status, after=place, limit=limit))
+        return list(map(delivery_of, rows))
+
+    def delivery(self, *, enrollment: str, number: int, leg: int = 1) -> Delivery:
+        """Return what has become of a payout on its way.
+
+        Raises:
+            DeliveryError: there is none, or its enrollment was at no site.
+        """
+        with self._storage.reading() as tx:
+            return delivery_of(_found(tx, enrollment, number, leg))
+
+    def approve_payout(self, *, enrollment: str, number: int, leg: int = 1, by: str) -> Delivery:
+        """Release a payout to its gateway, where the program wants another person than who recorded the result.
+
+        Args:
+            enrollment, number, leg: the payout.
+            by: who releases it; the act by which it is handed over is theirs.
+
+        Raises:
+            NotAllowedError: they recorded the result that pays it, or may not release payouts.
+            DeliveryError: it does not wait for that.
+        """
+
+        def approved(tx: Transaction, row: WorkRow) -> WorkRow:
+            refuse_act(tx, self._register, self._policy, releasing(row, by, self._now()))
+            return changed(row, WAITING, sending_of(row)._replace(approved_by=by), f"released by {by}")
+
+        return self._on_delivery((enrollment, number, leg), by, {TO_APPROVE}, approved)
+
+    def retry_payout(self, *, enrollment: str, number: int, leg: int = 1, by: str) -> Delivery:
+        """Have a payout tried again that is stuck, or was left to be handed over in person.
+
+        It keeps its id: a gateway that has it knows it again. One that a gateway rejected is looked at anew, as if it had
+        never been asked for.
+
+        Args:
+            enrollment, number, leg: the payout.
+            by: who says so.
+
+        Raises:
+            DeliveryError: it is under way, or over.
+        """
+
+        def again(_: Transaction, row: WorkRow) -> WorkRow:
+            sending = sending_of(row)
+            anew = sending if sending.is_with_gateway else Sending(approved_by=sending.approved_by)
+            return changed(row, WAITING, anew._replace(calls=0), f"tried again by {by}")
+
+        return self._on_delivery((enrollment, number, leg), by, {STUCK, BY_HAND}, again)
+
+    def _on_delivery(
+        self,
+        payout: Payout,
+        by: str,
+        states: Collection[str],
+        change: Callable[[Transaction, WorkRow], WorkRow],
+    ) -> Delivery:
+        """Change the work on a payout that is in one of some states, due at once."""
+        one_line("by", by)
+
+        def work(tx: Transaction, now: str, _: object) -> Delivery:
+            row = _found(tx, *payout)
+            if row.state not in states:
+                raise DeliveryError(*payout, f"it is {row.state}, and not {' or '.join(sorted(states))}")
+            new = change(tx, row)._replace(due=now)
+            tx.settle(row, new)
+            return delivery_of(new)
+
+        return self._written(work, lock=True)
+
+    def _recorded_payout(self, act: Act) -> Recorded:
+        """Record what becomes of payouts, with the end of the work on them.
+
+        Raises:
+            DeliveryError: a gateway may have one of them.
+        """
+        if act.kind not in {HANDED_OVER, DECLINED}:
+            return self._recorded(act)
+
+        def work(tx: Transaction, now: str, locked: bool) -> Done:  # noqa: FBT001 - as all work is called
+            [done] = Recording(tx, self._register, now, locked=locked).take([act])
+            rows = () if done.replayed else _work_of(tx, act)
+            for row in rows:
+                taken_over(tx, act, row)
+            return done
+
+        return Recorded(self._written(work, lock=True))
+
+    def cancelled(self, report: Report, number: int, leg: int, why: str) -> Done:
+        """Take a payout back that a gateway surely does not have; a dispatcher asks it first."""
+        act = act_of_course(DECLINED, report, {"number": number, "leg": leg, "why": why})
+
+        def work(tx: Transaction, now: str, locked: bool) -> Done:  # noqa: FBT001 - as all work is called
+            [done] = Recording(tx, self._register, now, locked=locked).take([act])
+            row = _found(tx, report.enrollment, number, leg)
+            if not done.replayed:
+                _refuse_under_way(row)
+                tx.settle(row, changed(row, OVER, sending_of(row), f"cancelled by {report.by}"))
+            return done
+
+        return self._written(work, lock=True)
+
+    def sent_anew(self, back: Done, report: Report, number: int, leg: int) -> Recorded | None:
+        """Send what came back of a payout on its way again; None if nothing of it is owed."""
+        owed = [entry for entry in back.entries if entry.credit == OWED]
+        if not owed:
+            return None
+        found = self.payouts(enrollment=report.enrollment)
+        [product] = [each.product for each in found if (each.number, each.leg) == (number, leg)]
+        amount = back.enrolled.rules.program.unit(owed[0].unit).decimal(owed[0].amount)
+        return self.redeem(
+            enrollment=report.enrollment,
+            amount=amount,
+            unit=owed[0].unit,
+            product=product,
+            source=report.source,
+            key=report.key,
+            by=report.by,
+        )
+
+    def claimed(self, worker: str, lease: timedelta, limit: int, enrollment: str) -> list[WorkRow]:
+        """Give payouts that are due to a worker."""
+        now = self._now()
+        claim = Claim(PAYOUT, worker, instant(now), instant(now + lease), limit, enrollment)
+        return self._written(lambda tx, *_: tx.claim(claim))
+
+    def prepared(self, row: WorkRow, equipment: Equipment) -> WorkRow | None:
+        """Get a payout ready that a worker has claimed, and save it so; None if another worker has it by now."""
+
+        def prepare(tx: Transaction, *_: object) -> WorkRow | None:
+            ready = Ready.of(tx, self._register, row, equipment, self._now())
+            if not is_held(tx, row):
+                return None
+            new = ready.prepared()
+            tx.settle(row, new)
+            return new
+
+        return self._written(prepare, lock=True)
+
+    def settled(self, row: WorkRow, answer: Answer, chance: float) -> WorkRow | None:
+        """Write what a gateway answered; None if another worker has the payout by now, who will find the same out."""
+
+        def settle(tx: Transaction, now: str, locked: bool) -> WorkRow | None:  # noqa: FBT001 - as all work is called
+            recording = Recording(tx, self._register, now, locked=locked)
+            recording.standing(row.enrollment)
+            if not is_held(tx, row):
+                return None
+            new = after_answer(row, answer, self._now(), chance)
+            if new.state == OVER:
+                recording.take([handed_over(new)])
+            tx.settle(row, new)
+            return new
+
+        return self._written(settle, lock=True)
+
+
+def _refuse_under_way(row: WorkRow) -> None:
+    """Refuse to take a payout back that a worker is about to ask a gateway for again."""
+    if row.state == WAITING and sending_of(row).is_with_gateway:
+        raise DeliveryError(row.enrollment, *payout_of(row.name), "it is under way; wait until it is stuck")
+
+
+def _found(tx: Transaction, enrollment: str, number: int, leg: int) -> WorkRow:
+    """Return the work on a payout.
+
+    Raises:
+        DeliveryError: there is none.
+    """
+    rows = tx.work(WorkQuery(PAYOUT, enrollment, work_name(number, leg)))
+    if not rows:
+        raise DeliveryError(
+            enrollment, number, leg, "nothing sends it: there is none, or its enrollment was at no site"
+        )
+    return rows[0]
+
+
+def _work_of(tx: Transaction, act: Act) -> Iterator[WorkRow]:
+    """Yield the work on the payouts that an act is about, which is not over yet."""
+    number, leg = act.body["number"], act.body.get("leg")
+    for row in tx.work(WorkQuery(PAYOUT, act.enrollment)):
+        if payout_of(row.name)[0] == number and leg in {None, payout_of(row.name)[1]} and row.state != OVER:
+            yield row

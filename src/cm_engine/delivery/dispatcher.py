@@ -1,0 +1,210 @@
+"""The dispatcher: payouts that are due go to their gateways, as many workers as one likes, and each is handed over once."""
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from random import random
+from typing import Protocol
+from uuid import uuid4
+
+from cm_engine.delivery.sending import NOTHING_THERE, Delivery, Sending, delivery_of, sending_of
+from cm_engine.delivery.steps import Equipment, is_to_be_asked, lost
+from cm_engine.errors import DeliveryError
+from cm_engine.gateways import Answer, Outcome
+from cm_engine.log.rows import OVER, WorkRow
+from cm_engine.plain import one_line
+from cm_engine.ports import PayoutGateway
+from cm_engine.recorded import Recorded
+from cm_engine.recording import Done
+from cm_engine.reports import Report
+
+LEASE = timedelta(minutes=5)
+"""As long has a worker the payouts that it claimed; who is killed leaves them to others after it."""
+
+Handle = Callable[[str], str]
+"""Tells where a participant wants rewards delivered, by the opaque id; empty if nowhere."""
+
+_log = logging.getLogger("cm_engine.delivery")
+
+
+class Outbox(Protocol):
+    """What a dispatcher needs of an engine: the work on payouts, step by step, each in a transaction of its own."""
+
+    def claimed(self, worker: str, lease: timedelta, limit: int, enrollment: str) -> list[WorkRow]:
+        """Give payouts that are due to a worker."""
+
+    def prepared(self, row: WorkRow, equipment: Equipment) -> WorkRow | None:
+        """Get a payout ready that a worker has claimed, and save it so; None if another worker has it by now."""
+
+    def settled(self, row: WorkRow, answer: Answer, chance: float) -> WorkRow | None:
+        """Write what a gateway answered; None if another worker has the payout by now."""
+
+    def delivery(self, *, enrollment: str, number: int, leg: int = 1) -> Delivery:
+        """Return what has become of a payout on its way."""
+
+    def cancelled(self, report: Report, number: int, leg: int, why: str) -> Done:
+        """Take a payout back that a gateway surely does not have."""
+
+    def sent_anew(self, back: Done, report: Report, number: int, leg: int) -> Recorded | None:
+        """Send what came back of a payout on its way again; None if nothing of it is owed."""
+
+
+class Dispatcher:
+    """Hand payouts over through gateways; `engine.dispatcher(...)` makes one.
+
+    A payout is claimed with a lease, its order is saved, and only then its gateway is asked, outside of any
+    transaction. What the gateway answers becomes an act on the enrollment, `handed over`, in one transaction with the end
+    of the work. A worker that dies in between leaves the payout to the next one, which asks for the same order by the
+    same id, or first what has become of it: it is handed over once.
+
+    Args:
+        engine: on whose storage the payouts are.
+        gateways: by the names that sites call them.
+        worker: what this worker is called; made up if left out.
+        lease: longer than a gateway takes to answer.
+        handle: tells where a participant wants rewards delivered, for gateways that need it.
+    """
+
+    def __init__(
+        self,
+        engine: Outbox,
+        gateways: Mapping[str, PayoutGateway],
+        *,
+        worker: str = "",
+        lease: timedelta = LEASE,
+        handle: Handle | None = None,
+    ) -> None:
+        self._engine = engine
+        self._gateways = dict(gateways)
+        self._lease = lease
+        self.worker = one_line("worker", worker or f"worker-{uuid4().hex[:8]}")
+        able = {name: gateway.capabilities for name, gateway in gateways.items()}
+        self._equipment = Equipment(able, handle or _nowhere)
+
+    def deliver(self, *, enrollment: str = "", limit: int = 100) -> list[Delivery]:
+        """Hand over payouts that are due, those that were due first first; return what became of each.
+
+        Safe in any number of processes at once. A gateway that fails leaves its payout to be tried again; nothing that
+        one payout meets stands in the way of another.
+
+        Args:
+            enrollment: whose; left out, of all. A host that has just recorded a result asks for this one, so that the
+                participant has the reward at once.
+            limit: at most so many.
+
+        Raises:
+            StorageError: the storage failed; what was handed over by then is recorded, or found again.
+        """
+        rows = self._engine.claimed(self.worker, self._lease, limit, enrollment)
+        return [delivery_of(done) for row in rows if (done := self._handed_over(row))]
+
+    def cancel(
+        self,
+        *,
+        enrollment: str,
+        number: int,
+        leg: int = 1,
+        why: str,
+        source: str,
+        key: str,
+        by: str,
+        is_absent: bool = False,
+    ) -> Recorded:
+        """Take a payout back that is stuck at a gateway: what was earned is owed again, as after `decline`.
+
+        The gateway is asked first whether it has the order after all.
+
+        Args:
+            enrollment, number, leg: the payout.
+            why: the reason, for the audit.
+            source, key, by: as for `record`.
+            is_absent: somebody made sure that the gateway has nothing, where it cannot be asked.
+
+        Raises:
+            DeliveryError: it is not stuck, or the gateway has it or cannot say.
+            CmEngineError: as `decline`.
+        """
+        report = Report(enrollment, source, key, by)
+        return Recorded(self._cancelled(report, number, leg, one_line("why", why), is_absent))
+
+    def reissue(
+        self,
+        *,
+        enrollment: str,
+        number: int,
+        leg: int = 1,
+        why: str,
+        source: str,
+        key: str,
+        by: str,
+        is_absent: bool = False,
+    ) -> Recorded | None:
+        """Take a payout back that is stuck, and send the same on its way anew, under an id of its own.
+
+        Args:
+            enrollment, number, leg, why, source, key, by, is_absent: as for `cancel`.
+
+        Returns:
+            What the new payout is; None if nothing is owed of it, as what a correction had shown to be too much was
+            settled with it.
+
+        Raises:
+            CmEngineError: as `cancel`, and as `redeem`.
+        """
+        report = Report(enrollment, source, key, by)
+        back = self._cancelled(report, number, leg, one_line("why", why), is_absent)
+        return self._engine.sent_anew(back, report._replace(key=f"{key}/anew"), number, leg)
+
+    def _cancelled(self, report: Report, number: int, leg: int, why: str, is_absent: bool) -> Done:  # noqa: FBT001 - as it is asked
+        """Take a payout back that its gateway surely does not have."""
+        known = self._engine.delivery(enrollment=report.enrollment, number=number, leg=leg)
+        gateway = self._gateways.get(known.gateway)
+        if known.status != OVER and known.order and not is_absent and not _is_absent(gateway, known):
+            told = (
+                f"{known.gateway} has it, or cannot say; look there, and if it surely has not: is_absent=True"
+            )
+            raise DeliveryError(report.enrollment, number, leg, told)
+        return self._engine.cancelled(report, number, leg, why)
+
+    def _handed_over(self, row: WorkRow) -> WorkRow | None:
+        """Ask the gateway of a payout, and return what became of it; None if another worker has it by now."""
+        was = sending_of(row).last
+        ready = self._engine.prepared(row, self._equipment)
+        if ready is None or not is_to_be_asked(ready):
+            return ready
+        answer = self._answer(sending_of(ready), was)
+        _log.info("payout %s/%s: %s", row.enrollment, row.name, answer.outcome)
+        return self._engine.settled(ready, answer, random())  # noqa: S311 - it spreads those who wait
+
+    def _answer(self, sending: Sending, was: str) -> Answer:
+        """Return what a gateway answers; whatever it raises, the order may be there."""
+        gateway, order = self._gateways[sending.gateway], sending.order
+        assert order is not None, "the order is saved before it is asked for"
+        try:
+            found = (
+                gateway.find(order.id)
+                if was not in NOTHING_THERE and gateway.capabilities.reads_back
+                else None
+            )
+            return _checked(found or gateway.send(order))
+        except Exception as error:  # noqa: BLE001 - an adapter of a stranger's may raise anything
+            _log.warning("the gateway %s raised %s", sending.gateway, type(error).__name__)
+            return lost(f"the gateway raised {type(error).__name__}")
+
+
+def _is_absent(gateway: PayoutGateway | None, known: Delivery) -> bool:
+    """Tell whether a gateway surely has nothing under the id of a payout."""
+    if gateway is None or not gateway.capabilities.reads_back:
+        return False
+    found = gateway.find(known.order)
+    return found is None or found.outcome == Outcome.REJECTED
+
+
+def _checked(answer: object) -> Answer:
+    """Return what a gateway answered, if it can be read."""
+    return answer if isinstance(answer, Answer) else lost(f"the gateway answered {type(answer).__name__}")
+
+
+def _nowhere(_: str) -> str:
+    """Return that a participant is reached nowhere."""
+    return ""

@@ -1,0 +1,187 @@
+"""What a worker does in a transaction: get a payout ready before a gateway is asked, and write what became of it."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from cm_engine.delivery.sending import (
+    ASKED,
+    BY_HAND,
+    STUCK,
+    TO_APPROVE,
+    Sending,
+    changed,
+    sending_of,
+)
+from cm_engine.errors import DeliveryError
+from cm_engine.gateways import Answer, Capabilities, Order, Outcome, misfit, order_id
+from cm_engine.journal import Journal
+from cm_engine.ledger.accounts import IN_FLIGHT
+from cm_engine.log.bank import Bank
+from cm_engine.log.encoding import dumped, instant
+from cm_engine.log.outbox import payout_of
+from cm_engine.log.purse import HANDED_OVER, Sent
+from cm_engine.log.rows import DELIVERY, OVER, WAITING, RecordRow, WorkRow
+from cm_engine.people.rights import SELF
+from cm_engine.ports import Transaction, WorkQuery
+from cm_engine.recording import Act, Recording, whole_log
+from cm_engine.register import Register
+from cm_engine.sites.kind import SITE
+
+WAITS = timedelta(minutes=10)
+"""As long waits a payout that nothing can be done with now."""
+
+
+class Equipment(NamedTuple):
+    """What a worker can do.
+
+    Attributes:
+        able: what each gateway can do that it has, by name.
+        handle: tells where a participant wants rewards delivered, by the opaque id; empty if nowhere.
+    """
+
+    able: Mapping[str, Capabilities]
+    handle: Callable[[str], str]
+
+
+def is_held(tx: Transaction, row: WorkRow) -> bool:
+    """Tell whether a worker still has the work that it claimed."""
+    found = tx.work(WorkQuery(row.kind, row.enrollment, row.name))
+    return [(each.state, each.worker, each.tries) for each in found] == [(WAITING, row.worker, row.tries)]
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A payout as a worker gets it ready, in a transaction begun with `lock`."""
+
+    tx: Transaction
+    row: WorkRow
+    bank: Bank
+    equipment: Equipment
+    now: datetime
+
+    @classmethod
+    def of(
+        cls, tx: Transaction, register: Register, row: WorkRow, equipment: Equipment, now: datetime
+    ) -> "Ready":
+        """Return a payout with its log, which nobody changes until the end."""
+        enrolled, *_ = Recording(tx, register, instant(now), locked=True).standing(row.enrollment)
+        return cls(tx, row, Bank.of(enrolled, whole_log(tx, row.enrollment)), equipment, now)
+
+    @property
+    def sending(self) -> Sending:
+        """Return what is known of it."""
+        return sending_of(self.row)
+
+    @property
+    def sent(self) -> Sent:
+        """Return the payout itself."""
+        return self.bank.purse.sent[payout_of(self.row.name)]
+
+    def prepared(self) -> WorkRow:
+        """Return the work as it is to be before a gateway is asked, its order saved; else in the state that it waits in."""
+        calendar, people = self.bank.calendar, self.bank.enrolled.rules.program.people
+        if self.sent.place != IN_FLIGHT:
+            return self._left(OVER, f"it is {self.sent.place}")
+        if calendar.away:
+            return self._left(OVER, "the enrollment was exported, and its payouts with it")
+        if calendar.frozen:
+            return self._later("the enrollment is frozen")
+        if people and people.release and not self.sending.approved_by:
+            return self._left(TO_APPROVE, "the program wants a person to release it")
+        return self._asked() if self.sending.order else self._chosen()
+
+    def _asked(self) -> WorkRow:
+        """Return work that a gateway was asked for before: it is asked for the same again, if that is safe."""
+        sending = self.sending
+        able = self.equipment.able.get(sending.gateway)
+        if able is None:
+            return self._later(f"no worker here has the gateway {sending.gateway}")
+        if not able.reads_back and self._is_forgotten(able):
+            why = f"{sending.gateway} knows an order again for {able.remembers} only, and cannot be asked what became of it"
+            return self._left(STUCK, why)
+        return changed(self.row, WAITING, sending._replace(last=ASKED), self.row.note)
+
+    def _is_forgotten(self, able: Capabilities) -> bool:
+        """Tell whether the vendor may take the order for a new one."""
+        began = datetime.fromisoformat(self.sending.began)
+        return able.remembers is not None and self.now >= began + able.remembers
+
+    def _chosen(self) -> WorkRow:
+        """Return work with the first gateway of the site that can hand it over, or why none does."""
+        names = list(self._gateways())
+        if not names:
+            return self._left(BY_HAND, "the site has no gateway for it")
+        why = []
+        for name in names:
+            if (able := self.equipment.able.get(name)) is None:
+                return self._later(f"no worker here has the gateway {name}")
+            order = self._order(able)
+            if not (wrong := misfit(able, order)):
+                sending = self.sending._replace(
+                    gateway=name, order=order, began=instant(self.now), last=ASKED
+                )
+                return changed(self.row, WAITING, sending, "")
+            why.append(f"{name}: {wrong}")
+        return self._left(STUCK, "; ".join(why))
+
+    def _gateways(self) -> Iterator[str]:
+        """Yield the gateways of the site by which the payout may go, in order."""
+        site = Journal(SITE, self.bank.calendar.stays[-1].site, self.tx).state()
+        return (each.name for each in site.gateways if self.sent.day >= each.since)
+
+    def _order(self, able: Capabilities) -> Order:
+        sent, participant = self.sent, self.bank.enrolled.row.participant
+        [decision] = [row.hash for row in self.bank.log.decisions if row.number == sent.number]
+        amount = self.bank.unit(sent.unit).decimal(sent.amount)
+        handle = self.equipment.handle(participant) if able.needs_handle else ""
+        return Order(order_id(decision, sent.leg), amount, sent.unit, sent.product, participant, handle)
+
+    def _left(self, state: str, note: str) -> WorkRow:
+        return changed(self.row, state, self.sending, note)
+
+    def _later(self, note: str) -> WorkRow:
+        return self._left(WAITING, note)._replace(due=instant(self.now + WAITS))
+
+
+def taken_over(tx: Transaction, act: Act, row: WorkRow) -> WorkRow:
+    """Return the work on a payout that a person has handed over, or taken back.
+
+    Raises:
+        DeliveryError: a gateway may have it.
+    """
+    sending = sending_of(row)
+    if sending.is_with_gateway:
+        why = f"the gateway {sending.gateway} may have it; deliveries() says how far it is, and a dispatcher cancels it"
+        raise DeliveryError(row.enrollment, *payout_of(row.name), why)
+    new = changed(row, OVER, sending, f"{act.kind} by {act.actor}")
+    tx.settle(row, new)
+    return new
+
+
+def is_to_be_asked(row: WorkRow) -> bool:
+    """Tell whether work that was got ready goes to its gateway."""
+    return row.state == WAITING and sending_of(row).last == ASKED
+
+
+def handed_over(row: WorkRow) -> Act:
+    """Return the act that a gateway's answer is: by whoever released the payout, or by the engine."""
+    sending, (number, leg) = sending_of(row), payout_of(row.name)
+    assert sending.order is not None, "the order is saved before it is asked for"
+    reference = sending.reference if sending.reference.isprintable() else ""
+    body = {"number": number, "leg": leg} | ({"reference": reference[:200]} if reference else {})
+    by = sending.approved_by or SELF
+    return Act(row.enrollment, HANDED_OVER, DELIVERY, sending.order.id, by, body, dumped(body))
+
+
+def releasing(row: WorkRow, by: str, now: datetime) -> RecordRow:
+    """Return the act of somebody who releases a payout, as the guard is asked about it."""
+    number, leg = payout_of(row.name)
+    body = dumped({"number": number, "leg": leg})
+    return RecordRow(row.enrollment, -1, HANDED_OVER, "delivery", "", by, instant(now), body, "", "")
+
+
+def lost(outcome: str) -> Answer:
+    """Return the answer of a gateway that gave none that can be read: the order may be there."""
+    return Answer(Outcome.UNKNOWN, note=outcome)

@@ -1,0 +1,57 @@
+"""What a decision puts into the outbox: a piece of work for each payout of an enrollment that is at a site. Pure."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, time
+from zoneinfo import ZoneInfo
+
+from cm_engine.log.encoding import instant
+from cm_engine.log.rows import WAITING, PayoutRow, WorkRow
+from cm_engine.rules.windows import Calendar
+
+PAYOUT = "payout"
+"""The kind of work that hands a payout over."""
+
+
+def outbox(calendar: Calendar, payouts: Iterable[PayoutRow]) -> tuple[WorkRow, ...]:
+    """Return the work that hands payouts over; none for an enrollment at no site, which has nobody to do it.
+
+    A payout is due from the beginning of its day at the site.
+    """
+    if not calendar.stays:
+        return ()
+    zone = calendar.stays[-1].zone
+    return tuple(
+        WorkRow(
+            row.enrollment,
+            PAYOUT,
+            work_name(row.number, row.leg),
+            WAITING,
+            _begins(row.day, zone),
+            0,
+            "",
+            "{}",
+            "",
+        )
+        for row in payouts
+    )
+
+
+def work_name(number: int, leg: int) -> str:
+    """Return what the work on a payout is called; the names of an enrollment's sort as its payouts do.
+
+    Example:
+        >>> work_name(12, 1)
+        '00012/1'
+    """
+    return f"{number:05}/{leg}"
+
+
+def payout_of(name: str) -> tuple[int, int]:
+    """Return the number and the leg of the payout that a name is of."""
+    number, leg = name.split("/")
+    return int(number), int(leg)
+
+
+def _begins(day: str, zone: str) -> str:
+    begins = datetime.combine(datetime.fromisoformat(day), time(), ZoneInfo(zone))
+    return instant(begins.astimezone(UTC))
