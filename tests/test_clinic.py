@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from examples.clinic import acts, facts, second, spanish, terms, view, words
+from examples.clinic import acts, facts, saying, spanish, terms, view, words
 from examples.clinic.__main__ import prize_secret
 from examples.clinic.app import create_app
 from examples.clinic.clinic import Clinic
@@ -71,6 +71,18 @@ class Desk:
     def enter(self, enrollment: str, result: str, **typed: str) -> Response:
         to = f"/enrollments/{enrollment}/enter"
         return self.send(self.client.get(to), to, result=result, **typed)
+
+    def enter_twice(self, enrollment: str, result: str, **typed: str) -> Response:
+        """The page that answers the second person, who enters what desk-2 has entered first."""
+        self.sign_in("desk-2")
+        self.enter(enrollment, result, **typed)
+        self.sign_in("desk-1")
+        return self.confirm(enrollment, result)
+
+    def confirm(self, enrollment: str, result: str) -> Response:
+        [first] = self.engine.waiting(enrollment=enrollment)
+        to = f"/second/{enrollment}/{first.record}"
+        return self.send(self.client.get(to), to, result=result)
 
     def later(self, days: int = 3) -> None:
         self.now += timedelta(days=days)
@@ -135,16 +147,6 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def desk(tmp_path: Path, empty: Path) -> Iterator[Desk]:
     shutil.copy(empty, tmp_path)
     made = Desk(tmp_path)
-    with made.client:
-        made.sign_in("desk-1")
-        yield made
-
-
-@pytest.fixture
-def two(tmp_path: Path, empty: Path) -> Iterator[Desk]:
-    """A clinic where every result is entered by two people."""
-    shutil.copy(empty, tmp_path)
-    made = Desk(tmp_path, second_entry=True)
     with made.client:
         made.sign_in("desk-1")
         yield made
@@ -293,6 +295,14 @@ def test_what_the_engine_refuses_is_said_in_its_words_marked_as_english(desk: De
     assert desk.notes() == []
 
 
+def test_a_time_that_has_not_come_is_told_on_the_clinics_clock(desk: Desk) -> None:
+    form = desk.enter(desk.enroll(), "-", collected_at="2026-02-01T09:30")
+    assert 'aria-describedby="collected_at-problem"' in form.text
+    page = said(form)
+    assert "This time has not come yet." in page
+    assert "collected_at is Sun 1 Feb 2026, 09:30, and now it is Mon 5 Jan 2026, 09:30" in page
+
+
 def test_prizes_are_drawn_at_once_and_shown(desk: Desk) -> None:
     enrollment = desk.enroll(program="va-prize")
     pages = []
@@ -344,7 +354,7 @@ def test_a_plan_that_has_ended_offers_no_form(desk: Desk) -> None:
     desk.later(200)
     for day in days:
         on = (MONDAY + timedelta(days=day)).date()
-        desk.engine.record(enrollment=enrollment, result="-", on=on, source="lab", key=f"l-{day}", by="lab")
+        desk.engine.record(enrollment=enrollment, result="-", on=on, source="lab", key=f"l-{day}", by="lab-1")
     assert "No further visit is planned." in said(desk.client.get(f"/enrollments/{enrollment}/enter"))
     assert "No further visit is planned." in said(desk.client.get(f"/enrollments/{enrollment}"))
 
@@ -374,7 +384,7 @@ def windowed(desk: Desk, label: str = "Red Maple") -> tuple[str, Response]:
     """Somebody who missed the first visit and came to the second, and the page that said so."""
     enrollment = desk.enroll(label, OWN)
     desk.later()
-    return enrollment, desk.enter(enrollment, "-")
+    return enrollment, desk.enter_twice(enrollment, "-")
 
 
 def test_a_result_finds_its_visit_and_shows_which_were_missed(desk: Desk) -> None:
@@ -392,13 +402,13 @@ def test_a_result_finds_its_visit_and_shows_which_were_missed(desk: Desk) -> Non
 
 def test_a_result_that_fits_no_visit_says_so_and_is_asked_about(desk: Desk) -> None:
     enrollment = desk.enroll("Red Maple", OWN)
-    page = said(desk.enter(enrollment, "-", collected_at="2026-01-02T09:30"))
+    page = said(desk.enter_twice(enrollment, "-", collected_at="2026-01-02T09:30"))
     assert "This result fits no visit. It is kept, and nothing is decided by it yet." in page
     assert "Tell a supervisor" in page
     desk.sign_in("super-1")
     day = desk.client.get("/day")
     assert "Red Maple Fri 2 Jan 2026 Negative test Correct or withdraw it" in said(day)
-    to = f"/enrollments/{enrollment}/records/1/correct"
+    to = f"/enrollments/{enrollment}/records/2/correct"
     assert to in day.text
     form = desk.client.get(to)
     assert "Visit 1, Mon 5 Jan 2026 to Wed 7 Jan 2026" in said(form)
@@ -411,10 +421,33 @@ def test_a_result_that_fits_no_visit_says_so_and_is_asked_about(desk: Desk) -> N
     assert "Questions" not in said(desk.client.get("/day"))
 
 
+def test_a_result_that_fits_no_visit_is_no_event_on_any_page(desk: Desk) -> None:
+    enrollment = desk.enroll("Red Maple", OWN)
+    desk.enter_twice(enrollment, "-", collected_at="2026-01-02T09:30")
+    asked = "A result of Fri 2 Jan 2026 fits no visit: nothing is decided by it."
+    chart = said(desk.client.get(f"/enrollments/{enrollment}"))
+    assert f"{asked} Tell a supervisor" in chart
+    assert "none Fri 2 Jan 2026 Negative test Fits no visit nothing" in chart
+    assert "A supervisor corrects the day, or withdraws the result." in said(desk.client.get("/day"))
+    desk.sign_in("super-1")
+    page = desk.client.get(f"/enrollments/{enrollment}")
+    assert f"{asked} If the day was mistyped, correct it" in said(page)
+    to = f"/enrollments/{enrollment}/records/2/correct"
+    form = desk.client.get(to)
+    assert "It fits no visit. Change the day to that of its visit, or withdraw it." in said(form)
+    review = said(desk.send(form, to, result="-", on="2026-01-05", why="mistyped"))
+    assert "1 Fits no visit, nothing Negative test, $10.00" in review
+    withdrawn = said(desk.send(form, to, result="void", why="of another participant"))
+    desk.sign_in("audit-1")
+    audit = said(desk.client.get(f"/audit/{enrollment}/2"))
+    for shown in (chart, review, withdrawn, audit):
+        assert "Event" not in shown
+
+
 def test_another_result_of_a_visit_does_not_count_and_says_so(desk: Desk) -> None:
     enrollment, _ = windowed(desk)
     desk.later(1)
-    page = said(desk.enter(enrollment, "+"))
+    page = said(desk.enter_twice(enrollment, "+"))
     assert "This result is kept, and does not count: its visit has another one." in page
     chart = desk.client.get(f"/enrollments/{enrollment}").text
     assert chart.count('class="lapse"') == 1
@@ -428,6 +461,26 @@ def test_the_day_says_who_is_expected_and_overdue_and_who_has_come(desk: Desk) -
     assert "Blue Heron 1 Mon 5 Jan 2026 Mon 5 Jan 2026 to Wed 7 Jan 2026 Overdue" in shown
     assert "Blue Heron 2 Thu 8 Jan 2026 Wed 7 Jan 2026 to Sat 10 Jan 2026 Open now" in shown
     assert "Red Maple 2 Thu 8 Jan 2026 Has come" in shown
+
+
+def test_a_visit_whose_result_waits_is_neither_open_nor_overdue_on_the_day(desk: Desk) -> None:
+    pending(desk)
+    desk.later()
+    shown = said(desk.client.get("/day"))
+    assert "1 Mon 5 Jan 2026 Mon 5 Jan 2026 to Wed 7 Jan 2026 Waits for its second entry" in shown
+    assert "2 Thu 8 Jan 2026 Wed 7 Jan 2026 to Sat 10 Jan 2026 Open now" in shown
+
+
+def test_the_front_desk_sees_the_day_and_closes_nothing(desk: Desk) -> None:
+    windowed(desk)
+    page = desk.client.get("/day")
+    assert 'href="/day"' in page.text
+    assert "Red Maple 2 Thu 8 Jan 2026 Has come" in said(page)
+    assert "Red Maple Thu 8 Jan 2026 $10.00 Handed over" in said(page)
+    assert "/day/close" not in page.text
+    assert desk.send(page, "/language", language="es").status_code == 200
+    token = hidden(page.text, "/sign-out")
+    assert desk.client.post("/day/close", data=token).status_code == 403
 
 
 def test_days_are_closed_once_and_it_says_what_was_decided(desk: Desk) -> None:
@@ -521,7 +574,8 @@ def test_a_form_that_is_open_while_something_is_handed_over_is_taken_as_it_is(de
     to = f"/enrollments/{enrollment}/enter"
     form = desk.client.get(to)
     desk.send(page, f"/enrollments/{enrollment}/hand-over/2")
-    assert desk.send(form, to, result="-").status_code == 200
+    shown = said(desk.send(form, to, result="-"))
+    assert "It waits for its second entry" in shown
 
 
 def test_the_day_has_what_is_not_handed_over_yet(desk: Desk) -> None:
@@ -531,6 +585,116 @@ def test_the_day_has_what_is_not_handed_over_yet(desk: Desk) -> None:
     assert "Red Maple Thu 8 Jan 2026 $10.00 Handed over" in said(page)
     assert "Handed over" in said(desk.send(page, f"/enrollments/{enrollment}/hand-over/2"))
     assert desk.engine.payouts(enrollment=enrollment, on_the_way=True) == []
+
+
+def corrected(desk: Desk, record: int, result: str) -> tuple[str, Response]:
+    """Somebody with three negatives, one of which a supervisor has corrected, and the page that said so."""
+    enrollment = desk.enroll()
+    for each in "---":
+        desk.enter(enrollment, each)
+        desk.later()
+    desk.sign_in("super-1")
+    to = f"/enrollments/{enrollment}/records/{record}/correct"
+    review = desk.send(desk.client.get(to), to, result=result, why="misread")
+    return enrollment, desk.send(review, to, confirmed="yes")
+
+
+def payouts(desk: Desk, enrollment: str) -> list[tuple[str, str]]:
+    return [(str(each.amount), each.status) for each in desk.engine.payouts(enrollment=enrollment)]
+
+
+def test_what_a_correction_left_not_owed_has_no_button_and_leaves_the_list(desk: Desk) -> None:
+    enrollment, page = corrected(desk, 1, "void")
+    assert (
+        "Not owed any more A result was corrected. Do not hand this over: $10.00 of Mon 5 Jan 2026"
+        in said(page)
+    )
+    chart = desk.client.get(f"/enrollments/{enrollment}")
+    listed = chart.text.partition('class="ways"')[2].partition('class="notice wrong over"')[0]
+    assert "/hand-over/2" in listed
+    assert "/hand-over/1" not in listed
+    day = desk.client.get("/day")
+    assert f"/enrollments/{enrollment}/hand-over/1" not in day.text
+    assert "Not owed any more: Blue Heron , $10.00 of Mon 5 Jan 2026" in said(day)
+    for _ in range(2):
+        done = desk.send(chart, f"/enrollments/{enrollment}/cancel")
+        assert "Not owed any more" not in said(done)
+    assert "Not owed any more" not in said(desk.client.get("/day"))
+    balance = desk.engine.balance(enrollment=enrollment)["USD"]
+    assert (str(balance.awarded), str(balance.in_flight), str(balance.owed)) == ("20.00", "20.00", "0.00")
+
+
+def test_what_is_still_owed_of_a_payout_is_put_on_its_way_anew(desk: Desk) -> None:
+    enrollment, page = corrected(desk, 1, "+")
+    assert "$11.50 of Sun 11 Jan 2026; $10.00 of it is still owed" in said(page)
+    desk.send(page, f"/enrollments/{enrollment}/cancel")
+    assert payouts(desk, enrollment) == [
+        ("10.00", "declined"),
+        ("10.00", "in flight"),
+        ("11.50", "declined"),
+        ("10.00", "in flight"),
+    ]
+    assert desk.engine.verify().is_clean
+
+
+def test_what_was_put_on_its_way_anew_is_looked_at_by_the_next_correction(desk: Desk) -> None:
+    enrollment, page = corrected(desk, 1, "+")
+    desk.send(page, f"/enrollments/{enrollment}/cancel")
+    to = f"/enrollments/{enrollment}/records/3/correct"
+    review = desk.send(desk.client.get(to), to, result="+", why="misread")
+    page = desk.send(review, to, confirmed="yes")
+    assert "Do not hand this over: $10.00 of Wed 14 Jan 2026 It was not given" in said(page)
+    desk.send(page, f"/enrollments/{enrollment}/cancel")
+    assert [status for _, status in payouts(desk, enrollment)] == [
+        "declined",
+        "in flight",
+        "declined",
+        "declined",
+    ]
+    assert str(desk.engine.balance(enrollment=enrollment)["USD"].in_flight) == "10.00"
+
+
+def test_what_was_given_before_a_correction_stays_given(desk: Desk) -> None:
+    enrollment, _ = corrected(desk, 3, "+")
+    chart = desk.client.get(f"/enrollments/{enrollment}")
+    assert "It was given before the correction" in said(chart)
+    desk.send(chart, f"/enrollments/{enrollment}/hand-over/3")
+    assert payouts(desk, enrollment)[2] == ("11.50", "issued")
+    shown = said(desk.client.get(f"/enrollments/{enrollment}"))
+    assert "Not owed any more" not in shown
+    assert "Given too much; the program bears it $11.50" in shown
+
+
+def test_what_was_given_too_much_takes_nothing_off_what_another_visit_pays(desk: Desk) -> None:
+    enrollment = desk.enroll()
+    for each in "---":
+        page = desk.enter(enrollment, each)
+        desk.later()
+    desk.send(page, f"/enrollments/{enrollment}/hand-over/1")
+    desk.sign_in("super-1")
+    to = f"/enrollments/{enrollment}/records/1/correct"
+    review = desk.send(desk.client.get(to), to, result="+", why="misread")
+    assert "Not owed any more" not in said(desk.send(review, to, confirmed="yes"))
+
+
+def test_a_correction_that_is_taken_back_leaves_everything_owed(desk: Desk) -> None:
+    enrollment, _ = corrected(desk, 2, "+")
+    to = f"/enrollments/{enrollment}/records/2/correct"
+    review = desk.send(desk.client.get(to), to, result="-", why="right after all")
+    assert "Not owed any more" not in said(desk.send(review, to, confirmed="yes"))
+    page = desk.client.get(f"/enrollments/{enrollment}")
+    assert page.text.count("/hand-over/") == 3
+
+
+def test_who_handed_over_and_when_is_on_the_page_of_the_participant(desk: Desk) -> None:
+    enrollment = desk.enroll()
+    page = desk.enter(enrollment, "-")
+    desk.send(page, f"/enrollments/{enrollment}/hand-over/1")
+    told = "$10.00 of Mon 5 Jan 2026 Handed over Mon 5 Jan 2026, 09:30, by desk-1"
+    assert f"Earlier payouts: 1 {told}" in said(desk.client.get(f"/enrollments/{enrollment}"))
+    late = desk.send(page, f"/enrollments/{enrollment}/hand-over/1", key="another")
+    assert late.status_code == 409
+    assert told in said(late)
 
 
 def test_a_payout_that_never_was_is_refused(desk: Desk) -> None:
@@ -571,7 +735,7 @@ def test_a_reward_that_cannot_be_recorded_leaves_no_note_and_the_form_can_be_sen
         raise StorageBusyError("others hold the storage")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Engine, "record", busy)
+        patch.setattr(Engine, "enter", busy)
         page = desk.enter(enrollment, "-", note="well")
     assert page.status_code == 503
     assert desk.notes() == []
@@ -663,107 +827,207 @@ def test_a_correction_that_changes_nothing_says_so(desk: Desk) -> None:
 # Second entries
 
 
-def pending(two: Desk, result: str = "-") -> tuple[str, Response]:
-    enrollment = two.enroll()
-    return enrollment, two.enter(enrollment, result, collected_at="2026-01-05T08:30", note="well")
+def pending(desk: Desk, result: str = "-") -> tuple[str, str, Response]:
+    """Somebody whose first result waits, where it is entered again, and the page that said so."""
+    enrollment = desk.enroll("Red Maple", OWN)
+    page = desk.enter(enrollment, result, collected_at="2026-01-05T08:30", note="well")
+    [first] = desk.engine.waiting(enrollment=enrollment)
+    return enrollment, f"/second/{enrollment}/{first.record}", page
 
 
-def test_a_first_entry_waits_and_hands_nothing_over(two: Desk) -> None:
-    enrollment, page = pending(two)
+def again(desk: Desk, to: str, result: str) -> Response:
+    return desk.send(desk.client.get(to), to, result=result)
+
+
+def test_a_first_entry_waits_and_hands_nothing_over(desk: Desk) -> None:
+    enrollment, _, page = pending(desk)
     assert "It waits for its second entry" in said(page)
     assert "Hand over now nothing" in said(page)
-    assert two.records(enrollment) == 0
+    assert desk.records(enrollment) == 0
+    assert desk.notes() == ["well"]
     for path in (f"/enrollments/{enrollment}", f"/enrollments/{enrollment}/enter"):
-        assert "waits for its second entry" in said(two.client.get(path))
+        assert "waits for its second entry" in said(desk.client.get(path))
 
 
-def test_a_first_entry_that_is_sent_twice_waits_once(two: Desk) -> None:
-    enrollment = two.enroll()
+def test_what_the_program_wants_of_one_person_is_decided_at_once(desk: Desk) -> None:
+    enrollment = desk.enroll("Red Maple", OWN)
+    assert "Missed visit" in said(desk.enter(enrollment, "o", collected_at="2026-01-05T08:30"))
+    assert desk.engine.waiting() == []
+    assert desk.records(enrollment) == 1
+
+
+def test_a_first_entry_that_is_sent_twice_waits_once(desk: Desk) -> None:
+    enrollment = desk.enroll("Red Maple", OWN)
     to = f"/enrollments/{enrollment}/enter"
-    form = two.client.get(to)
-    pages = [two.send(form, to, result="-", collected_at="2026-01-05T09:30") for _ in range(2)]
+    form = desk.client.get(to)
+    pages = [desk.send(form, to, result="-", collected_at="2026-01-05T09:30") for _ in range(2)]
     assert "kept once" in said(pages[1])
-    two.sign_in("super-1")
-    assert two.client.get("/second").text.count('href="/second/') == 1
+    assert len(desk.engine.waiting()) == 1
+    assert len(desk.notes()) == 1
+    desk.sign_in("super-1")
+    assert desk.client.get("/second").text.count('href="/second/') == 1
 
 
-def test_what_the_engine_would_refuse_does_not_wait(two: Desk) -> None:
-    page = two.enter(two.enroll(), "-", collected_at="2026-02-01T09:30")
+def test_what_the_engine_would_refuse_does_not_wait(desk: Desk) -> None:
+    page = desk.enter(desk.enroll("Red Maple", OWN), "-", collected_at="2026-02-01T09:30")
     assert page.status_code == 422
-    two.sign_in("super-1")
-    assert "Nothing waits." in said(two.client.get("/second"))
+    desk.sign_in("super-1")
+    assert "Nothing waits." in said(desk.client.get("/second"))
 
 
-def test_another_person_who_enters_the_same_has_it_recorded(two: Desk) -> None:
-    enrollment, _ = pending(two)
-    two.sign_in("super-1")
-    page = two.client.get("/second/1")
+@pytest.mark.parametrize("other", ["super-1", "desk-2"])
+def test_another_person_who_enters_the_same_has_it_recorded(desk: Desk, other: str) -> None:
+    enrollment, to, _ = pending(desk)
+    desk.sign_in(other)
+    page = desk.client.get(to)
     assert "checked" not in page.text
-    done = two.send(page, "/second/1", result="-")
-    assert "Hand over now $10.00" in said(done)
-    act = two.engine.history(enrollment=enrollment)[-1]
-    assert (act.by, two.notes()) == ("desk-1 and super-1", ["well"])
-    again = two.send(page, "/second/1", result="-")
+    done = desk.send(page, to, result="-")
+    assert re.search(r"(Hand over now|Entregar ahora) \$10.00", said(done))
+    act = desk.engine.history(enrollment=enrollment)[-1]
+    assert (act.by, act.reported["entered"]["by"], desk.notes()) == (other, "desk-1", ["well", ""])
+    again = desk.send(page, to, result="-")
     assert again.status_code == 409
-    assert "recorded once" in said(again)
+    assert re.search("recorded once|una sola vez", said(again))
 
 
-def test_a_second_entry_that_differs_is_shown_and_records_nothing(two: Desk) -> None:
-    enrollment, _ = pending(two)
-    two.sign_in("super-1")
-    page = two.send(two.client.get("/second/1"), "/second/1", result="+")
+def test_a_second_entry_that_differs_is_shown_and_records_nothing(desk: Desk) -> None:
+    enrollment, to, _ = pending(desk)
+    desk.sign_in("super-1")
+    page = again(desk, to, "+")
     assert page.status_code == 409
-    assert "First, by desk-1 Negative test" in said(page)
+    assert "First, by desk-1 Negative test, Mon 5 Jan 2026, 08:30" in said(page)
     assert "Second, by super-1 Positive test" in said(page)
-    assert two.records(enrollment) == 0
-    assert "Entered since, and different 1" in said(two.client.get("/second/1"))
+    assert desk.records(enrollment) == 0
+    assert f'href="{to}"' in page.text
+    assert "Hand over now $10.00" in said(again(desk, to, "-"))
 
 
-def test_nobody_confirms_their_own_entry(two: Desk) -> None:
-    two.sign_in("super-1")
-    enrollment, _ = pending(two)
-    page = two.send(two.client.get("/second/1"), "/second/1", result="-")
+def test_a_visit_that_is_entered_anew_at_another_time_shows_both_times(desk: Desk) -> None:
+    enrollment, _, _ = pending(desk)
+    desk.sign_in("super-1")
+    page = desk.enter(enrollment, "-", collected_at="2026-01-05T09:15")
+    assert page.status_code == 409
+    assert "Negative test, Mon 5 Jan 2026, 08:30" in said(page)
+    assert "Negative test, Mon 5 Jan 2026, 09:15" in said(page)
+    assert desk.records(enrollment) == 0
+
+
+def test_nobody_confirms_their_own_entry(desk: Desk) -> None:
+    desk.sign_in("super-1")
+    enrollment, to, _ = pending(desk)
+    for path in ("/second", to):
+        assert "You entered it: another person enters it too." in said(desk.client.get(path))
+    assert "Compare" not in said(desk.client.get(to))
+    page = desk.enter(enrollment, "-", collected_at="2026-01-05T08:30")
     assert page.status_code == 403
     assert "You entered the first result yourself." in said(page)
-    assert two.records(enrollment) == 0
+    assert "(people.second_entry: [met, positive, invalid, refused])" in said(page)
+    assert desk.records(enrollment) == 0
 
 
-def test_a_wrong_first_entry_is_withdrawn_and_entered_anew(two: Desk) -> None:
-    enrollment, _ = pending(two, "+")
-    two.sign_in("super-1")
-    two.send(two.client.get("/second/1"), "/second/1/withdraw")
-    assert "Nothing waits." in said(two.client.get("/second"))
-    assert "entered anew" in said(two.client.get("/second/1"))
-    two.sign_in("desk-1")
-    two.enter(enrollment, "-", collected_at="2026-01-05T09:30")
-    two.sign_in("super-1")
-    assert "Hand over now $10.00" in said(two.send(two.client.get("/second/2"), "/second/2", result="-"))
+def test_nobody_corrects_what_they_entered_themselves(desk: Desk) -> None:
+    enrollment, to, _ = pending(desk)
+    desk.sign_in("super-1")
+    again(desk, to, "-")
+    to = f"/enrollments/{enrollment}/records/2/correct"
+    page = desk.send(desk.client.get(to), to, result="+", why="misread")
+    assert page.status_code == 403
+    assert "You entered this result yourself. Another person has to correct it." in said(page)
+    desk.sign_in("super-2")
+    review = desk.send(desk.client.get(to), to, result="+", why="misread")
+    assert "La corrección está anotada" in said(desk.send(review, to, confirmed="yes"))
 
 
-def test_a_second_entry_is_asked_again_if_something_came_between(two: Desk) -> None:
-    enrollment, _ = pending(two)
-    two.sign_in("super-1")
-    page = two.client.get("/second/1")
-    two.engine.record(enrollment=enrollment, result="-", on=MONDAY.date(), source="lab", key="l-1", by="lab")
-    asked = two.send(page, "/second/1", result="-")
+def test_a_wrong_first_entry_is_withdrawn_and_entered_anew(desk: Desk) -> None:
+    enrollment, to, _ = pending(desk, "+")
+    desk.sign_in("super-1")
+    form = desk.client.get(to)
+    assert "Say why: auditors read it." in said(desk.send(form, f"{to}/withdraw"))
+    assert "Nothing waits." in said(desk.send(form, f"{to}/withdraw", why="wrong chart"))
+    assert "entered anew" in said(desk.client.get(to))
+    assert desk.notes()[-1] == "wrong chart"
+    desk.sign_in("desk-1")
+    desk.enter(enrollment, "-", collected_at="2026-01-05T09:30")
+    desk.sign_in("super-1")
+    assert "Hand over now $10.00" in said(desk.confirm(enrollment, "-"))
+
+
+def test_a_front_desk_withdraws_nothing(desk: Desk) -> None:
+    _, to, _ = pending(desk)
+    desk.sign_in("desk-2")
+    page = desk.client.get(to)
+    assert f"{to}/withdraw" not in page.text
+    typed = hidden(page.text, to)
+    assert desk.client.post(f"{to}/withdraw", data={**typed, "why": "no"}).status_code == 403
+    assert len(desk.engine.waiting()) == 1
+
+
+def test_a_second_entry_is_asked_again_if_something_came_between(desk: Desk) -> None:
+    enrollment, to, _ = pending(desk)
+    desk.sign_in("super-1")
+    page = desk.client.get(to)
+    desk.engine.pause(
+        enrollment=enrollment,
+        on=MONDAY.date() + timedelta(7),
+        why="stay",
+        source="office",
+        key="p-1",
+        by="super-2",
+    )
+    asked = desk.send(page, to, result="-")
     assert asked.status_code == 409
     assert "Something came in between." in said(asked)
-    assert "Hand over now $10.00" in said(two.send(asked, "/second/1", result="-"))
+    assert "Hand over now $10.00" in said(desk.send(asked, to, result="-"))
 
 
-def test_a_second_entry_and_its_reward_commit_together(two: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    enrollment, _ = pending(two)
-    two.sign_in("super-1")
+def test_a_second_entry_and_its_note_commit_together(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    enrollment, to, _ = pending(desk)
+    desk.sign_in("super-1")
 
-    def busy(*_: object) -> None:
-        raise StorageBusyError("others hold the storage")
+    def broken(*_: object, **__: object) -> None:
+        raise OperationalError("INSERT", {}, Exception("disk I/O error"))
 
     with monkeypatch.context() as patch:
-        patch.setattr(second, "recorded", busy)
-        assert two.send(two.client.get("/second/1"), "/second/1", result="-").status_code == 503
-    with two.clinic.reading() as session:
-        assert len(second.waiting(session, enrollment)) == 1
-        assert second.second_entries(session, 1) == []
+        patch.setattr(acts, "write_note", broken)
+        assert again(desk, to, "-").status_code == 503
+    assert len(desk.engine.waiting(enrollment=enrollment)) == 1
+    assert desk.records(enrollment) == 0
+
+
+# Staff
+
+
+def test_staff_are_the_engines_and_are_added_once(desk: Desk) -> None:
+    assert [(each.id, each.roles) for each in desk.engine.all_staff()] == [
+        ("audit-1", ("auditor",)),
+        ("desk-1", ("front-desk",)),
+        ("desk-2", ("front-desk",)),
+        ("lab-1", ("system",)),
+        ("super-1", ("supervisor",)),
+        ("super-2", ("supervisor",)),
+    ]
+    assert "lab-1" not in desk.client.get("/sign-in").text
+    assert "Signing in is the job of the application around it" in said(desk.client.get("/sign-in"))
+
+
+def test_who_left_is_signed_out_and_signs_in_no_more(desk: Desk) -> None:
+    enrollment = desk.enroll()
+    desk.engine.staff_left(staff="desk-1", why="another job", source="hr", key="n-1", by="super-1")
+    assert str(desk.client.get(f"/enrollments/{enrollment}").url).endswith("/sign-in")
+    assert desk.sign_in("desk-1").status_code == 422
+
+
+def test_who_is_not_trained_is_told_so_until_the_training_is_renewed(desk: Desk) -> None:
+    enrollment = desk.enroll("Red Maple", OWN)
+    desk.now = datetime(2027, 2, 1, 20, tzinfo=UTC)
+    page = desk.enter(enrollment, "-", collected_at="2026-01-05T08:30")
+    assert page.status_code == 403
+    assert "Your training is too long ago" in said(page)
+    day = desk.now.date()
+    desk.engine.change_staff(staff="desk-1", trained_on=day, source="training", key="t-1", by="super-1")
+    assert "It waits for its second entry" in said(
+        desk.enter(enrollment, "-", collected_at="2026-01-05T08:30")
+    )
 
 
 # The day, and the audit
@@ -812,15 +1076,18 @@ def test_an_auditor_sees_everything_that_led_to_a_reward(desk: Desk) -> None:
     assert found[-1].hash in said(desk.client.get(f"/audit/{enrollment}"))
 
 
-def test_an_auditor_sees_the_second_entries(two: Desk) -> None:
-    enrollment, _ = pending(two)
-    two.sign_in("super-1")
-    two.send(two.client.get("/second/1"), "/second/1", result="+")
-    two.send(two.client.get("/second/1"), "/second/1", result="-")
-    two.sign_in("audit-1")
-    shown = said(two.client.get(f"/audit/{enrollment}/1"))
-    assert "Positive test, different" in shown
-    assert "Negative test, the same" in shown
+def test_an_auditor_sees_both_entries(desk: Desk) -> None:
+    enrollment, to, _ = pending(desk)
+    desk.sign_in("super-1")
+    again(desk, to, "-")
+    desk.sign_in("audit-1")
+    shown = said(desk.client.get(f"/audit/{enrollment}/2"))
+    assert "Entered first Act 1 , Mon 5 Jan 2026, 09:30, by desk-1" in shown
+    assert "Mon 5 Jan 2026, 09:30, by super-1" in shown
+    assert "well" in shown
+    assert "2 Mon 5 Jan 2026, 09:30 Entry: Negative test $10.00 desk-1, super-1" in said(
+        desk.client.get(f"/audit/{enrollment}")
+    )
 
 
 def test_a_changed_byte_shows_in_the_audit(desk: Desk) -> None:
@@ -854,7 +1121,7 @@ PAGES: dict[str, Callable[[str], str]] = {
     "reward": lambda e: f"/audit/{e}/1",
 }
 MAY = {
-    "desk-1": {"desk", "chart", "enroll", "enter", "plan"},
+    "desk-1": {"desk", "chart", "enroll", "enter", "plan", "second", "day"},
     "super-1": {"desk", "chart", "enroll", "enter", "plan", "correct", "second", "day"},
     "audit-1": {"desk", "chart", "audit", "log", "reward"},
 }
@@ -947,7 +1214,8 @@ def test_what_is_typed_is_shown_as_it_is_and_runs_nowhere(desk: Desk) -> None:
         "/enrollments/e-none",
         "/enrollments/e-none/enter",
         "/enrollments/%00",
-        "/second/77",
+        "/second/e-none/77",
+        "/second/e-none/x",
         "/second/x",
     ],
 )
@@ -1002,7 +1270,7 @@ def test_what_has_no_spanish_words_is_the_engines_and_marked_as_english(desk: De
     desk.sign_in("desk-2")
     enrollment = desk.enroll(program="template-integrated-care")
     desk.engine.record(
-        enrollment=enrollment, event="intake", on=MONDAY.date(), source="lab", key="l-1", by="lab"
+        enrollment=enrollment, event="intake", on=MONDAY.date(), source="lab", key="l-1", by="desk-1"
     )
     page = desk.client.get(f"/enrollments/{enrollment}")
     assert re.search(r'<span lang="en">[^<]*\$10.00', page.text)
@@ -1040,7 +1308,7 @@ def test_no_spanish_is_left_over_or_loses_what_is_filled_in() -> None:
 # The demonstration
 
 
-@pytest.mark.parametrize("module", [facts, spanish, terms, view, words])
+@pytest.mark.parametrize("module", [facts, saying, spanish, terms, view, words])
 def test_the_examples_of_docstrings_run(module: ModuleType) -> None:
     found = doctest.testmod(module)
     assert found.attempted > 0

@@ -23,8 +23,8 @@ from cm_engine import Engine, StorageBusyError
 PROGRAM = "california-recovery-incentives"
 OWN = "clinic-recovery-incentives"
 TOKEN = {"Authorization": "Bearer secret"}
-NEW = {"participant": "p-104", "program": PROGRAM, "start": "2026-01-05", "by": "nurse-7"}
-SEEN = {"result": "-", "collected_at": "2026-01-05T09:30:00-08:00", "by": "nurse-7", "note": "well"}
+NEW = {"participant": "p-104", "program": PROGRAM, "start": "2026-01-05", "by": "desk-1"}
+SEEN = {"result": "-", "collected_at": "2026-01-05T09:30:00-08:00", "by": "desk-1", "note": "well"}
 PROBLEM = "application/problem+json"
 
 
@@ -111,13 +111,13 @@ def test_a_correction_posts_the_difference_and_shows_in_every_account(system: Te
         at = f"2026-01-{day:02}T09:30:00-08:00"
         send(system, f"{path}/observations", f"udt-{day}", **{**SEEN, "result": result, "collected_at": at})
     amended = send(
-        system, f"{path}/amendments", "fix-1", record=2, result="-", why="misread", by="lab-2"
+        system, f"{path}/amendments", "fix-1", record=2, result="-", why="misread", by="super-1"
     ).json()
     assert amended["kind"] == "amended"
     assert amended["hand_over"] == {"USD": "11.50"}
     assert [each["visit"] for each in amended["corrected"]] == [3]
     assert seen_of(system, path, "balance")["USD"]["awarded"] == "31.50"
-    voided = send(system, f"{path}/voidings", "fix-2", record=3, why="of another participant", by="lab-2")
+    voided = send(system, f"{path}/voidings", "fix-2", record=3, why="of another participant", by="super-1")
     assert voided.json()["decision"]["outcome"] == "withdrawn"
     statement = seen_of(system, path, "statement")
     assert statement["awarded"] == {"USD": "20.00"}
@@ -136,7 +136,7 @@ def test_evidence_is_read_by_the_program(system: TestClient) -> None:
         target="stimulants",
         evidence={"panel": panel, "prescribed": ["amphetamine"]},
         on="2026-01-05",
-        by="lab-2",
+        by="super-1",
     )
     assert answer.status_code == 201, answer.text
     assert [each["code"] for each in answer.json()["decision"]["reasons"]][:2] == ["explained", "earned"]
@@ -164,9 +164,18 @@ def today(tmp_path: Path) -> Iterator[TestClient]:
         yield client
 
 
+def entered_twice(today: TestClient, path: str, on: str) -> Any:
+    """What the second of two entries is answered with, both of one specimen."""
+    body = {"result": "-", "on": on}
+    for by in ("desk-1", "desk-2"):
+        done = send(today, f"{path}/observations", "1", **body, by=by)
+        assert done.status_code == 201, done.text
+    return done.json()
+
+
 def test_visits_are_found_by_date_missed_excused_and_closed(today: TestClient) -> None:
     path = f"/{send(today, '', 'e-1', **{**NEW, 'program': OWN}).json()['id']}"
-    done = send(today, f"{path}/observations", "1", result="-", on="2026-01-12", by="lab-2").json()
+    done = entered_twice(today, path, "2026-01-12")
     assert (done["decision"]["visit"], [each["visit"] for each in done["missed"]]) == (3, [1, 2])
     assert [each["status"] for each in seen_of(today, path, "visits")[:5]] == [
         *["decided"] * 3,
@@ -175,20 +184,20 @@ def test_visits_are_found_by_date_missed_excused_and_closed(today: TestClient) -
     ]
     assert [each["number"] for each in today.get("/api/expected").json()] == [4, 5]
     assert today.get("/api/expected", params={"on": "2026-01-15"}).json()[0]["status"] == "open"
-    swept = today.post("/api/sweeps", json={"by": "lead-1"})
+    swept = today.post("/api/sweeps", json={"by": "super-1"})
     assert [each["visit"] for each in swept.json()[0]["missed"]] == [4]
-    assert today.post("/api/sweeps", json={"by": "lead-1"}).json() == []
-    excused = send(today, f"{path}/excuses", "2", on="2026-01-15", why="illness", by="nurse-7")
+    assert today.post("/api/sweeps", json={"by": "super-1"}).json() == []
+    excused = send(today, f"{path}/excuses", "2", on="2026-01-15", why="illness", by="desk-1")
     assert (excused.status_code, excused.json()["decision"]["outcome"]) == (201, "e")
-    assert today.post("/api/sweeps", json={"by": "lead-1", "until": "2026-02-01"}).status_code == 422
+    assert today.post("/api/sweeps", json={"by": "super-1", "until": "2026-02-01"}).status_code == 422
 
 
 def test_a_result_that_fits_no_visit_is_a_question_until_it_is_answered(today: TestClient) -> None:
     path = f"/{send(today, '', 'e-1', **{**NEW, 'program': OWN}).json()['id']}"
-    send(today, f"{path}/observations", "1", result="-", on="2026-01-02", by="lab-2")
+    entered_twice(today, path, "2026-01-02")
     [asked] = today.get("/api/questions").json()
     assert (f"/{asked['enrollment']}", asked["decision"]["outcome"]) == (path, "unplaced")
-    right = {"record": asked["decision"]["record"], "on": "2026-01-05", "why": "mistyped", "by": "lab-2"}
+    right = {"record": asked["decision"]["record"], "on": "2026-01-05", "why": "mistyped", "by": "super-1"}
     assert send(today, f"{path}/amendments", "2", **right).json()["decision"]["visit"] == 1
     assert today.get("/api/questions", params={"enrollment": path[1:]}).json() == []
 
@@ -197,12 +206,55 @@ def test_a_payout_is_handed_over_once(system: TestClient, path: str) -> None:
     number = send(system, f"{path}/observations", "udt-1", **SEEN).json()["decision"]["number"]
     [way] = seen_of(system, path, "payouts")
     assert (way["number"], way["amount"], way["status"]) == (number, "10.00", "in flight")
-    body = {"number": number, "reference": "card 7", "by": "nurse-7"}
+    body = {"number": number, "reference": "card 7", "by": "desk-1"}
     answers = [send(system, f"{path}/hand-overs", "h-1", **body) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [201, 200]
     assert seen_of(system, path, "payouts?on_the_way=true") == []
     assert seen_of(system, path, "balance")["USD"]["issued"] == "10.00"
     assert send(system, f"{path}/hand-overs", "h-2", **body).status_code == 422
+
+
+def test_what_two_people_enter_waits_for_the_second(today: TestClient) -> None:
+    path = f"/{send(today, '', 'e-1', **{**NEW, 'program': OWN}).json()['id']}"
+    to, body = f"{path}/observations", {"result": "-", "on": "2026-01-05"}
+    first = send(today, to, "udt-1", **body, by="desk-1").json()
+    assert (first["kind"], first["decision"], first["hand_over"]) == ("entered", None, {})
+    [waits] = today.get("/api/waiting").json()
+    assert (waits["record"], waits["by"], waits["on"]) == (first["record"], "desk-1", "2026-01-05")
+    assert "result" not in waits
+    again = send(today, to, "udt-2", **body, by="desk-1")
+    assert (again.status_code, again.json()["rule"]) == (
+        403,
+        "people.second_entry: [met, positive, invalid, refused]",
+    )
+    other = send(today, to, "udt-1", **{**body, "result": "+"}, by="desk-2")
+    assert other.status_code == 409
+    assert '"result":"-"' in other.json()["recorded"]
+    assert '"result":"+"' in other.json()["given"]
+    wrong = {"record": first["record"], "why": "wrong chart", "by": "super-1"}
+    assert send(today, f"{path}/withdrawals", "w-1", **wrong).status_code == 201
+    assert today.get("/api/waiting", params={"enrollment": path[1:]}).json() == []
+
+
+def test_whoever_is_not_on_the_staff_or_has_not_the_right_is_refused(system: TestClient, path: str) -> None:
+    rules = {"nobody": "people: known", "audit-1": "right record", "lab-1": None}
+    for by, rule in rules.items():
+        answer = send(system, f"{path}/observations", "udt-1", **{**SEEN, "by": by})
+        assert (answer.status_code, answer.json().get("rule")) == (403 if rule else 201, rule)
+
+
+def test_a_payout_that_is_not_wanted_is_owed_again_until_it_is_asked_for(
+    system: TestClient, path: str
+) -> None:
+    number = send(system, f"{path}/observations", "udt-1", **SEEN).json()["decision"]["number"]
+    body = {"number": number, "why": "not wanted today", "by": "desk-1"}
+    assert send(system, f"{path}/declines", "d-1", **body).status_code == 201
+    assert seen_of(system, path, "balance")["USD"]["owed"] == "10.00"
+    asked = send(system, f"{path}/redemptions", "r-1", amount="4.00", by="desk-1")
+    assert asked.json()["hand_over"] == {"USD": "4.00"}
+    ways = [(each["amount"], each["status"]) for each in seen_of(system, path, "payouts")]
+    assert ways == [("10.00", "declined"), ("4.00", "in flight")]
+    assert send(system, f"{path}/redemptions", "r-2", amount="6.01", by="desk-1").status_code == 422
 
 
 @pytest.mark.parametrize("token", ["", "Bearer wrong", "Basic secret", "Bearer secret2"])
@@ -217,7 +269,7 @@ def test_what_is_not_there_is_not_found(system: TestClient, path: str) -> None:
     for part in ("", "/preview", "/statement", "/balance", "/history", "/verification"):
         assert system.get(f"/api/enrollments/e-none{part}").status_code == 404
     assert send(system, "/e-none/observations", "1", **SEEN).status_code == 404
-    assert send(system, f"{path}/voidings", "1", record=7, why="no", by="lab-2").status_code == 404
+    assert send(system, f"{path}/voidings", "1", record=7, why="no", by="super-1").status_code == 404
     assert send(system, "", "e-9", **{**NEW, "program": "nothing"}).status_code == 404
     answer = system.get("/api/nowhere")
     assert (answer.status_code, answer.headers["content-type"]) == (404, PROBLEM)
@@ -259,7 +311,7 @@ def test_a_storage_that_fails_is_said_to_and_the_same_key_may_be_sent_again(
     system: TestClient, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failures = [
-        (Engine, "record", StorageBusyError("others hold the storage")),
+        (Engine, "enter", StorageBusyError("others hold the storage")),
         (Clinic, "written", OperationalError("INSERT", {}, Exception("disk I/O error"))),
     ]
     for where, name, error in failures:
@@ -280,13 +332,23 @@ def _raising(error: Exception) -> Any:
 # What fits the description
 
 PARTS = ("visits", "payouts", "preview", "statement", "balance", "history", "verification")
-ACTS = ("observations", "amendments", "voidings", "excuses", "hand-overs")
+ACTS = (
+    "observations",
+    "amendments",
+    "voidings",
+    "withdrawals",
+    "excuses",
+    "hand-overs",
+    "declines",
+    "redemptions",
+)
 WRITES = ("", *(f"/{{enrollment}}/{act}" for act in ACTS))
 OPERATIONS = [
     ("GET", "/api/programs"),
     ("GET", "/api/enrollments"),
     ("GET", "/api/expected"),
     ("GET", "/api/questions"),
+    ("GET", "/api/waiting"),
     ("POST", "/api/sweeps"),
     ("GET", "/api/enrollments/{enrollment}"),
     *(("GET", f"/api/enrollments/{{enrollment}}/{part}") for part in PARTS),
@@ -296,7 +358,7 @@ OPERATIONS = [
 CONFIG = {
     "auth": {"openapi": {"HTTPBearer": {"bearer": "secret"}}},
     # what the program or the day refuses cannot be said in a schema
-    "checks": {"positive_data_acceptance": {"expected-statuses": ["2xx", "404", "409", "422"]}},
+    "checks": {"positive_data_acceptance": {"expected-statuses": ["2xx", "403", "404", "409", "422"]}},
 }
 
 
@@ -341,6 +403,8 @@ def test_whatever_is_sent_is_answered_as_described(
         wrong = {name for name, each in parts_of(case).items() if each.mode is GenerationMode.NEGATIVE}
         if there and "enrollment" in case.path_parameters and ParameterLocation.PATH not in wrong:
             case.path_parameters["enrollment"] = enrolled
+        if there and not wrong and isinstance(case.body, dict) and "by" in case.body:
+            case.body["by"] = "super-1"
         if there and not wrong and isinstance(case.body, dict) and "result" in case.body:
             case.body |= {"result": case.body["result"] or "-", "on": "2026-03-02", "target": "", "event": ""}
             case.body.pop("evidence", None)

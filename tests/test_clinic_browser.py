@@ -31,12 +31,11 @@ STEPS_MAX = 40
 class Served:
     """The application, served on a port of this machine, with a made-up cohort."""
 
-    def __init__(self, folder: Path, *, second_entry: bool = False) -> None:
+    def __init__(self, folder: Path) -> None:
         settings = Settings(
             url=f"sqlite:///{folder / 'clinic.db'}",
             prize_secret=bytes(32),
             clock=lambda: NOW,
-            second_entry=second_entry,
         )
         clinic = Clinic.open(settings)
         seed(clinic)
@@ -115,6 +114,15 @@ def enter(page: Page, enrollment: str, result: str, at: str) -> None:
     page.wait_for_selector(".decision")
 
 
+def confirm(page: Page, enrollment: str, result: str) -> None:
+    """Enter a result that waits, as another person."""
+    page.goto("/second")
+    page.click(f"main ul a[href*='{enrollment}']")
+    page.check(f"input[value='{result}']")
+    page.click("text=Compare")
+    page.wait_for_selector(".decision, [role=alert]")
+
+
 def hand_over(page: Page) -> str:
     return page.inner_text(".hand strong")
 
@@ -153,8 +161,11 @@ def test_rewards_rise_reset_and_come_back_and_a_correction_pays_the_difference(
 def test_a_missed_visit_is_shown_and_the_reward_is_handed_over(page: Page, served: Served) -> None:
     start = (NOW - timedelta(weeks=4)).date()
     enrollment = served.engine.enroll(participant="p-window", program=OWN, start=start, by="desk-1").id
-    sign_in(page, "super-1")
+    sign_in(page, "desk-1")
     enter(page, enrollment, "-", "2026-02-05T09:30")
+    assert hand_over(page) == "nothing"
+    sign_in(page, "super-1")
+    confirm(page, enrollment, "-")
     expect(page.locator(".decision .notice")).to_contain_text("Visit 1, Mon 2 Feb 2026: Missed visit")
     assert hand_over(page) == "$10.00"
     assert faults(page) == []
@@ -271,6 +282,8 @@ def every_page(served: Served) -> list[tuple[str, str]]:
     """Every kind of page that is opened by its address, with who opens it."""
     labels = {each.participant: each.id for each in served.engine.enrollments()}
     money, prizes, several = labels["p-101"], labels["p-105"], labels["p-107"]
+    waits, asked = labels["p-104"], labels["p-108"]
+    [entry] = served.engine.waiting(enrollment=waits)
     return [
         ("desk-1", "/desk"),
         ("desk-1", "/enroll"),
@@ -284,6 +297,9 @@ def every_page(served: Served) -> list[tuple[str, str]]:
         ("desk-1", "/nowhere"),
         ("super-1", "/day"),
         ("super-1", "/second"),
+        ("super-1", f"/second/{waits}/{entry.record}"),
+        ("super-1", f"/enrollments/{waits}"),
+        ("super-1", f"/enrollments/{asked}"),
         ("super-1", f"/enrollments/{money}/records/1/correct"),
         ("audit-1", "/audit?verify=all"),
         ("audit-1", f"/audit/{money}"),
@@ -407,24 +423,51 @@ def test_pages_ask_nothing_of_any_other_machine_and_run_no_script(page: Page, se
     assert troubles == []
 
 
-def test_a_second_entry_is_made_in_another_browser(browser: Browser, tmp_path: Path) -> None:
-    with Served(tmp_path, second_entry=True) as served:
-        enrollment = enroll(served, "p-second")
-        context = browser.new_context(base_url=served.address, locale="en-US")
-        page = context.new_page()
-        sign_in(page, "desk-1")
-        enter(page, enrollment, "-", "2026-02-02T09:30")
-        assert hand_over(page) == "nothing"
-        sign_in(page, "super-1")
-        page.goto("/second")
-        page.click("main ul a")
-        page.check("input[value='+']")
-        page.click("text=Compare")
-        expect(page.locator("h1")).to_have_text("The two entries differ")
-        assert faults(page) == []
-        page.click("text=Enter it again")
-        page.check("input[value='-']")
-        page.click("text=Compare")
-        page.wait_for_selector(".decision")
-        assert hand_over(page) == "$10.00"
-        context.close()
+def test_a_second_entry_is_made_in_another_browser(browser: Browser, served: Served) -> None:
+    start = (NOW - timedelta(weeks=4)).date()
+    enrollment = served.engine.enroll(participant="p-second", program=OWN, start=start, by="desk-1").id
+    first, second = (
+        browser.new_context(base_url=served.address, locale="en-US").new_page() for _ in range(2)
+    )
+    sign_in(first, "desk-1")
+    enter(first, enrollment, "-", "2026-02-02T09:30")
+    assert hand_over(first) == "nothing"
+    assert faults(first) == []
+    sign_in(second, "super-1")
+    confirm(second, enrollment, "+")
+    expect(second.locator("h1")).to_have_text("The two entries differ")
+    assert faults(second) == []
+    second.click("text=Enter it again")
+    second.check("input[value='-']")
+    second.click("text=Compare")
+    second.wait_for_selector(".decision")
+    assert hand_over(second) == "$10.00"
+    first.goto(f"/enrollments/{enrollment}/enter")
+    expect(first.locator("main")).not_to_contain_text("waits for its second entry")
+    for page in (first, second):
+        page.context.close()
+
+
+def test_what_a_correction_left_not_owed_has_no_button(page: Page, served: Served) -> None:
+    enrollment = enroll(served, "p-over")
+    sign_in(page, "desk-1")
+    for day in (2, 3, 4):
+        enter(page, enrollment, "-", f"2026-02-{day:02}T09:30")
+    sign_in(page, "super-1")
+    page.goto(f"/enrollments/{enrollment}")
+    page.click("[aria-label='Correct visit 1']")
+    page.check("input[value='+']")
+    page.fill("#why", "misread")
+    page.click("text=Show what would change")
+    page.click("text=Record the correction")
+    expect(page.locator(".over")).to_contain_text("Not owed any more")
+    assert [*faults(page), *too_wide(page)] == []
+    page.goto(f"/enrollments/{enrollment}")
+    page.click(".over summary")
+    page.set_viewport_size(PHONE)
+    assert [*faults(page), *too_wide(page)] == []
+    assert page.locator(".card > .ways button").count() == 1
+    page.click(".over > form button")
+    expect(page.locator(".over")).to_have_count(0)
+    assert page.locator(".card > .ways strong").all_inner_texts() == ["$10.00", "$10.00"]
+    assert [*faults(page), *too_wide(page)] == []

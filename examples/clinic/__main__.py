@@ -20,7 +20,6 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m examples.clinic", description=__doc__)
     parser.add_argument("--db", default=f"sqlite:///{DATA / 'clinic.db'}", help="where everything is kept")
     parser.add_argument("--demo", action="store_true", help="fill an empty database with a made-up cohort")
-    parser.add_argument("--second-entry", action="store_true", help="every result is entered by two people")
     parser.add_argument("--zone", default="America/Los_Angeles", help="the clinic's time zone")
     parser.add_argument("--program", action="append", help="a program to enroll in; may be given repeatedly")
     parser.add_argument("--host", default="127.0.0.1")
@@ -34,7 +33,6 @@ def settings_of(given: argparse.Namespace) -> Settings:
         url=given.db,
         zone=given.zone,
         programs=tuple(given.program or PROGRAMS),
-        second_entry=given.second_entry,
         prize_secret=prize_secret(DATA / "prize-secret"),
         cookie_secret=os.environ.get("CLINIC_COOKIE_SECRET") or token_urlsafe(32),
         api_tokens={"api": os.environ.get("CLINIC_API_TOKEN") or token_urlsafe(24)},

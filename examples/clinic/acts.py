@@ -7,15 +7,17 @@ from typing import Any
 
 from examples.clinic.clinic import Clinic
 from examples.clinic.tables import ChartNote, Participant
+from examples.clinic.ways import ways_of
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from cm_engine import Engine, Evidence, Recorded
+from cm_engine import Engine, Evidence, Recorded, WaitingEntry
 
 SOURCE = "clinic-app"
 """Who gives the keys of what is entered on the pages."""
-HARMLESS = {"handed over"}
+HARMLESS = {"handed over", "declined", "redeemed"}
 """What changes no decision, whoever enters one meanwhile."""
+WHY_CANCELLED = "a result was corrected, and it is not owed any more"
 
 
 class CameBetweenError(Exception):
@@ -32,7 +34,7 @@ class CameBetweenError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """A result as it was entered.
+    """A result as it was entered, of a time or of a day.
 
     Attributes:
         key: made with the form, and the same however often it is sent.
@@ -42,10 +44,11 @@ class Entry:
     enrollment: str
     target: str
     result: str
-    collected_at: datetime
     key: str
     by: str
     seen: int
+    collected_at: datetime | None = None
+    on: date | None = None
     excuse: str = ""
     note: str = ""
 
@@ -65,33 +68,70 @@ class Correction:
     same_result: bool = False
 
 
-def record_entry(clinic: Clinic, entry: Entry) -> Recorded:
-    """Record a result, and the note with it.
+def enter(clinic: Clinic, entry: Entry) -> Recorded:
+    """Enter a result, and the note with it: it is decided, or waits for another person where the program wants two.
 
     Raises:
         CameBetweenError: others recorded something since the form was made.
+        EntryMismatchError: another person entered something else.
         CmEngineError: the engine refuses it.
     """
-    return clinic.written(lambda session: recorded(clinic, session, entry))
+
+    def work(session: Session) -> Recorded:
+        engine = clinic.engine.joining(session)
+        lock(session, engine, entry.enrollment)
+        refuse_if_others_came(engine, entry)
+        done = engine.enter(
+            enrollment=entry.enrollment,
+            target=entry.target,
+            result=entry.result,
+            evidence=Evidence(excuse=entry.excuse) if entry.excuse else None,
+            collected_at=entry.collected_at,
+            on=entry.on,
+            source=SOURCE,
+            key=entry.key,
+            by=entry.by,
+        )
+        write_note(clinic, session, done, entry.note)
+        return done
+
+    return clinic.written(work)
 
 
-def recorded(clinic: Clinic, session: Session, entry: Entry) -> Recorded:
-    """Record a result in a transaction that somebody else commits."""
-    engine = clinic.engine.joining(session)
-    lock(session, engine, entry.enrollment)
-    refuse_if_others_came(engine, entry)
-    done = engine.record(
-        enrollment=entry.enrollment,
-        target=entry.target,
-        result=entry.result,
-        evidence=Evidence(excuse=entry.excuse) if entry.excuse else None,
-        collected_at=entry.collected_at,
-        source=SOURCE,
-        key=entry.key,
-        by=entry.by,
+def again(first: WaitingEntry, result: str, *, key: str, by: str, seen: int) -> Entry:
+    """Return an entry of the same visit as one that waits."""
+    reported = first.reported
+    return Entry(
+        enrollment=first.enrollment,
+        target=reported.get("target", ""),
+        result=result,
+        collected_at=datetime.fromisoformat(reported["at"]) if "at" in reported else None,
+        on=date.fromisoformat(reported["on"]) if "on" in reported else None,
+        key=key,
+        by=by,
+        seen=seen,
     )
-    write_note(clinic, session, done, entry.note)
-    return done
+
+
+def cancel(clinic: Clinic, enrollment: str, *, key: str, by: str) -> None:
+    """Take off their way the payouts that a correction left not owed, and send what is still owed of them instead.
+
+    Raises:
+        CmEngineError: the engine refuses it.
+    """
+
+    def work(session: Session) -> None:
+        engine = clinic.engine.joining(session)
+        lock(session, engine, enrollment)
+        act: dict[str, Any] = {"enrollment": enrollment, "source": SOURCE, "by": by}
+        over = [way.number for way in ways_of(engine, enrollment) if way.is_over]
+        done = [engine.decline(number=each, why=WHY_CANCELLED, key=f"{key}-{each}", **act) for each in over]
+        balances = engine.balance(enrollment=enrollment) if done and clinic.pays_at_once(enrollment) else {}
+        owed = [unit for unit, balance in balances.items() if balance.owed]
+        for each in (*done, *(engine.redeem(unit=unit, key=f"{key}-{unit}", **act) for unit in owed)):
+            write_note(clinic, session, each, WHY_CANCELLED)
+
+    clinic.written(work)
 
 
 def correct(clinic: Clinic, correction: Correction) -> Recorded:
@@ -178,8 +218,8 @@ def lock(session: Session, engine: Engine, enrollment: str) -> None:
 def refuse_if_others_came(engine: Engine, given: Entry | Correction) -> None:
     """Refuse what was entered before something else came in, unless it is a repeat of what is recorded."""
     acts = engine.history(enrollment=given.enrollment)
-    if any((act.source, act.key) == (SOURCE, given.key) for act in acts):
-        return
+    if any((act.source, act.key.partition("/")[0]) == (SOURCE, given.key) for act in acts):
+        return  # an entry that waits has more in its key than the form gave
     between = tuple(act for act in acts if act.record > given.seen and act.kind not in HARMLESS)
     if between:
         raise CameBetweenError(between)

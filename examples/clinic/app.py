@@ -23,9 +23,9 @@ HEADERS = {
     "x-content-type-options": "nosniff",
 }
 ABOUT = """
-The same acts as on the pages, for systems that are not written in Python. Amounts are decimal strings. Every act
-but a sweep carries a key of yours in the header Idempotency-Key: report it again with the same key, after a time-out or a year later, and it is recorded
-once. Errors are problem details (RFC 9457).
+The same acts as on the pages, for systems that are not written in Python. `by` is somebody of the staff, whose rights are
+asked. Amounts are decimal strings. Every act but a sweep carries a key of yours in the header Idempotency-Key: report it
+again with the same key, after a time-out or a year later, and it is recorded once. Errors are problem details (RFC 9457).
 """
 
 

@@ -1,15 +1,16 @@
 """The clinic as a whole: the engine and the clinic's own tables, in one database."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import date, datetime
 from typing import Any, Self, TypeVar
 from zoneinfo import ZoneInfo
 
+from examples.clinic.people import RIGHTS, add_staff
 from examples.clinic.settings import Settings
-from examples.clinic.tables import AUDITOR, FRONT_DESK, SUPERVISOR, Base, Staff
-from sqlalchemy import Connection, create_engine, event, select
+from examples.clinic.tables import Base
+from sqlalchemy import Connection, create_engine, event
 from sqlalchemy import Engine as Database
 from sqlalchemy.orm import Session
 
@@ -17,13 +18,6 @@ from cm_engine import Engine, Program, StorageConflictError, catalogue, digest, 
 
 TRIES = 5
 """As often is a transaction begun anew that another writer came before."""
-STAFF = (
-    ("desk-1", "Front desk, morning", FRONT_DESK, "en"),
-    ("desk-2", "Recepción, tarde", FRONT_DESK, "es"),
-    ("super-1", "Supervisor", SUPERVISOR, "en"),
-    ("super-2", "Supervisión", SUPERVISOR, "es"),
-    ("audit-1", "Auditor", AUDITOR, "en"),
-)
 
 Made = TypeVar("Made")
 
@@ -45,13 +39,19 @@ class Clinic:
     def open(cls, settings: Settings) -> Self:
         """Open the rewards and the clinic's own tables; what is not there yet is made."""
         engine = Engine.open(
-            settings.url, zone=settings.zone, secret=settings.prize_secret, clock=settings.clock
+            settings.url,
+            zone=settings.zone,
+            secret=settings.prize_secret,
+            clock=settings.clock,
+            people="known",
+            rights=RIGHTS,
         )
         programs = {digest(each): each for each in map(_program, settings.programs)}
         for program in programs.values():
             engine.add_program(program)
         clinic = cls(settings, engine, _database(settings.url), programs)
-        clinic._make_tables()
+        Base.metadata.create_all(clinic._database)
+        add_staff(clinic)
         return clinic
 
     def close(self) -> None:
@@ -63,9 +63,19 @@ class Clinic:
         """Return what time it is at the clinic."""
         return self.settings.clock().astimezone(self.zone)
 
+    def pays_at_once(self, enrollment: str) -> bool:
+        """Tell whether what a participant earns is on its way with its decision."""
+        return self.programs[self.engine.enrollment(enrollment).program].payout.when == "at once"
+
     def today(self) -> date:
         """Return what day it is at the clinic."""
         return self.now().date()
+
+    def day_of(self, reported: Mapping[str, Any]) -> date:
+        """Return the day of the clinic that a report counts for."""
+        if "on" in reported:
+            return date.fromisoformat(reported["on"])
+        return datetime.fromisoformat(reported["at"]).astimezone(self.zone).date()
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -97,15 +107,6 @@ class Clinic:
             found = work(session)
             end(session)
         return found
-
-    def _make_tables(self) -> None:
-        Base.metadata.create_all(self._database)
-        self.written(_add_staff)
-
-
-def _add_staff(session: Session) -> None:
-    if session.scalars(select(Staff).limit(1)).first() is None:
-        session.add_all(Staff(id=id_, name=name, role=role, language=lang) for id_, name, role, lang in STAFF)
 
 
 def _program(name: str) -> Program:

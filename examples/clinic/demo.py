@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
+from typing import Any
 
 from examples.clinic.acts import write_note
 from examples.clinic.clinic import Clinic
@@ -35,6 +36,8 @@ Where visits have days, nobody reports a miss: a later result shows it.
 """
 TO_HAND_OVER = {"p-102", "p-104"}
 """Whose last reward is not handed over yet."""
+WAITS = {"p-104"}
+"""Whose last result was entered by one person so far."""
 
 
 def seed(clinic: Clinic) -> None:
@@ -50,24 +53,27 @@ def _enroll(clinic: Clinic, participant: str, label: str, program: str, results:
     monday = clinic.today() - timedelta(days=clinic.today().weekday())
     start = monday - 5 * WEEK if results else monday
 
+    visits = list(_visits(clinic, start, results))
+
     def work(session: Session) -> None:
         given: list[Recorded] = []
         session.add(Participant(id=participant, label=label))
         engine = clinic.engine.joining(session)
         enrolled = engine.enroll(participant=participant, program=program, start=start, by="desk-1")
-        for number, (at, target, result) in enumerate(_visits(clinic, start, results), 1):
+        for number, (at, target, result) in enumerate(visits, 1):
             if result == MISSED and program == OWN_PROGRAM:
                 continue
-            done = engine.record(
-                enrollment=enrolled.id,
-                target=target,
-                result=result,
-                evidence=Evidence(excuse="illness") if result == "e" else None,
-                collected_at=at,
-                source="demo",
-                key=f"{participant}-{number}",
-                by=f"desk-{1 + number % 2}",
-            )
+            alone = participant in WAITS and number == len(visits)
+            entry: dict[str, Any] = {
+                "enrollment": enrolled.id,
+                "target": target,
+                "result": result,
+                "evidence": Evidence(excuse="illness") if result == "e" else None,
+                "collected_at": at,
+                "source": "demo",
+                "key": f"{participant}-{number}",
+            }
+            done = _entered(engine, entry, alone=alone, number=number)
             write_note(clinic, session, done, "", day=at.date())
             given.append(done)
         _hand_over(clinic, session, engine, given[:-1] if participant in TO_HAND_OVER else given)
@@ -75,6 +81,13 @@ def _enroll(clinic: Clinic, participant: str, label: str, program: str, results:
             _ask(clinic, session, engine, enrolled)
 
     clinic.written(work)
+
+
+def _entered(engine: Engine, entry: dict[str, Any], *, alone: bool = False, number: int = 1) -> Recorded:
+    """Enter a result by one person, and by another where it takes two."""
+    one, other = f"desk-{1 + number % 2}", f"desk-{2 - number % 2}"
+    done = engine.enter(**entry, by=one)
+    return done if done.kind != "entered" or alone else engine.enter(**entry, by=other)
 
 
 def _hand_over(clinic: Clinic, session: Session, engine: Engine, given: list[Recorded]) -> None:
@@ -91,14 +104,14 @@ def _hand_over(clinic: Clinic, session: Session, engine: Engine, given: list[Rec
 
 def _ask(clinic: Clinic, session: Session, engine: Engine, enrolled: Enrollment) -> None:
     """Have a result of a day before the program began: it fits no visit, and somebody is asked."""
-    done = engine.record(
-        enrollment=enrolled.id,
-        result="-",
-        on=enrolled.start - 3 * ONE_DAY,
-        source="demo",
-        key=f"{enrolled.participant}-odd",
-        by="desk-1",
-    )
+    entry = {
+        "enrollment": enrolled.id,
+        "result": "-",
+        "on": enrolled.start - 3 * ONE_DAY,
+        "source": "demo",
+        "key": f"{enrolled.participant}-odd",
+    }
+    done = _entered(engine, entry)
     write_note(clinic, session, done, "", day=clinic.today())
 
 

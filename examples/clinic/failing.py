@@ -1,6 +1,7 @@
 """What happens when something cannot be done: a clear page for people, problem details for systems."""
 
 from examples.clinic.api.problems import problem_of
+from examples.clinic.saying import refused
 from examples.clinic.signin import FormError, NotSignedInError, RefusedError, Visitor, see
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -8,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from cm_engine import CmEngineError, StorageError
+from cm_engine import CmEngineError, NotAllowedError, StorageError
 
 TITLES = {
     400: "This cannot be read",
@@ -40,7 +41,7 @@ def status_of(error: Exception) -> int:
         return error.status_code
     if isinstance(error, StorageError | SQLAlchemyError):
         return 503
-    if isinstance(error, FormError):
+    if isinstance(error, FormError | NotAllowedError):
         return 403
     return 404 if isinstance(error, LookupError | RequestValidationError) else 422
 
@@ -49,11 +50,12 @@ async def _failed(request: Request, error: Exception) -> Response:
     if request.url.path.startswith("/api"):
         return problem_of(error)
     status = status_of(error)
-    told = str(error) if isinstance(error, CmEngineError) else ""
+    visitor = _visitor(request)
+    told = visitor.words.told(error) if isinstance(error, CmEngineError) else ""
     title = TITLES.get(status, TITLES[400])
-    sentence = SENTENCES.get(status, "Nothing was changed.")
+    sentence = refused(error) or SENTENCES.get(status, "Nothing was changed.")
     headers = getattr(error, "headers", None) or {}
-    page = _visitor(request).page("message.html", status, title=title, sentence=sentence, told=told)
+    page = visitor.page("message.html", status, title=title, sentence=sentence, told=told)
     page.headers.update(headers)
     return page
 

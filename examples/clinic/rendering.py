@@ -1,14 +1,14 @@
 """Pages from templates: every value is escaped, and a value that is missing is an error."""
 
 from collections.abc import Mapping
+from datetime import date, datetime
 from pathlib import Path
 from secrets import token_hex
 
 from examples.clinic.picture import BASE, HEIGHT, WIDTH, bars
-from examples.clinic.saying import Said, said
-from examples.clinic.tables import AUDITOR, FRONT_DESK, ROLES, SUPERVISOR
-from examples.clinic.terms import KINDS, STATUSES, SYMBOLS, amounts_in_words, terms_of
-from examples.clinic.view import difference, promised, total, worth
+from examples.clinic.saying import Said, refused, said
+from examples.clinic.terms import DECIDES, KINDS, STATUSES, SYMBOLS, amounts_in_words, terms_of
+from examples.clinic.view import difference, entered_by, promised, total, worth
 from examples.clinic.visits import visit_name
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -36,11 +36,12 @@ _pages.globals.update(
     KINDS=KINDS,
     STATUSES=STATUSES,
     visit_name=visit_name,
+    time=datetime.fromisoformat,
+    day=date.fromisoformat,
     fresh_key=lambda: token_hex(16),
-    FRONT_DESK=FRONT_DESK,
-    SUPERVISOR=SUPERVISOR,
-    AUDITOR=AUDITOR,
-    ROLES=ROLES,
+    DECIDES=DECIDES,
+    entered_by=entered_by,
+    refused=refused,
 )
 
 

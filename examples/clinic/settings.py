@@ -7,7 +7,7 @@ from pathlib import Path
 from secrets import token_urlsafe
 
 OWN = Path(__file__).parent / "program.yaml"
-"""The clinic's own program: results find their visits by date."""
+"""The clinic's own program: results find their visits by date, and two people enter them."""
 PROGRAMS = (str(OWN), "california-recovery-incentives", "va-prize", "template-integrated-care")
 
 
@@ -25,7 +25,6 @@ class Settings:
         prize_secret: at least 32 bytes, the same for ever: prizes are drawn with it.
         zone: the clinic's time zone; it decides which day a time falls on.
         programs: that participants can be enrolled in: ids of the catalogue, or files.
-        second_entry: whether a result waits until another person has entered the same one.
         cookie_secret: signs who is signed in; made anew, everybody signs in again.
         api_tokens: the bearer token of each calling system, by its name.
         clock: tells the time.
@@ -35,7 +34,6 @@ class Settings:
     prize_secret: bytes
     zone: str = "America/Los_Angeles"
     programs: tuple[str, ...] = PROGRAMS
-    second_entry: bool = False
     cookie_secret: str = field(default_factory=lambda: token_urlsafe(32))
     api_tokens: Mapping[str, str] = field(default_factory=dict)
     clock: Callable[[], datetime] = system_clock

@@ -5,8 +5,8 @@ from functools import cached_property
 from secrets import compare_digest, token_urlsafe
 from typing import TYPE_CHECKING, Annotated, Any
 
+from examples.clinic.people import Person, person, who_may
 from examples.clinic.rendering import rendered
-from examples.clinic.tables import AUDITOR, FRONT_DESK, SUPERVISOR, Staff
 from examples.clinic.words import LANGUAGES, Words
 from fastapi import Depends, Request
 from starlette.responses import HTMLResponse, Response
@@ -14,8 +14,8 @@ from starlette.responses import HTMLResponse, Response
 if TYPE_CHECKING:
     from examples.clinic.clinic import Clinic
 
-HOMES = {FRONT_DESK: "/desk", SUPERVISOR: "/day", AUDITOR: "/audit"}
-"""The page on which a role begins its day."""
+HOMES = {"amend": "/day", "verify": "/audit", "read": "/desk"}
+"""The page on which somebody begins their day, by the first of these rights that they have."""
 
 
 class NotSignedInError(Exception):
@@ -23,17 +23,17 @@ class NotSignedInError(Exception):
 
 
 class RefusedError(Exception):
-    """Report what a role may not do.
+    """Report a page that somebody may not open.
 
     Attributes:
         visitor: who asked.
         roles: who may.
     """
 
-    def __init__(self, visitor: "Visitor", roles: tuple[str, ...]) -> None:
+    def __init__(self, visitor: "Visitor", act: str) -> None:
         self.visitor = visitor
-        self.roles = roles
-        super().__init__(", ".join(roles))
+        self.roles = who_may(act)
+        super().__init__(act)
 
 
 class FormError(Exception):
@@ -47,13 +47,12 @@ class Visitor:
         self.request = request
         self.clinic: Clinic = request.app.state.clinic
         self.words = Words(self._language(), self.clinic.zone)
+        self._rights: dict[str, bool] = {}
 
     @cached_property
-    def staff(self) -> Staff | None:
-        """Return who is signed in."""
-        found = self.session.get("staff")
-        with self.clinic.reading() as session:
-            return session.get(Staff, found) if isinstance(found, str) else None
+    def staff(self) -> Person | None:
+        """Return who is signed in, and works here today."""
+        return person(self.clinic, str(self.session.get("staff", "")))
 
     def page(self, template: str, status: int = 200, **values: object) -> HTMLResponse:
         """Return a page, in the language of whoever reads it."""
@@ -70,7 +69,7 @@ class Visitor:
     @property
     def home(self) -> str:
         """Return where they begin."""
-        return HOMES[self.staff.role] if self.staff else "/sign-in"
+        return next((page for act, page in HOMES.items() if self.may(act)), "/sign-in")
 
     @property
     def csrf(self) -> str:
@@ -83,14 +82,16 @@ class Visitor:
         """Return what the signed cookie holds."""
         return self.request.session
 
-    def sign_in(self, staff: Staff) -> None:
+    def sign_in(self, staff: Person) -> None:
         """Remember who is there, in a fresh session."""
         self.session.clear()
         self.session.update(staff=staff.id, language=staff.language)
 
-    def may(self, *roles: str) -> bool:
-        """Tell whether they have one of these roles."""
-        return self.staff is not None and self.staff.role in roles
+    def may(self, act: str) -> bool:
+        """Tell whether they have a right, as the engine sees it."""
+        if act not in self._rights:
+            self._rights[act] = self.staff is not None and self.clinic.engine.may(by=self.staff.id, act=act)
+        return self._rights[act]
 
     def _language(self) -> str:
         chosen = self.session.get("language")
@@ -100,23 +101,29 @@ class Visitor:
         return first if first in LANGUAGES else "en"
 
 
-def _allowed(*roles: str) -> Callable[[Request], Visitor]:
+def _allowed(act: str) -> Callable[[Request], Visitor]:
     def look(request: Request) -> Visitor:
         visitor = Visitor(request)
         if visitor.staff is None:
             raise NotSignedInError
-        if not visitor.may(*roles):
-            raise RefusedError(visitor, roles)
+        if not visitor.may(act):
+            raise RefusedError(visitor, act)
         return visitor
 
     return look
 
 
 Anybody = Annotated[Visitor, Depends(Visitor)]
-Signed = Annotated[Visitor, Depends(_allowed(FRONT_DESK, SUPERVISOR, AUDITOR))]
-Clerk = Annotated[Visitor, Depends(_allowed(FRONT_DESK, SUPERVISOR))]
-Supervising = Annotated[Visitor, Depends(_allowed(SUPERVISOR))]
-Auditing = Annotated[Visitor, Depends(_allowed(AUDITOR))]
+Reading = Annotated[Visitor, Depends(_allowed("read"))]
+Entering = Annotated[Visitor, Depends(_allowed("enter"))]
+Enrolling = Annotated[Visitor, Depends(_allowed("enroll"))]
+Planning = Annotated[Visitor, Depends(_allowed("reschedule"))]
+Pausing = Annotated[Visitor, Depends(_allowed("pause"))]
+Releasing = Annotated[Visitor, Depends(_allowed("release"))]
+Correcting = Annotated[Visitor, Depends(_allowed("amend"))]
+Withdrawing = Annotated[Visitor, Depends(_allowed("withdraw"))]
+Sweeping = Annotated[Visitor, Depends(_allowed("sweep"))]
+Auditing = Annotated[Visitor, Depends(_allowed("verify"))]
 
 
 async def _posted(request: Request) -> Mapping[str, str]:

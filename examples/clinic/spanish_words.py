@@ -15,9 +15,6 @@ SPANISH: Mapping[str, str] = {
         "Después de que usted abrió el formulario se anotó esto para la misma persona. Lo suyo aún no está anotado."
     ),
     "Another participant has this label.": "Otra persona tiene esta etiqueta.",
-    "Another person enters the same result, then it is decided. Ask a supervisor.": (
-        "Otra persona anota el mismo resultado y entonces se decide. Avise a supervisión."
-    ),
     "Assertion of a balance": "Afirmación de un saldo",
     "Audit": "Auditoría",
     "Audit everything now": "Auditar todo ahora",
@@ -129,9 +126,6 @@ SPANISH: Mapping[str, str] = {
     "Questions: results that fit no visit": "Preguntas: resultados que no son de ninguna visita",
     "Reason": "Motivo",
     "Since": "Desde",
-    "Somebody else recorded it as handed over, or it was declined. Do not hand it over again before you have asked.": (
-        "Alguien más lo anotó como entregado, o se rechazó. No lo entregue otra vez sin preguntar antes."
-    ),
     "Tell a supervisor: the day is corrected, or the result is withdrawn. It is on the list of questions.": (
         "Avise a supervisión: se corrige el día o se retira el resultado. Está en la lista de preguntas."
     ),
@@ -174,7 +168,6 @@ SPANISH: Mapping[str, str] = {
     "Enrollment": "Inscripción",
     "Entered": "Anotado",
     "Entered first": "Anotado primero",
-    "Entered since, and different": "Anotado después, y distinto",
     "Entries and corrections": "Anotaciones y correcciones",
     "Entry": "Anotación",
     "Event": "Suceso",
@@ -327,9 +320,6 @@ SPANISH: Mapping[str, str] = {
     "This form was recorded already": "Este formulario ya está anotado",
     "This form was sent before, and is kept once.": "Este formulario se envió antes, y se guarda una sola vez.",
     "This has characters that cannot be kept.": "Tiene caracteres que no se pueden guardar.",
-    "This is a demonstration: it takes your word for it. A clinic brings its own sign-in.": (
-        "Esto es una demostración: le cree sin más. Una clínica trae su propio acceso."
-    ),
     "This is done by:": "Esto lo hace:",
     "This is too long.": "Es demasiado largo.",
     "This page cannot be used in that way": "Esta página no se usa de esa manera",
@@ -366,6 +356,7 @@ SPANISH: Mapping[str, str] = {
     "Why": "Por qué",
     "Why this reward": "Por qué esta recompensa",
     "Withdraw the first entry": "Retirar la primera anotación",
+    "Waits for its second entry": "Espera su segunda anotación",
     "Withdrawal": "Retiro",
     "Withdrawn": "Retirado",
     "Write no names.": "No escriba nombres.",
@@ -377,7 +368,6 @@ SPANISH: Mapping[str, str] = {
     "as it stands now": "como está ahora",
     "auditor": "auditoría",
     "decided anew besides: {number}": "decidido de nuevo además: {number}",
-    "different": "distinto",
     "entered {time}, by {who}": "anotado {time}, por {who}",
     "front desk": "recepción",
     "last entry {day}": "última anotación {day}",
@@ -397,9 +387,56 @@ SPANISH: Mapping[str, str] = {
     "since {day}": "desde {day}",
     "stands": "vigente",
     "supervisor": "supervisión",
-    "the same": "igual",
     "week {week}": "semana {week}",
     "withdrawn": "retirado",
     "{first} to {last}": "{first} a {last}",
     "{time}, by {who}": "{time}, por {who}",
+    "A result of {day} fits no visit: nothing is decided by it.": (
+        "Un resultado del {day} no es de ninguna visita: no decide nada."
+    ),
+    "A result was corrected. Do not hand this over:": "Se corrigió un resultado. No entregue esto:",
+    "Another person enters the same result, then it is decided: a colleague at the desk, or a supervisor.": (
+        "Otra persona anota el mismo resultado y entonces se decide: alguien más de recepción, o supervisión."
+    ),
+    "Came back": "Devuelto",
+    "Do not hand it over again before you have asked.": "No lo entregue otra vez sin preguntar antes.",
+    "First entry": "Primera anotación",
+    "First entry withdrawn": "Primera anotación retirada",
+    "If the first entry is right, enter the same; if it is wrong, a supervisor withdraws it.": (
+        "Si la primera anotación está bien, anote lo mismo; si está mal, supervisión la retira."
+    ),
+    "It fits no visit. Change the day to that of its visit, or withdraw it.": (
+        "No es de ninguna visita. Cambie el día por el de su visita, o retírelo."
+    ),
+    "It was given before the correction": "Se entregó antes de la corrección",
+    "It was not given: take it off the list": "No se entregó: quitarlo de la lista",
+    "Not handed over": "No entregado",
+    "Not owed any more": "Ya no se debe",
+    "Nothing is decided by them. A supervisor corrects the day, or withdraws the result.": (
+        "No deciden nada. Supervisión corrige el día o retira el resultado."
+    ),
+    "Nothing is to be handed over.": "No hay nada que entregar.",
+    "On its way": "Por entregar",
+    "Put on its way": "Puesto para entregar",
+    "This is a demonstration: it takes your word for it. Signing in is the job of the application around it: a clinic brings its own sign-in.": (
+        "Esto es una demostración: le cree sin más. El acceso es tarea de la aplicación que la rodea: una clínica trae el suyo."
+    ),
+    "What was given stays given. Record it as it was:": "Lo entregado queda entregado. Anótelo como fue:",
+    "Earlier payouts: {number}": "Pagos anteriores: {number}",
+    "This time has not come yet.": "Esta hora aún no ha llegado.",
+    "You are not on the staff, or do not work here on this day.": (
+        "Usted no es del personal, o no trabaja aquí este día."
+    ),
+    "You entered it: another person enters it too.": "Usted lo anotó: otra persona lo anota también.",
+    "You entered this result yourself. Another person has to correct it.": (
+        "Usted anotó este resultado. Lo tiene que corregir otra persona."
+    ),
+    "You recorded the result that pays this. Another person has to hand it over.": (
+        "Usted anotó el resultado que paga esto. Lo tiene que entregar otra persona."
+    ),
+    "Your role does not have the right to do this.": "Su función no tiene derecho a hacer esto.",
+    "Your training is too long ago, or not written down. Ask a supervisor to renew it.": (
+        "Su formación es de hace demasiado tiempo, o no consta. Pida a supervisión que la renueve."
+    ),
+    "{amount} of it is still owed": "{amount} de esto se deben todavía",
 }

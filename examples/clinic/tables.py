@@ -3,12 +3,8 @@
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, ForeignKey, Index, Text, TypeDecorator
+from sqlalchemy import DateTime, Dialect, Index, Text, TypeDecorator
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-
-FRONT_DESK, SUPERVISOR, AUDITOR = "front desk", "supervisor", "auditor"
-ROLES = (FRONT_DESK, SUPERVISOR, AUDITOR)
-WAITING, RECORDED, WITHDRAWN = "waiting", "recorded", "withdrawn"
 
 
 class AwareTime(TypeDecorator[datetime]):
@@ -30,14 +26,13 @@ class Base(DeclarativeBase):
     """All tables of the clinic."""
 
 
-class Staff(Base):
-    """Who works here: what they may do, and the language they read."""
+class Profile(Base):
+    """What somebody of the staff is called, and the language they read; what they may do, the engine knows."""
 
-    __tablename__ = "staff"
+    __tablename__ = "profiles"
 
     id: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str]
-    role: Mapped[str]
     language: Mapped[str]
 
 
@@ -63,34 +58,3 @@ class ChartNote(Base):
     written_at: Mapped[datetime] = mapped_column(AwareTime)
     day: Mapped[date] = mapped_column(index=True)
     text: Mapped[str] = mapped_column(Text)
-
-
-class PendingEntry(Base):
-    """A result that waits until another person has entered the same one."""
-
-    __tablename__ = "pending_entries"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    enrollment: Mapped[str] = mapped_column(index=True)
-    target: Mapped[str]
-    result: Mapped[str]
-    excuse: Mapped[str]
-    collected_at: Mapped[datetime] = mapped_column(AwareTime)
-    note: Mapped[str] = mapped_column(Text)
-    key: Mapped[str] = mapped_column(unique=True)
-    by: Mapped[str]
-    entered_at: Mapped[datetime] = mapped_column(AwareTime)
-    state: Mapped[str] = mapped_column(default=WAITING, index=True)
-
-
-class SecondEntry(Base):
-    """What another person entered for a result that waits, whether it matched or not."""
-
-    __tablename__ = "second_entries"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    pending: Mapped[int] = mapped_column(ForeignKey("pending_entries.id"), index=True)
-    result: Mapped[str]
-    by: Mapped[str]
-    entered_at: Mapped[datetime] = mapped_column(AwareTime)
-    matched: Mapped[bool]

@@ -20,8 +20,15 @@ KINDS = {
     "paused": "Pause",
     "resumed": "End of the pause",
     "handed over": "Handed over",
+    "entered": "First entry",
+    "withdrawn": "First entry withdrawn",
+    "declined": "Not handed over",
+    "redeemed": "Put on its way",
+    "refunded": "Came back",
 }
 """What staff call the kinds of acts; one that is new keeps the engine's word."""
+DECIDES = frozenset({"observed", "amended", "voided", "swept"})
+"""The kinds of acts whose decisions are on visits, and not on payouts."""
 STATUSES = {
     "decided": "Decided",
     "open": "Open now",

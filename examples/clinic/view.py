@@ -7,7 +7,7 @@ from decimal import Decimal
 from examples.clinic.clinic import Clinic
 from examples.clinic.tables import Participant
 
-from cm_engine import Decision, Enrollment, Program, Recorded, RecordedDecision
+from cm_engine import Decision, Enrollment, Program, Recorded, RecordedDecision, WaitingEntry
 
 WITHDRAWN = "withdrawn"
 UNPLACED, NOT_COUNTED = "unplaced", "not counted"
@@ -24,6 +24,7 @@ class Chart:
         acts: everything that was done to it, in order.
         standing: the decision on each observation that was not voided, in the order of the visits.
         ahead: what each next result would lead to, by target and symbol.
+        waiting: what one person entered, and another has to enter too.
     """
 
     enrollment: Enrollment
@@ -33,6 +34,7 @@ class Chart:
     acts: tuple[Recorded, ...]
     standing: tuple[RecordedDecision, ...]
     ahead: Mapping[str, Mapping[str, Decision]]
+    waiting: tuple[WaitingEntry, ...]
 
     @property
     def counted(self) -> tuple[RecordedDecision, ...]:
@@ -63,6 +65,15 @@ class Chart:
         found = [str(act.reported["result"]) for act in about if act.reported.get("result")]
         return found[-1] if found else ""
 
+    @property
+    def unplaced(self) -> tuple[RecordedDecision, ...]:
+        """Return the results that fit no visit: somebody has to correct their day, or to withdraw them."""
+        return tuple(each for each in self.standing if each.outcome == UNPLACED)
+
+    def waits(self, record: int) -> WaitingEntry | None:
+        """Return what waits under a number, None if nothing does."""
+        return next((each for each in self.waiting if each.record == record), None)
+
     def with_key(self, source: str, key: str) -> Recorded | None:
         """Return the act that was recorded under a key."""
         return next((act for act in self.acts if (act.source, act.key) == (source, key)), None)
@@ -84,6 +95,7 @@ def chart_of(clinic: Clinic, enrollment: str) -> Chart:
         acts=acts,
         standing=standing(acts),
         ahead=clinic.engine.preview(enrollment=enrollment),
+        waiting=tuple(clinic.engine.waiting(enrollment=enrollment)),
     )
 
 
@@ -111,6 +123,12 @@ def standing(acts: Iterable[Recorded]) -> tuple[RecordedDecision, ...]:
 def place(decision: RecordedDecision) -> tuple[int, str, int]:
     """Return what a decision is on: an observation, or a visit that nobody came to."""
     return (decision.record, "", 0) if decision.record else (0, decision.target, decision.visit)
+
+
+def entered_by(act: Recorded) -> str:
+    """Return who entered what an act reports: of a result that two people entered, both."""
+    first = act.reported.get("entered")
+    return f"{first['by']}, {act.by}" if first else act.by
 
 
 def worth(decision: RecordedDecision | None) -> dict[str, Decimal]:

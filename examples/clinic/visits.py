@@ -1,12 +1,10 @@
-"""Visits by their days, and rewards on their way: what staff have to see of what the engine knows."""
+"""Visits by their days: what staff have to see of what the engine knows."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
 
 from examples.clinic.clinic import Clinic
-from examples.clinic.view import Chart, total
+from examples.clinic.view import Chart
 
 from cm_engine import PlannedVisit, Program
 
@@ -46,15 +44,6 @@ class Plan:
         return next((each for each in (*self.past, *self.ahead) if visit_name(each) == name), None)
 
 
-@dataclass(frozen=True, kw_only=True)
-class OnTheWay:
-    """A reward that was put on its way, and has not been confirmed as handed over."""
-
-    number: int
-    on: date
-    amounts: dict[str, Decimal]
-
-
 def visit_name(visit: PlannedVisit) -> str:
     """Return what a form calls a visit."""
     return f"{visit.number} {visit.target}"
@@ -75,27 +64,3 @@ def plan_of(clinic: Clinic, chart: Chart) -> Plan:
         ahead=tuple(each for each in in_order if each.status != "decided"),
         is_paused=bool(course and course[-1]),
     )
-
-
-def on_the_way(clinic: Clinic, enrollment: str) -> list[OnTheWay]:
-    """Return what of an enrollment is to be handed over, by the decision that says so."""
-    found = clinic.engine.payouts(enrollment=enrollment, on_the_way=True)
-    days = {each.number: each.on for each in found}
-    return [
-        OnTheWay(
-            number=number,
-            on=day,
-            amounts=_sum((each.unit, each.amount) for each in found if each.number == number),
-        )
-        for number, day in days.items()
-    ]
-
-
-def handed(clinic: Clinic, enrollment: str, number: int) -> dict[str, Decimal]:
-    """Return what a payout came to."""
-    found = clinic.engine.payouts(enrollment=enrollment)
-    return _sum((each.unit, each.amount) for each in found if each.number == number)
-
-
-def _sum(amounts: Iterable[tuple[str, Decimal]]) -> dict[str, Decimal]:
-    return total({unit: amount} for unit, amount in amounts)

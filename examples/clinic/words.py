@@ -1,5 +1,6 @@
 """The words of the pages: English stands in the pages themselves, Spanish in the catalogue."""
 
+import re
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
@@ -14,6 +15,8 @@ _MONTHS = {
     "en": ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"],
     "es": ["ene", "feb", "mar", "abr", "may", "jun", "jul", "ago", "sep", "oct", "nov", "dic"],
 }
+
+_INSTANT = re.compile(r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(?: UTC|(Z|[+-]\d\d:\d\d))")
 
 
 class Words:
@@ -45,3 +48,17 @@ class Words:
     def moment(self, at: datetime) -> str:
         """Return a day and a time of the clinic's clock."""
         return f"{self.day(at.astimezone(self._zone).date())}, {self.clock(at)}"
+
+    def told(self, error: object) -> str:
+        """Return what the engine says, which is English, with its times on the clinic's clock.
+
+        Example:
+            >>> Words("es", ZoneInfo("America/Los_Angeles")).told("it is 2026-01-05 17:30 UTC, and dark")
+            'it is Mon 5 Jan 2026, 09:30, and dark'
+        """
+        clock = Words("en", self._zone)
+
+        def shown(found: re.Match[str]) -> str:
+            return clock.moment(datetime.fromisoformat(f"{found[1]}{found[2] or 'Z'}"))
+
+        return _INSTANT.sub(shown, str(error))

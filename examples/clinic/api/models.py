@@ -124,7 +124,7 @@ class NewAmendment(Seen):
 
 
 class NewVoiding(Sent):
-    """Which observation is taken back."""
+    """Which observation, or which entry that waits, is taken back."""
 
     record: Annotated[Number, Field(description="the act that reported it")]
     why: Line
@@ -138,7 +138,7 @@ class OnDay(Sent):
 
 
 class Whose(Sent):
-    """Whose questions are asked for."""
+    """Whose questions, or entries that wait, are asked for."""
 
     enrollment: Annotated[str, Field(pattern=ID_OR_NOTHING, description="left out, all")] = ""
 
@@ -173,6 +173,38 @@ class NewHandOver(Sent):
     leg: Annotated[Number | None, Field(description="which of several amounts of it; left out, all")] = None
     reference: Annotated[str, Field(max_length=200, description="the number of a card or a receipt")] = ""
     by: Id
+
+
+class NewDecline(Sent):
+    """Which payout will not reach the participant, and why."""
+
+    number: Annotated[Number, Field(description="the decision that put it on its way")]
+    leg: Annotated[Number | None, Field(description="which of several amounts of it; left out, all")] = None
+    why: Line
+    by: Id
+
+
+class NewRedemption(Sent):
+    """What is asked for of what is owed."""
+
+    amount: Annotated[
+        Decimal | None,
+        Field(gt=0, max_digits=15, allow_inf_nan=False, description="exact; left out, all that is owed"),
+    ] = None
+    unit: Annotated[str, Field(max_length=200, description="left out, the program's currency")] = ""
+    product: Annotated[str, Field(max_length=200, description="what it is asked for as")] = ""
+    by: Id
+
+
+class Waiting(BaseModel):
+    """An entry that waits until another person has entered the same."""
+
+    enrollment: str
+    record: Annotated[int, Field(description="its number in the history: what a withdrawal names")]
+    by: str
+    entered_at: datetime
+    target: str
+    on: Annotated[str, Field(description="the time or the day that it counts for")]
 
 
 class Program(BaseModel):

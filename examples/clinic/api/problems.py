@@ -9,15 +9,16 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from cm_engine import CmEngineError, KeyConflictError, StorageError
+from cm_engine import CmEngineError, EntryMismatchError, KeyConflictError, NotAllowedError, StorageError
 
 MEDIA = "application/problem+json"
 TITLES = {
     400: "The request cannot be read",
     401: "The caller is not known",
+    403: "Whoever acts may not do this",
     404: "There is no such thing",
     405: "The method is not allowed here",
-    409: "The key was used for something else",
+    409: "The key was used for something else, or another person entered something else",
     422: "What was sent is refused",
     503: "The storage failed; nothing was written",
 }
@@ -39,8 +40,11 @@ class Problem(BaseModel):
     status: int
     detail: str
     errors: list[Fault] = Field(default=[], description="of a request whose form is wrong: every fault")
-    recorded: str = Field(default="", description="of a key conflict: what was recorded under the key")
-    given: str = Field(default="", description="of a key conflict: what was sent under it now")
+    recorded: str = Field(default="", description="of a conflict: what was recorded, or entered first")
+    given: str = Field(default="", description="of a conflict: what was sent now")
+    rule: str = Field(
+        default="", description="of a refusal of somebody: the right, or the key of the program"
+    )
 
 
 def declared(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -61,6 +65,10 @@ def problem_of(error: Exception) -> Response:
         found["errors"] = [_fault(each) for each in error.errors()]
     if isinstance(error, KeyConflictError):
         found |= {"recorded": error.stored, "given": error.given}
+    if isinstance(error, EntryMismatchError):
+        found |= {"recorded": error.first, "given": error.second}
+    if isinstance(error, NotAllowedError):
+        found["rule"] = error.rule
     return Response(json.dumps(found), status, _headers(error), media_type=MEDIA)
 
 
@@ -69,8 +77,10 @@ def _status(error: Exception) -> int:
         return error.status_code
     if isinstance(error, StorageError | SQLAlchemyError):
         return 503
-    if isinstance(error, KeyConflictError):
+    if isinstance(error, KeyConflictError | EntryMismatchError):
         return 409
+    if isinstance(error, NotAllowedError):
+        return 403
     return 404 if isinstance(error, LookupError) else 422
 
 

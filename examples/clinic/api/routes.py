@@ -80,7 +80,7 @@ router = APIRouter(
     responses=declared(400, 401, 405, 422, 503),
 )
 READS = declared(404)
-WRITES = {**declared(404, 409), 200: {"description": "It was recorded before; nothing was written now"}}
+WRITES = {**declared(403, 404, 409), 200: {"description": "It was recorded before; nothing was written now"}}
 
 
 @router.get("/programs")
@@ -135,8 +135,8 @@ OF_ACT = {**WRITES, 200: {**WRITES[200], "model": models.Act}}
 
 @router.post("/enrollments/{enrollment}/observations", status_code=201, responses=OF_ACT)  # noqa: FAST003 - it stands in the call
 def record(call: Calling, new: models.NewObservation) -> models.Act:
-    """Record what was seen, and decide it."""
-    return call.acted(lambda engine, act: engine.record(**act, **_seen(new)), new.by, new.note)
+    """Enter what was seen: it is decided, or waits for another person where the program wants two."""
+    return call.acted(lambda engine, act: engine.enter(**act, **_seen(new)), new.by, new.note)
 
 
 @router.post("/enrollments/{enrollment}/amendments", status_code=201, responses=OF_ACT)  # noqa: FAST003 - it stands in the call
@@ -164,6 +164,33 @@ def hand_over(call: Calling, new: models.NewHandOver) -> models.Act:
     """Confirm that a payout reached the participant."""
     what: dict[str, Any] = {"number": new.number, "leg": new.leg, "reference": new.reference}
     return call.acted(lambda engine, act: engine.hand_over(**act, **what), new.by, "")
+
+
+@router.post("/enrollments/{enrollment}/declines", status_code=201, responses=OF_ACT)  # noqa: FAST003 - it stands in the call
+def decline(call: Calling, new: models.NewDecline) -> models.Act:
+    """Say that a payout will not reach the participant; what was earned of it is owed again."""
+    what: dict[str, Any] = {"number": new.number, "leg": new.leg, "why": new.why}
+    return call.acted(lambda engine, act: engine.decline(**act, **what), new.by, new.why)
+
+
+@router.post("/enrollments/{enrollment}/redemptions", status_code=201, responses=OF_ACT)  # noqa: FAST003 - it stands in the call
+def redeem(call: Calling, new: models.NewRedemption) -> models.Act:
+    """Put on its way what a participant asks for of what is owed."""
+    what: dict[str, Any] = {"amount": new.amount, "unit": new.unit, "product": new.product}
+    return call.acted(lambda engine, act: engine.redeem(**act, **what), new.by, "")
+
+
+@router.post("/enrollments/{enrollment}/withdrawals", status_code=201, responses=OF_ACT)  # noqa: FAST003 - it stands in the call
+def withdraw(call: Calling, new: models.NewVoiding) -> models.Act:
+    """Take back an entry that waits for another person; its visit is to be entered anew."""
+    what: dict[str, Any] = {"record": new.record, "why": new.why}
+    return call.acted(lambda engine, act: engine.withdraw_entry(**act, **what), new.by, new.why)
+
+
+@router.get("/waiting", responses=READS)
+def waiting(clinic: Here, asked: Annotated[models.Whose, Query()]) -> list[models.Waiting]:
+    """List the entries that wait for another person; what was entered is not told."""
+    return [shapes.waiting(each) for each in clinic.engine.waiting(enrollment=asked.enrollment)]
 
 
 @router.get("/enrollments/{enrollment}/payouts", responses=READS)
@@ -198,7 +225,7 @@ def questions(clinic: Here, asked: Annotated[models.Whose, Query()]) -> list[mod
     ]
 
 
-@router.post("/sweeps", responses=READS)
+@router.post("/sweeps", responses=declared(403, 404))
 def sweep(clinic: Here, new: models.NewSweep) -> list[models.Act]:
     """Decide the visits that are over and that nobody came to; safe to repeat, and so it needs no key."""
     swept = clinic.engine.sweep(enrollment=new.enrollment, until=new.until, by=new.by)

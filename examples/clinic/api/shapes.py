@@ -79,6 +79,19 @@ def decision(found: cm_engine.RecordedDecision) -> models.Decision:
     )
 
 
+def waiting(found: cm_engine.WaitingEntry) -> models.Waiting:
+    """Return an entry that waits, without its result: whoever enters it again has not seen it."""
+    reported = found.reported
+    return models.Waiting(
+        enrollment=found.enrollment,
+        record=found.record,
+        by=found.by,
+        entered_at=found.entered_at,
+        target=reported.get("target", ""),
+        on=reported.get("at") or reported["on"],
+    )
+
+
 def visit(found: cm_engine.PlannedVisit) -> models.Visit:
     """Return a planned visit."""
     return models.Visit(

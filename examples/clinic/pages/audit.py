@@ -5,7 +5,7 @@ from examples.clinic.clinic import Clinic
 from examples.clinic.facts import facts
 from examples.clinic.pages.desk import FOUND_MAX, find
 from examples.clinic.signin import Auditing
-from examples.clinic.tables import ChartNote, PendingEntry, SecondEntry
+from examples.clinic.tables import ChartNote
 from examples.clinic.view import chart_of
 from fastapi import APIRouter
 from sqlalchemy import select
@@ -41,14 +41,17 @@ def reward(visitor: Auditing, enrollment: EnrollmentId, record: Number) -> Respo
         raise RecordNotFoundError(enrollment, record, "there is no such act")
     about = int(act.reported.get("of", record))
     decisions = [(each, found) for each in chart.acts for found in each.decisions if found.record == about]
+    observed = chart.act(about) or act
+    first = chart.act(observed.reported["entered"]["record"]) if "entered" in observed.reported else None
+    about_it = {each.record for each, _ in decisions} | {about, first.record if first else about}
     return visitor.page(
         "audit_reward.html",
         chart=chart,
-        act=chart.act(about) or act,
+        act=observed,
         decisions=decisions,
         facts=facts,
-        notes=_notes(clinic, enrollment, {each.record for each, _ in decisions} | {about}),
-        seconds=_seconds(clinic, act.key),
+        first=first,
+        notes=_notes(clinic, enrollment, about_it),
         verified=clinic.engine.verify(enrollment=enrollment),
     )
 
@@ -57,10 +60,3 @@ def _notes(clinic: Clinic, enrollment: str, records: set[int]) -> list[ChartNote
     asked = select(ChartNote).where(ChartNote.enrollment == enrollment, ChartNote.record.in_(records))
     with clinic.reading() as session:
         return list(session.scalars(asked.order_by(ChartNote.id)))
-
-
-def _seconds(clinic: Clinic, key: str) -> list[tuple[PendingEntry, SecondEntry]]:
-    """Return what was entered for a result by another person."""
-    asked = select(PendingEntry, SecondEntry).join(SecondEntry, SecondEntry.pending == PendingEntry.id)
-    with clinic.reading() as session:
-        return list(session.execute(asked.where(PendingEntry.key == key).order_by(SecondEntry.id)))

@@ -5,10 +5,12 @@ from secrets import token_hex
 from examples.clinic.acts import SOURCE, CameBetweenError, Correction, correct, try_correction
 from examples.clinic.addresses import EnrollmentId, Number
 from examples.clinic.forms import Form
-from examples.clinic.signin import Posted, Supervising, Visitor
+from examples.clinic.pages.entering import status_of
+from examples.clinic.signin import Correcting, Posted, Visitor
 from examples.clinic.terms import SYMBOLS
 from examples.clinic.view import NOT_COUNTED, UNPLACED, Chart, changes, chart_of, standing
 from examples.clinic.visits import plan_of
+from examples.clinic.ways import ways_of
 from fastapi import APIRouter
 from starlette.responses import Response
 
@@ -20,7 +22,7 @@ PATH = "/enrollments/{enrollment}/records/{record}/correct"
 
 
 @router.get(PATH)
-def ask(visitor: Supervising, enrollment: EnrollmentId, record: Number) -> Response:
+def ask(visitor: Correcting, enrollment: EnrollmentId, record: Number) -> Response:
     """Ask what is wrong with an entry."""
     chart = chart_of(visitor.clinic, enrollment)
     decision = chart.decision_on(record)
@@ -39,7 +41,7 @@ def ask(visitor: Supervising, enrollment: EnrollmentId, record: Number) -> Respo
 
 
 @router.post(PATH)
-def corrected(visitor: Supervising, posted: Posted, enrollment: EnrollmentId, record: Number) -> Response:
+def corrected(visitor: Correcting, posted: Posted, enrollment: EnrollmentId, record: Number) -> Response:
     """Show what a correction would change, or make it."""
     chart, form = chart_of(visitor.clinic, enrollment), Form(posted)
     correction = _read(visitor, chart, record, form)
@@ -55,7 +57,7 @@ def corrected(visitor: Supervising, posted: Posted, enrollment: EnrollmentId, re
     except (KeyConflictError, StorageError):
         raise
     except CmEngineError as error:
-        return _form(visitor, chart, record, form, 422, refusal=str(error))
+        return _form(visitor, chart, record, form, status_of(error), refusal=error)
     return _shown(visitor, chart, correction, done, is_review=is_review)
 
 
@@ -83,7 +85,7 @@ def _form(  # noqa: PLR0913 - one for each thing that the page shows
     form: Form,
     status: int = 200,
     *,
-    refusal: str = "",
+    refusal: CmEngineError | None = None,
     between: tuple[Recorded, ...] = (),
 ) -> Response:
     decision = chart.decision_on(record)
@@ -111,4 +113,7 @@ def _shown(
         done=done,
         changes=changes(before, done),
         is_review=is_review,
+        over=[]
+        if is_review
+        else [way for way in ways_of(visitor.clinic.engine, done.enrollment) if way.is_over],
     )

@@ -1,56 +1,42 @@
-"""The supervisor's list of a day."""
+"""The list of a day: of the front desk, and of a supervisor, who closes the days before."""
 
 from datetime import date, timedelta
-from functools import partial
 
 from examples.clinic.day import day_list
-from examples.clinic.second import waiting
-from examples.clinic.signin import Posted, Supervising, Visitor
-from examples.clinic.terms import amounts_in_words
+from examples.clinic.signin import Entering, Posted, Sweeping, Visitor
 from examples.clinic.view import Chart, chart_of
-from examples.clinic.visits import handed
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from cm_engine import Recorded, RecordedDecision
+from cm_engine import RecordedDecision
 
 router = APIRouter()
 ONE_DAY = timedelta(days=1)
 
 
 @router.get("/day")
-def day(visitor: Supervising, day: str = "") -> Response:
+def day(visitor: Entering, day: str = "") -> Response:
     """Show who was recorded on a day, what was to be handed over, and who has not been seen."""
     asked, today = _day(day, visitor.clinic.today()), visitor.clinic.today()
-    with visitor.clinic.reading() as session:
-        pending = len(waiting(session))
     found = day_list(visitor.clinic, asked)
     return visitor.page(
         "day.html",
         found=found,
-        given=found.given(visitor.clinic),
-        given_amount=partial(_given, visitor),
         questions=[(label, *_asked_about(visitor, of, each)) for label, of, each in found.questions],
         today=today,
         before=asked - ONE_DAY,
         after=asked + ONE_DAY,
-        pending=pending,
+        pending=len(visitor.clinic.engine.waiting()),
     )
 
 
 @router.post("/day/close")
-def close(visitor: Supervising, posted: Posted) -> Response:
+def close(visitor: Sweeping, posted: Posted) -> Response:
     """Decide the visits that were over by yesterday, and say what was decided."""
     _ = posted
     swept = visitor.clinic.engine.sweep(by=visitor.id)
     charts = [(chart_of(visitor.clinic, done.enrollment), done) for done in swept]
     return visitor.page("swept.html", swept=charts)
-
-
-def _given(visitor: Visitor, chart: Chart, act: Recorded) -> str:
-    """Return what an act says was handed over, in words."""
-    amounts = handed(visitor.clinic, chart.enrollment.id, int(act.reported["number"]))
-    return amounts_in_words(chart.program, amounts, visitor.words.language)
 
 
 def _asked_about(

@@ -6,7 +6,7 @@ from secrets import token_hex
 
 from examples.clinic.clinic import Clinic
 from examples.clinic.forms import Form
-from examples.clinic.signin import Clerk, Posted, Signed, Visitor, see
+from examples.clinic.signin import Enrolling, Posted, Reading, Visitor, see
 from examples.clinic.tables import ChartNote, Participant
 from examples.clinic.view import program_name
 from fastapi import APIRouter
@@ -32,7 +32,7 @@ class Found:
 
 
 @router.get("/desk")
-def desk(visitor: Signed, q: str = "") -> Response:
+def desk(visitor: Reading, q: str = "") -> Response:
     """Find participants by a part of their label, or by their id."""
     found = find(visitor.clinic, q.strip())
     return visitor.page("desk.html", q=q, found=found, most=FOUND_MAX)
@@ -68,13 +68,13 @@ def _enrollments(clinic: Clinic, session: Session, who: Participant) -> list[Fou
 
 
 @router.get("/enroll")
-def enroll(visitor: Clerk) -> Response:
+def enroll(visitor: Enrolling) -> Response:
     """Ask whom to enroll."""
     return _asked(visitor, Form({"start": visitor.clinic.today().isoformat(), "key": token_hex(12)}))
 
 
 @router.post("/enroll")
-def enrolled(visitor: Clerk, posted: Posted) -> Response:
+def enrolled(visitor: Enrolling, posted: Posted) -> Response:
     """Enroll a participant under a made id; the label and the enrollment commit together."""
     form, names = Form(posted), _programs(visitor.clinic)
     label = form.text("label", asked="Enter a label.", at_most=LABEL_MAX)

@@ -1,11 +1,10 @@
 """Coming and going: sign in, sign out, choose a language, read the description of the interface."""
 
 from examples.clinic.api.problems import TITLES
-from examples.clinic.signin import Anybody, Posted, Visitor, see
-from examples.clinic.tables import ROLES, Staff
+from examples.clinic.people import people
+from examples.clinic.signin import Anybody, Posted, see
 from examples.clinic.words import LANGUAGES
 from fastapi import APIRouter
-from sqlalchemy import select
 from starlette.responses import Response
 
 router = APIRouter()
@@ -20,13 +19,13 @@ def home(visitor: Anybody) -> Response:
 @router.get("/sign-in")
 def sign_in(visitor: Anybody) -> Response:
     """Ask who is there."""
-    return visitor.page("signin.html", staff=_staff(visitor), problem="")
+    return visitor.page("signin.html", staff=people(visitor.clinic), problem="")
 
 
 @router.post("/sign-in")
 def signed_in(visitor: Anybody, posted: Posted) -> Response:
     """Take somebody's word for who they are: this is a demonstration."""
-    staff = _staff(visitor)
+    staff = people(visitor.clinic)
     found = next((each for each in staff if each.id == posted.get("staff")), None)
     if found is None:
         return visitor.page("signin.html", 422, staff=staff, problem="Choose who you are.")
@@ -54,9 +53,3 @@ def language(visitor: Anybody, posted: Posted) -> Response:
 def docs(visitor: Anybody) -> Response:
     """Describe the interface for systems, without a script and without fetching one."""
     return visitor.page("docs.html", document=visitor.request.app.openapi(), problems=TITLES)
-
-
-def _staff(visitor: Visitor) -> list[Staff]:
-    with visitor.clinic.reading() as session:
-        found = session.scalars(select(Staff).order_by(Staff.id)).all()
-    return sorted(found, key=lambda each: ROLES.index(each.role))

@@ -1,26 +1,32 @@
 """Entering a result: the decision is shown at once, or says what stands in its way."""
 
+import json
 from secrets import token_hex
 
-from examples.clinic.acts import CameBetweenError, Entry, record_entry
+from examples.clinic.acts import CameBetweenError, Entry, enter
 from examples.clinic.addresses import EnrollmentId
 from examples.clinic.forms import NOTE_MAX, Form
-from examples.clinic.second import put_aside, waiting
-from examples.clinic.signin import Clerk, Posted, Visitor
+from examples.clinic.signin import Entering, Posted, Visitor
 from examples.clinic.terms import SYMBOLS
 from examples.clinic.view import Chart, chart_of
-from examples.clinic.visits import on_the_way
+from examples.clinic.ways import ways_of
 from fastapi import APIRouter
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import Response
 
-from cm_engine import CmEngineError, KeyConflictError, Recorded, StorageError
+from cm_engine import (
+    CmEngineError,
+    EntryMismatchError,
+    KeyConflictError,
+    NotAllowedError,
+    StorageError,
+)
 
 router = APIRouter()
 
 
 @router.get("/enrollments/{enrollment}/enter")
-def enter(visitor: Clerk, enrollment: EnrollmentId) -> Response:
+def ask(visitor: Entering, enrollment: EnrollmentId) -> Response:
     """Ask what was seen."""
     chart = chart_of(visitor.clinic, enrollment)
     fresh = {
@@ -33,14 +39,14 @@ def enter(visitor: Clerk, enrollment: EnrollmentId) -> Response:
 
 
 @router.post("/enrollments/{enrollment}/enter")
-def entered(visitor: Clerk, posted: Posted, enrollment: EnrollmentId) -> Response:
-    """Record what was seen, or have it wait for its second entry."""
+def entered(visitor: Entering, posted: Posted, enrollment: EnrollmentId) -> Response:
+    """Enter what was seen: it is decided, or waits for another person."""
     chart, form = chart_of(visitor.clinic, enrollment), Form(posted)
     entry = read_entry(visitor, chart, form)
     if form.problems:
         return _form(visitor, chart, form, 422)
     try:
-        return _taken(visitor, entry)
+        return taken(visitor, entry)
     except CameBetweenError as error:
         return visitor.page("between.html", 409, chart=chart, entry=entry, between=error.acts)
     except KeyConflictError as error:
@@ -51,7 +57,9 @@ def entered(visitor: Clerk, posted: Posted, enrollment: EnrollmentId) -> Respons
         )
         return _form(visitor, chart, form, 503)
     except CmEngineError as error:
-        return _form(visitor, chart, form, 422, refusal=str(error))
+        if entry.collected_at and entry.collected_at > visitor.clinic.now():
+            form.wrong("collected_at", "This time has not come yet.")
+        return _form(visitor, chart, form, status_of(error), refusal=error)
 
 
 def read_entry(visitor: Visitor, chart: Chart, form: Form) -> Entry:
@@ -69,21 +77,42 @@ def read_entry(visitor: Visitor, chart: Chart, form: Form) -> Entry:
     )
 
 
-def _taken(visitor: Visitor, entry: Entry) -> Response:
-    if visitor.clinic.settings.second_entry:
-        pending, again = put_aside(visitor.clinic, entry)
-        chart = chart_of(visitor.clinic, entry.enrollment)
-        return visitor.page("aside.html", chart=chart, pending=pending, again=again)
-    return decided(visitor, record_entry(visitor.clinic, entry))
+def taken(visitor: Visitor, entry: Entry) -> Response:
+    """Enter a result, and show what came of it: a decision, that it waits, or that two entries differ.
+
+    Raises:
+        CameBetweenError: others recorded something since the form was made.
+        CmEngineError: the engine refuses it.
+    """
+    try:
+        done = enter(visitor.clinic, entry)
+    except EntryMismatchError as error:
+        return _mismatch(visitor, error)
+    chart = chart_of(visitor.clinic, entry.enrollment)
+    if done.kind == "entered":
+        waits = any(each.record == done.record for each in chart.waiting)
+        return visitor.page("aside.html", chart=chart, done=done, waits=waits)
+    ways = ways_of(visitor.clinic.engine, done.enrollment)
+    return visitor.page("decided.html", chart=chart, done=done, ways=ways)
 
 
-def decided(visitor: Visitor, done: Recorded) -> Response:
-    """Show a decision: what to hand over, why, and what comes next."""
-    ways = on_the_way(visitor.clinic, done.enrollment)
-    return visitor.page("decided.html", chart=chart_of(visitor.clinic, done.enrollment), done=done, ways=ways)
+def status_of(error: CmEngineError) -> int:
+    """Return the status of a form that is refused."""
+    return 403 if isinstance(error, NotAllowedError) else 422
 
 
-def _form(visitor: Visitor, chart: Chart, form: Form, status: int = 200, refusal: str = "") -> Response:
-    with visitor.clinic.reading() as session:
-        pending = waiting(session, chart.enrollment.id)
-    return visitor.page("enter.html", status, chart=chart, form=form, refusal=refusal, pending=pending)
+def _mismatch(visitor: Visitor, error: EntryMismatchError) -> Response:
+    chart = chart_of(visitor.clinic, error.enrollment)
+    return visitor.page(
+        "mismatch.html",
+        409,
+        chart=chart,
+        first=chart.act(error.record),
+        second=json.loads(error.second),
+    )
+
+
+def _form(
+    visitor: Visitor, chart: Chart, form: Form, status: int = 200, refusal: CmEngineError | None = None
+) -> Response:
+    return visitor.page("enter.html", status, chart=chart, form=form, refusal=refusal)

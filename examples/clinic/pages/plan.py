@@ -7,7 +7,8 @@ from typing import Any
 from examples.clinic.acts import acted
 from examples.clinic.addresses import EnrollmentId
 from examples.clinic.forms import Form
-from examples.clinic.signin import Clerk, Posted, Supervising, Visitor
+from examples.clinic.pages.entering import status_of
+from examples.clinic.signin import Pausing, Planning, Posted, Visitor
 from examples.clinic.view import chart_of
 from examples.clinic.visits import plan_of, visit_name
 from fastapi import APIRouter
@@ -22,13 +23,13 @@ Make = Callable[[Engine, dict[str, Any]], Recorded]
 
 
 @router.get("/enrollments/{enrollment}/plan")
-def ask(visitor: Clerk, enrollment: EnrollmentId, visit: str = "") -> Response:
+def ask(visitor: Planning, enrollment: EnrollmentId, visit: str = "") -> Response:
     """Ask what changes in the plan."""
     return _asked(visitor, enrollment, Form({"visit": visit, "moved-visit": visit}))
 
 
 @router.post("/enrollments/{enrollment}/plan/excuse")
-def excuse(visitor: Clerk, posted: Posted, enrollment: EnrollmentId) -> Response:
+def excuse(visitor: Planning, posted: Posted, enrollment: EnrollmentId) -> Response:
     """Excuse an absence."""
     form = Form(posted)
     visit, why = _visit(visitor, enrollment, form, "visit"), form.text("why", asked="Enter the reason.")
@@ -41,7 +42,7 @@ def excuse(visitor: Clerk, posted: Posted, enrollment: EnrollmentId) -> Response
 
 
 @router.post("/enrollments/{enrollment}/plan/move")
-def move(visitor: Clerk, posted: Posted, enrollment: EnrollmentId) -> Response:
+def move(visitor: Planning, posted: Posted, enrollment: EnrollmentId) -> Response:
     """Move a visit to another day."""
     form = Form(posted)
     visit = _visit(visitor, enrollment, form, "moved-visit")
@@ -55,7 +56,7 @@ def move(visitor: Clerk, posted: Posted, enrollment: EnrollmentId) -> Response:
 
 
 @router.post("/enrollments/{enrollment}/plan/pause")
-def pause(visitor: Supervising, posted: Posted, enrollment: EnrollmentId) -> Response:
+def pause(visitor: Pausing, posted: Posted, enrollment: EnrollmentId) -> Response:
     """Begin a pause."""
     form = Form(posted)
     on, why = form.day("on"), form.text("pause-why", asked=WHY)
@@ -63,7 +64,7 @@ def pause(visitor: Supervising, posted: Posted, enrollment: EnrollmentId) -> Res
 
 
 @router.post("/enrollments/{enrollment}/plan/resume")
-def resume(visitor: Supervising, posted: Posted, enrollment: EnrollmentId) -> Response:
+def resume(visitor: Pausing, posted: Posted, enrollment: EnrollmentId) -> Response:
     """End a pause."""
     form = Form(posted)
     on, why = form.day("on"), form.text("pause-why", asked=WHY)
@@ -89,12 +90,14 @@ def _done(visitor: Visitor, enrollment: str, form: Form, make: Make) -> Response
     except (KeyConflictError, StorageError):
         raise
     except CmEngineError as error:
-        return _asked(visitor, enrollment, form, 422, refusal=str(error))
+        return _asked(visitor, enrollment, form, status_of(error), refusal=error)
     chart = chart_of(visitor.clinic, enrollment)
     return visitor.page("planned.html", chart=chart, done=done, plan=plan_of(visitor.clinic, chart))
 
 
-def _asked(visitor: Visitor, enrollment: str, form: Form, status: int = 200, refusal: str = "") -> Response:
+def _asked(
+    visitor: Visitor, enrollment: str, form: Form, status: int = 200, refusal: CmEngineError | None = None
+) -> Response:
     chart = chart_of(visitor.clinic, enrollment)
     return visitor.page(
         "plan.html",
