@@ -1,8 +1,10 @@
 """A payout reaches the participant once, whatever fails on the way, and what needs a person says why."""
 
+import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -343,6 +345,36 @@ def test_one_payout_that_fails_stands_in_the_way_of_no_other(clinic: Clinic) -> 
     ]
 
 
+def test_an_order_that_somebody_changed_in_the_database_is_not_asked_for(tmp_path: Path) -> None:
+    clinic = Clinic(f"sqlite:///{tmp_path / 'clinic.db'}")
+    vendor = FakeGateway(faults=[Outcome.RETRY_LATER])
+    clinic.negative(clinic.enrolled())
+    clinic.dispatcher(vendor).deliver()
+    with sqlite3.connect(tmp_path / "clinic.db") as file:
+        file.execute("UPDATE cm_work SET body = replace(body, '10.00', '999.00')")
+    clinic.later(minutes=1)
+    [stuck] = clinic.dispatcher(vendor).deliver()
+    assert (stuck.status, len(vendor.calls), vendor.orders) == ("stuck", 1, {})
+    assert stuck.note.startswith("what was saved to be asked for is not what the log says")
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ("UPDATE cm_work SET state = 'over'", "work 00001/1: it is over, and the payout is in flight"),
+        ("UPDATE cm_work SET name = '00009/1'", "work 00009/1: there is no such payout"),
+        ("UPDATE cm_work SET enrollment = 'e-9'", "work: there are 1 rows, and 0 belong to an enrollment"),
+    ],
+)
+def test_an_audit_finds_work_that_was_tampered_with(tmp_path: Path, change: str, found: str) -> None:
+    clinic = Clinic(f"sqlite:///{tmp_path / 'clinic.db'}")
+    clinic.negative(clinic.enrolled())
+    assert clinic.engine.verify().is_clean
+    with sqlite3.connect(tmp_path / "clinic.db") as file:
+        file.execute(change)
+    assert [str(each).partition(": ")[2] for each in clinic.engine.verify().differences] == [found]
+
+
 # Workers that die
 
 
@@ -446,7 +478,7 @@ def test_a_person_has_what_was_rejected_tried_again_with_whatever_gateway_can(ur
 
 
 def cancelled(clinic: Clinic, vendor: FakeGateway, ann: str, number: int, **more: Any) -> Any:
-    told = {"why": "lost", "source": "desk", "key": "c", "by": "boss-1"}
+    told: dict[str, Any] = {"why": "lost", "source": "desk", "key": "c", "by": "boss-1"}
     return clinic.dispatcher(vendor).cancel(enrollment=ann, number=number, **told, **more)
 
 
@@ -478,7 +510,7 @@ def test_a_payout_that_is_reissued_has_an_id_of_its_own_and_is_paid_once(clinic:
     number = clinic.negative(ann)
     dispatcher = clinic.dispatcher(vendor)
     [stuck] = dispatcher.deliver()
-    told = {"why": "a wrong address", "source": "desk", "key": "c", "by": "boss-1"}
+    told: dict[str, Any] = {"why": "a wrong address", "source": "desk", "key": "c", "by": "boss-1"}
     anew = dispatcher.reissue(enrollment=ann, number=number, **told)
     assert anew is not None
     again = dispatcher.reissue(enrollment=ann, number=number, **told)

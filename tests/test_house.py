@@ -34,7 +34,7 @@ def test_every_error_has_the_root_that_callers_catch() -> None:
     found = [
         value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, Exception)
     ]
-    assert len(found) == 33
+    assert len(found) > 30  # else they are looked for in a wrong way
     assert all(issubclass(error, CmEngineError) for error in found)
 
 

@@ -21,7 +21,9 @@ from cm_engine.opening import open_storage
 from cm_engine_adapters.storage.tables import tables
 from tests.faults import PROGRAMS, SOURCE, START, engine_on, engine_with_programs, enrolled, negative
 
-TABLES = {name: tables().named(name) for name in tables().__slots__}
+TO_DO = {"work"}
+"""What is to be done is no part of the log: what it says of money is compared with the log before anybody acts on it."""
+TABLES = {name: tables().named(name) for name in tables().__slots__ if name not in TO_DO}
 COLUMNS = [(name, column.name) for name, table in TABLES.items() for column in table.columns]
 WORDS = {
     "programs": ("program",),

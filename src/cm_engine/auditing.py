@@ -307,7 +307,7 @@ def _check_work(enrolled: Enrolled, stored: _Stored) -> None:
         payout = bank.purse.sent.get(payout_of(row.name))
         if payout is None:
             raise _FoundError(f"work {row.name}", "there is no such payout")
-        if row.state == OVER and payout.place == IN_FLIGHT and not bank.calendar.away:
+        if row.state == OVER and payout.place == IN_FLIGHT:
             raise _FoundError(f"work {row.name}", "it is over, and the payout is in flight")
 
 

@@ -15,8 +15,9 @@ from cm_engine.log.rows import (
     ProgramRow,
     RecordRow,
     StandingRow,
+    WorkRow,
 )
-from cm_engine.ports import LAST, Found
+from cm_engine.ports import LAST, Claim, Found, WorkQuery
 from cm_engine.register import Register
 
 NO_KEY = (
@@ -58,6 +59,21 @@ class Held:
     def append(self, batch: Batch) -> None:
         """Refuse: nothing is written to a bundle."""
         msg = f"a bundle is not written to, got {batch!r}"
+        raise StorageError(msg)
+
+    def work(self, query: WorkQuery) -> list[WorkRow]:
+        """Return nothing: no work travels."""
+        _ = query
+        return []
+
+    def claim(self, claim: Claim) -> list[WorkRow]:
+        """Refuse: nothing is written to a bundle."""
+        msg = f"a bundle is not written to, got {claim!r}"
+        raise StorageError(msg)
+
+    def settle(self, was: WorkRow, row: WorkRow) -> None:
+        """Refuse: nothing is written to a bundle."""
+        msg = f"a bundle is not written to, got {was!r} and {row!r}"
         raise StorageError(msg)
 
     def add_program(self, program: ProgramRow) -> None:

@@ -85,7 +85,7 @@ class Ready:
         if self.sent.place != IN_FLIGHT:
             return self._left(OVER, f"it is {self.sent.place}")
         if calendar.away:
-            return self._left(OVER, "the enrollment was exported, and its payouts with it")
+            return self._left(BY_HAND, "the enrollment was exported; where it is now it is handed over")
         if calendar.frozen:
             return self._later("the enrollment is frozen")
         if people and people.release and not self.sending.approved_by:
@@ -98,6 +98,11 @@ class Ready:
         able = self.equipment.able.get(sending.gateway)
         if able is None:
             return self._later(f"no worker here has the gateway {sending.gateway}")
+        assert sending.order is not None, "a gateway was asked for it"
+        if self._order(able)._replace(handle="") != sending.order._replace(handle=""):
+            return self._left(
+                STUCK, "what was saved to be asked for is not what the log says; somebody changed it"
+            )
         if not able.reads_back and self._is_forgotten(able):
             why = f"{sending.gateway} knows an order again for {able.remembers} only, and cannot be asked what became of it"
             return self._left(STUCK, why)

@@ -27,9 +27,27 @@ try:
 except ModuleNotFoundError as error:
     raise MissingDependencyError("pytest", "testing") from error
 
-pytest.register_assert_rewrite("cm_engine.testing.storage")
+pytest.register_assert_rewrite("cm_engine.testing.storage", "cm_engine.testing.intake", "cm_engine.testing.notifier")
 
 from cm_engine.testing import rows  # noqa: E402 - its asserts are to be rewritten first
+from cm_engine.testing.intake import IntakeConformance, Samples  # noqa: E402
+from cm_engine.testing.notifier import (  # noqa: E402
+    Arrived,
+    Behavior,
+    FakeNotifier,
+    NotifierConformance,
+    Receiver,
+)
 from cm_engine.testing.storage import StorageConformance  # noqa: E402
 
-__all__ = ["StorageConformance", "rows"]
+__all__ = [
+    "Arrived",
+    "Behavior",
+    "FakeNotifier",
+    "IntakeConformance",
+    "NotifierConformance",
+    "Receiver",
+    "Samples",
+    "StorageConformance",
+    "rows",
+]

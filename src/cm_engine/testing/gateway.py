@@ -131,13 +131,12 @@ class GatewayConformance:
             assert (again.outcome, again.reference) == (Outcome.REPLAYED, first.reference)
         assert orders_taken is None or orders_taken() == 1
 
-    @pytest.mark.parametrize("field", ["amount"])
     def test_send_of_another_order_under_a_known_id_is_a_conflict(
-        self, gateway: PayoutGateway, order: Order, orders_taken: Callable[[], int] | None, field: str
+        self, gateway: PayoutGateway, order: Order, orders_taken: Callable[[], int] | None
     ) -> None:
         """Give `conflict`, or the order as the vendor has it, for another order of the same id; change nothing."""
         gateway.send(order)
-        answer = gateway.send(order._replace(**{field: order.amount * 2}))
+        answer = gateway.send(order._replace(amount=order.amount * 2))
         told = answer.outcome == Outcome.REPLAYED and answer.placed and answer.placed.amount == order.amount
         assert answer.outcome == Outcome.CONFLICT or told
         assert orders_taken is None or orders_taken() == 1
