@@ -425,7 +425,9 @@ class Desk:
         self.engine = engine
         self.start = start
         digest = engine.add_program(program)
-        enrolled = engine.enroll(participant=participant, program=digest, start=start, by="nurse", zone=zone)
+        enrolled = engine.enroll(
+            participant=participant, program=digest, start=start, by="nurse", zone=zone, again=True
+        )
         self.id = enrolled.id
 
     def _call(self, **more: Any) -> dict[str, Any]:

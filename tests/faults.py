@@ -99,7 +99,9 @@ def engine_with_programs(storage: Storage) -> Engine:
 def enrolled(engine: Engine, *ids: str, of: str = "climbing", participant: str = "p-1") -> None:
     """Enroll a participant under ids."""
     for each in ids:
-        engine.enroll(participant=participant, program=of, start=START, by="nurse", id=each, key=each)
+        engine.enroll(
+            participant=participant, program=of, start=START, by="nurse", id=each, key=each, again=True
+        )
 
 
 def negative(engine: Engine, enrollment: str, key: str, *, day: int = 0) -> Recorded:

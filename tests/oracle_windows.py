@@ -147,19 +147,20 @@ def open_day(plan: Plan, day: date) -> date:
 
 def days_of(plan: Plan, away: Iterable[Away], goal: int, spot: Spot) -> Days | None:
     """The days of a visit that would be at a spot."""
-    later = 0
+    planned, lasted = spot.day, 0
     for each in sorted(away):
-        expected = open_day(plan, spot.day + timedelta(later))
+        expected = open_day(plan, planned)
         gone = each.first <= expected
         if gone and each.back is None and plan["later"] and not each.ended:
             return None
         if gone and each.back and plan["later"]:
-            later = (expected + (each.back - each.first) - spot.day).days
-    now = open_day(plan, spot.day + timedelta(later))
+            planned = expected + (each.back - each.first)
+            lasted += (each.back - each.first).days
+    now = open_day(plan, planned)
     over = min((each.first for each in away if each.ended and not each.back), default=date.max)
     pauses = [each for each in away if each.back or not each.ended]
     paused = not plan["later"] and any(a.first <= now and (not a.back or now < a.back) for a in pauses)
-    first = plan["start"] + timedelta(7 * (spot.week - 1) + later)
+    first = plan["start"] + timedelta(7 * (spot.week - 1) + lasted)
     opens, closes = span(plan["goals"][goal]["windows"], now, first)
     opens = max(opens, plan["start"])
     return None if opens >= over else Days(now, opens, closes, paused, now >= over)
@@ -173,6 +174,12 @@ def span(windows: Windows, day: date, first: date) -> tuple[date, date]:
     return min(first, day), max(first + timedelta(6), day) + makeup
 
 
+def days_on(plan: Plan, course: Course, goal: int, day: date) -> list[Days | None]:
+    """The days of each visit as they are on a day: a pause changes nothing of the days before its first one."""
+    begun = [each for each in course["away"] if each.first <= day]
+    return calendar(plan, {**course, "away": begun}, goal)
+
+
 # Which visit a result is of.
 
 
@@ -183,12 +190,22 @@ def ordered(course: Course, goal: int) -> list[Seen]:
 
 def placed(plan: Plan, course: Course, goal: int) -> list[tuple[Seen, int]]:
     """Each result of a goal with its place."""
-    days = calendar(plan, course, goal)
     found: list[tuple[Seen, int]] = []
     for each in ordered(course, goal):
         groups = grouped(found)
+        days = days_on(plan, course, goal, each.day)
+        for place, group in groups.items():
+            if (counts := counted_of(plan["goals"][goal], group)) and is_taken_off(
+                days[place - 1], days_on(plan, course, goal, counts.day)[place - 1]
+            ):
+                days[place - 1] = None
         found.append((each, place_of(plan["goals"][goal], days, groups, each)))
     return found
+
+
+def is_taken_off(now: Days | None, then: Days | None) -> bool:
+    """Whether a pause has begun since somebody came to a visit, and no day is of that visit any more."""
+    return now is None or now.paused or now != then
 
 
 def grouped(found: list[tuple[Seen, int]]) -> Groups:
@@ -286,7 +303,7 @@ def is_over(plan: Plan, course: Course, goal: int, place: int) -> bool:
     """Whether a visit that has no result was missed: a later day was reported, or it is known to be over.
 
     One in a pause is over after the day on which it was planned; the result that decides the visit before it does not
-    look ahead.
+    look ahead, and what is known of days before that result knows nothing of what comes after it.
     """
     days, windows = calendar(plan, course, goal)[place - 1], plan["goals"][goal]["windows"]
     if days is None or days.after_end:
@@ -294,9 +311,12 @@ def is_over(plan: Plan, course: Course, goal: int, place: int) -> bool:
     swept = course["swept"] or date.min
     found = [(each, its) for each, its in placed(plan, course, goal) if its != NOT_COUNTED]
     if days.paused:
-        before = [counted_of(plan["goals"][goal], group) for group in grouped(found).values()]
+        groups = grouped(found)
+        before = [counted_of(plan["goals"][goal], group) for group in groups.values()]
+        sooner = [counted_of(plan["goals"][goal], groups[its]) for its in groups if its < place]
+        is_known = days.planned <= swept and all(each.day <= swept for each in sooner if each)
         since = max((n for n, (each, _) in enumerate(found) if each in before), default=-1)
-        return any(each.day > days.planned for each, _ in found[since + 1 :]) or days.planned <= swept
+        return any(each.day > days.planned for each, _ in found[since + 1 :]) or is_known
     is_late = any(each.day > days.closes for each, _ in found)
     return is_late or days.closes + timedelta(windows["grace"]) <= swept
 

@@ -999,3 +999,74 @@ TestBanked.settings = settings(
     derandomize=not EXAMPLES,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )
+
+
+# The list of payouts
+
+
+def paying(url: str = "memory:", count: int = 3) -> Clinic:
+    """A clinic with payouts of several enrollments, the first of which has nothing yet."""
+    clinic = Clinic("at-once", url)
+    program = next(iter(clinic.engine.programs().values()))
+    for number in range(2, count + 2):
+        clinic.engine.enroll(
+            participant=f"p-{number}", program=program, start=START, by="nurse", id=f"e-{number}"
+        )
+        for result in range(2):
+            on = START + timedelta(days=result)
+            clinic.today = on
+            clinic.engine.record(**clinic.call(enrollment=f"e-{number}", result="-", on=on))
+        clinic.today = START
+    clinic.today = START + timedelta(days=3)
+    return clinic
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5, 100])
+def test_the_list_of_payouts_of_all_is_the_same_page_by_page(
+    limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = paying().engine
+    whole = engine.payouts()
+    assert [each.id for each in whole] == [f"e-{number}/{of}/1" for number in (2, 3, 4) for of in (1, 2)]
+    monkeypatch.setattr("cm_engine.banking.PAGE", 2)
+    found, after = [], ""
+    while page := engine.payouts(after=after, limit=limit):
+        found += page
+        after = page[-1].id
+    assert found == whole
+
+
+def test_the_list_of_payouts_is_of_what_is_asked_for() -> None:
+    clinic = paying()
+    told = clinic.call(enrollment="e-3", number=1, reference="card 7", by="cashier-2")
+    clinic.engine.hand_over(**told)
+    [given] = clinic.engine.payouts(status="issued")
+    assert (given.id, given.handed_over_on, given.handed_over_by, given.reference) == (
+        "e-3/1/1",
+        clinic.today,
+        "cashier-2",
+        "card 7",
+    )
+    waiting = clinic.engine.payouts(status="in flight")
+    assert waiting == clinic.engine.payouts(on_the_way=True)
+    assert {each.handed_over_on for each in waiting} == {None}
+    assert [each.id for each in clinic.engine.payouts(enrollment="e-3")] == ["e-3/1/1", "e-3/2/1"]
+    assert [each.id for each in clinic.engine.payouts(enrollment="e-3", after="e-3/1/1")] == ["e-3/2/1"]
+    with pytest.raises(ReportError, match="status: expected in flight, issued"):
+        clinic.engine.payouts(status="paid")
+    with pytest.raises(ReportError, match="after: expected the id of a payout"):
+        clinic.engine.payouts(after="e-3")
+
+
+def test_enrollments_without_a_payout_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    clinic = Clinic("saving")
+    monkeypatch.setattr("cm_engine.banking.whole_log", None)
+    assert clinic.engine.payouts() == []
+
+
+def test_what_came_back_says_still_when_it_was_handed_over() -> None:
+    clinic = paying(count=1)
+    clinic.engine.hand_over(**clinic.call(enrollment="e-2", number=1))
+    clinic.engine.refund(**clinic.call(enrollment="e-2", number=1, why="returned"))
+    [back] = clinic.engine.payouts(status="refunded")
+    assert (back.handed_over_on, back.handed_over_by) == (clinic.today, "nurse")

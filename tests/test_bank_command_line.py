@@ -92,6 +92,8 @@ def test_the_acts_of_the_bank_are_data_for_programs(run: Run) -> None:
     }
     [payout] = form(run("payouts", "e-1", "--on-the-way", "--json"))["payouts"]
     assert {**payout, "date": ""} == {
+        "id": "e-1/3/1",
+        "enrollment": "e-1",
         "number": 3,
         "leg": 1,
         "date": "",
@@ -99,11 +101,17 @@ def test_the_acts_of_the_bank_are_data_for_programs(run: Run) -> None:
         "amount": "20.00",
         "product": "gift card",
         "status": "in flight",
+        "handed_over_on": None,
+        "handed_over_by": None,
+        "reference": None,
     }
     given = form(
         run("hand-over", "e-1", "--number", "3", "--reference", "4412", "--key", "h", *SAID, "--json")
     )
     assert given["sentence"] == "$20.00 handed over (4412)."
+    [payout] = form(run("payouts", "--status", "issued", "--json"))["payouts"]
+    assert (payout["handed_over_by"], payout["reference"]) == (given["by"], "4412")
+    assert payout["handed_over_on"] == given["date"]
     back = form(run("refund", "e-1", "--number", "3", "--why", "returned", "--key", "b", *SAID, "--json"))
     assert (back["reasons"][0]["settled"], back["reported"]["why"]) == ("0.00", "returned")
     balance = form(run("statement", "e-1", "--json"))["balances"]["USD"]
@@ -120,12 +128,12 @@ def test_the_acts_of_the_bank_are_data_for_programs(run: Run) -> None:
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        (["redeem", "--amount", "25.01", "--product", "bus pass"], "amount: $25.01 is asked for, and $25.00 is owed"),
-        (["redeem", "--amount", "14", "--product", "bus pass"], "amount: the program hands over $15.00 or more, got $14.00; $25.00 is owed"),
+        (["redeem", "--amount", "25.01", "--product", "bus pass"], "--amount: $25.01 is asked for, and $25.00 is owed"),
+        (["redeem", "--amount", "14", "--product", "bus pass"], "--amount: the program hands over $15.00 or more, got $14.00; $25.00 is owed"),
         (["redeem", "--amount", "1,50"], "--amount: "),
-        (["redeem", "--product", "bus pas"], "product: there is no 'bus pas'; did you mean 'bus pass'? (known: gift card, bus pass)"),
-        (["hand-over", "--number", "2"], "number: decision 2 sends nothing on its way; payouts lists what does"),
-        (["decline", "--number", "9", "--why", "x"], "number: decision 9 sends nothing on its way; payouts lists what does"),
+        (["redeem", "--product", "bus pas"], "--product: there is no 'bus pas'; did you mean 'bus pass'? (known: gift card, bus pass)"),
+        (["hand-over", "--number", "2"], "--number: decision 2 sends nothing on its way; payouts lists what does"),
+        (["decline", "--number", "9", "--why", "x"], "--number: decision 9 sends nothing on its way; payouts lists what does"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_done_is_refused_in_a_line(run: Run, words: list[str], why: str) -> None:
@@ -146,5 +154,5 @@ def test_history_tells_of_the_bank_and_why_something_came_back(run: Run) -> None
 def test_the_sweeps_say_what_they_did_and_refuse_days_that_are_not_over(run: Run) -> None:
     assert run("pay-due").out == "0 enrollments paid out\n"
     assert form(run("expire", "e-1", "--json")) == {"acts": []}
-    assert run("expire", "--until", "2999-01-01").err.startswith("until: expected ")
+    assert run("expire", "--until", "2999-01-01").err.startswith("--until: expected ")
     assert run("verify").code == 0

@@ -85,7 +85,9 @@ class Clinic:
     ) -> None:
         self.engine.add_program(program)
         name = f"{program.program}@{program.version}"
-        self.engine.enroll(participant=participant, program=name, start=start, by="nurse-7", id=id_, key=id_)
+        self.engine.enroll(
+            participant=participant, program=name, start=start, by="nurse-7", id=id_, key=id_, again=True
+        )
 
     def negative(self, day: int, key: str = "", id_: str = "e-1") -> Any:
         on = START + timedelta(day)

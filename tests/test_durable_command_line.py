@@ -129,6 +129,11 @@ def test_enroll_prints_the_enrollment_as_json(run: Run) -> None:
         "start": "2025-01-06",
         "zone": "America/Los_Angeles",
         "commitment": "",
+        "site": None,
+        "status": "active",
+        "frozen": False,
+        "discharged_on": None,
+        "last_record": 0,
         "program_added": True,
     }
 
@@ -529,8 +534,10 @@ def test_a_statement_has_a_form(run: Run) -> None:
         "paid_in": "0.00",
         "forfeited": "0.00",
     }
+    assert [line["record"] for line in found["lines"]] == [1, 2, 2]
     assert list(found["lines"][0]) == [
         "number",
+        "record",
         "date",
         "target",
         "visit",
@@ -582,6 +589,11 @@ def test_enrollments_are_listed_of_one_participant_or_of_all(
         "start",
         "zone",
         "commitment",
+        "site",
+        "status",
+        "frozen",
+        "discharged_on",
+        "last_record",
     ]
     [only] = form(run, "enrollments", "--participant", "p-104")["enrollments"]
     assert only["enrollment"] == "e-1"
@@ -740,29 +752,47 @@ ENROLL = ["enroll", "--participant", "p-2", "--by", "n", "--program", CALIFORNIA
         (["enrollments", "--db", "clinic.db"], "no storage is installed for 'clinic.db'; "),
         (["add-program", "va-priz"], "no program 'va-priz' in the catalogue, and no such file; did you mean 'va-prize'?"),
         ([*ENROLL, "--zone", "Europe/Rome", "--start", "2025-02-29"], "--start: there is no such date as 2025-02-29"),
-        ([*ENROLL, "--zone", "Europe/Rom", "--start", "2025-01-06"], "there is no time zone 'Europe/Rom'; did you mean 'Europe/Rome'?"),
+        ([*ENROLL, "--zone", "Europe/Rom", "--start", "2025-01-06"], "--zone: there is no time zone 'Europe/Rom'; did you mean 'Europe/Rome'?"),
+        ([*ENROLL, "--start", "2025-01-06"], "say the clinic's time zone, which decides what day it is: --zone America/Los_Angeles"),
+        ([*ENROLL, "--zone", "Europe/Rome", "--start", "2025-01-06", "--id", "@e"], "--id: what begins with @ is kept for journals"),
+        ([*ENROLL, "--zone", "Europe/Rome", "--start", "2025-01-06", "--program", "va-prize"], "this program draws prizes: set CM_ENGINE_SECRET to the secret, "),
+        ([*ENROLL, "--site", "north", "--start", "2025-01-06"], "no site 'north'; open it first, with cm-engine site open"),
+        (["staff", "show", "ann"], "no staff 'ann'; add them first, with cm-engine staff add"),
+        (["staff", "add", "ann", "--role", "nurse", "--by", "b"], "--role: there is no role 'nurse' (known: front-desk, "),
+        (["staff", "left", "ann", "--why", "", *WHO], "--why: expected text of one line"),
+        (["migrate", "e-1", "--program", "new@2", "--on", "2025-01-06", "--why", "x", *WHO], "program 'new@2' is not registered; add it first with cm-engine add-program ("),
+        (["redeem", "e-1", "--amount", "1", *WHO], "--amount: "),
+        (["hand-over", "e-1", "--number", "7", *WHO], "--number: decision 7 sends nothing on its way; payouts lists what does"),
+        (["payouts", "--status", "done"], "--status: expected in flight, issued, declined, refunded, got 'done'"),
+        (["payouts", "--after", "e-1"], "--after: expected the id of a payout, such as e-1/5/1, got 'e-1'"),
+        (["sweep", "--until", "9998-01-01"], "--until: expected a day that has come, got 9998-01-01"),
+        (["pay-due", "--until", "9998-01-01"], "--until: expected a day that has come, got 9998-01-01"),
+        (["expire", "--until", "9998-01-01"], "--until: expected a day that has come, got 9998-01-01"),
+        (["export", "e-1", "--out", "none/e.json", "--to", "h", "--why", "x", *WHO], "--out: there is no folder none; "),
+        ([*SEEN, "--on", "2025-01-06", "--expected-last", "7"], "record 0 is the last one of e-1, and not record 7, as was expected; look at its history, and if this is still to be recorded, do it with --expected-last 0"),
+        ([*SEEN, "--collected-at", "2999-12-31T09:00Z"], "--collected-at is 2999-12-31 09:00 UTC, and now it is "),
         ([*ENROLL, "--zone", "Europe/Rome", "--start", "2025-01-06", "--before", "smoking"], "--before: expected TARGET=VALUE,VALUE, the first being the baseline, got 'smoking'"),
         ([*ENROLL, "--zone", "Europe/Rome", "--start", "2025-01-06", "--before", "smoking=x"], "--before: expected an amount in digits, such as 10.00, got 'x'"),
         ([*ENROLL, "--zone", "Europe/Rome", "--start", "2025-01-06", "--before", "a=1", "--before", "a=2"], "--before: expected each target once, with all its values: smoking=12,10.5"),
-        (["record", "e-9", "--result", "-", "--on", "2025-01-06", *WHO], "no enrollment 'e-9'; enroll the participant first, and use the id it returns"),
+        (["record", "e-9", "--result", "-", "--on", "2025-01-06", *WHO], "no enrollment 'e-9'; enroll the participant first, or look for the id: cm-engine enrollments lists them"),
         (["record", "e-1", "--result", "x", "--on", "2025-01-06", *WHO], "result 1 is 'x'; expected - met, + positive, o missed, e excused, * invalid, r refused, _ not required"),
         (["record", "e-1", "--on", "2025-01-06", *WHO], "expected --result SYMBOL, --event NAME or --observation FILE, one of them"),
         ([*SEEN, "--event", "intake", "--on", "2025-01-06"], "expected --result SYMBOL, --event NAME or --observation FILE, only one of them"),
         (SEEN, "expected --on DATE or --collected-at TIME: when it was"),
         ([*SEEN, "--on", "today"], "--on: expected a date such as 2026-01-05, got 'today'"),
         ([*SEEN, "--on", ""], "--on: expected a date such as 2026-01-05, got ''"),
-        ([*SEEN, "--on", "9998-01-01"], "on is 9998-01-01, and at the clinic it is "),
+        ([*SEEN, "--on", "9998-01-01"], "--on is 9998-01-01, and at the clinic it is "),
         ([*SEEN, "--collected-at", "2025-01-06T09:00"], "--collected-at: expected a time with its offset from UTC, such as 2026-01-05T09:30-08:00, got '2025-01-06T09:00'"),
         ([*SEEN, "--collected-at", "9999-12-31T23:00-08:00"], "--collected-at: expected a time with its offset from UTC, such as "),
         ([*SEEN, "--on", "2025-01-06", "--resulted-at", "noon"], "--resulted-at: expected a time with its offset from UTC, such as "),
         (["record", "e-1", "--observation", "absent.yaml", *WHO], "no program 'absent.yaml'"),
-        (["amend", "e-1", "--record", "1", "--why", "typo", *WHO], "say what is to be corrected: "),
+        (["amend", "e-1", "--record", "1", "--why", "typo", *WHO], "expected what is to be corrected: --result, --event, --observation, --target, --on or --collected-at"),
         (["amend", "e-1", "--record", "one", "--why", "typo", *WHO], "Invalid value for '--record': "),
         (["void", "e-1", "--record", "7", "--why", "typo", *WHO], "record 7 of e-1: there is none"),
         (["void", "e-1", "--record", "1", *WHO], "Missing option '--why'."),
         (["assert", "e-1", "--awarded", "ten", "--on", "2025-01-06", *WHO], "--awarded: expected an amount in digits, such as 10.00, got 'ten'"),
-        (["assert", "e-1", "--awarded", "1.005", "--on", "2025-01-06", *WHO], "amount: expected a Decimal with at most 2 decimals, got Decimal('1.005')"),
-        (["assert", "e-1", "--awarded", "1", "--unit", "XX", "--on", "2025-01-06", *WHO], "unit: the program awards no 'XX'"),
+        (["assert", "e-1", "--awarded", "1.005", "--on", "2025-01-06", *WHO], "--awarded: expected an amount with at most 2 decimals, got 1.005"),
+        (["assert", "e-1", "--awarded", "1", "--unit", "XX", "--on", "2025-01-06", *WHO], "--unit: the program awards no 'XX'"),
         (["preview", "e-1", "--on", "2024-01-01"], "visit 1 is on 2024-01-01, before the start on 2025-01-06; "),
         (["preview", "e-9"], "no enrollment 'e-9'; "),
         (["statement", "e-1", "--until", "1"], "--until: expected a date such as 2026-01-05, got '1'"),
@@ -776,10 +806,88 @@ def test_what_cannot_be_done_is_one_clear_line(run: Run, words: list[str], messa
     assert len(form(run, "history", "e-1")["acts"]) == 1
 
 
+def test_who_is_in_the_program_is_enrolled_again_only_if_that_is_meant(run: Run) -> None:
+    enroll(run)
+    again = ["enroll", "--participant", "p-104", "--program", CALIFORNIA, "--start", "2025-03-03"]
+    again += ["--zone", "America/Los_Angeles", "--by", "n", "--id", "e-2"]
+    line = refused(run, *again)
+    assert line.startswith(f"p-104 is in {CALIFORNIA} already, by enrollment e-1 from 2025-01-06 (active)")
+    assert line.endswith("if both are meant, say so: --again")
+    assert len(form(run, "enrollments")["enrollments"]) == 1
+    assert form(run, *again, "--again")["enrollment"] == "e-2"
+    assert form(run, *again)["enrollment"] == "e-2"
+
+
+def test_an_enrollment_asked_for_again_otherwise_says_what_can_be_done(run: Run) -> None:
+    enroll(run)
+    done = run("enroll", "--participant", "p-104", "--program", CALIFORNIA, "--start", "2025-01-06",
+               "--zone", "Europe/Rome", "--by", "n")  # fmt: skip
+    assert done.err.splitlines()[-1] == (
+        "nothing is changed; what an enrollment began with stays: ask for it as it began, transfer it to another site, "
+        "or discharge it and enroll anew, under a key of its own"
+    )
+
+
+def test_enrollments_are_listed_as_they_stand_today(run: Run) -> None:
+    enroll(run)
+    shown(run, "site", "open", "east", "--zone", "America/New_York", "--by", "b")
+    shown(run, "site", "transfer", "e-1", "--to", "east", "--on", "2025-02-03", "--why", "moved", *said("t"))
+    shown(run, "freeze", "e-1", "--on", "2025-02-03", "--why", "a dispute", *said("f"))
+    [found] = form(run, "enrollments")["enrollments"]
+    assert (found["site"], found["zone"], found["status"], found["frozen"], found["last_record"]) == (
+        "east",
+        "America/New_York",
+        "active",
+        True,
+        2,
+    )
+    shown(run, "discharge", "e-1", "--on", "2025-03-03", "--why", "done", *said("d"))
+    table = "\n".join(shown(run, "enrollments"))
+    assert re.search(r"e-1 .* east +America/New_York +discharged on 03 Mar 2025, frozen", table)
+
+
+def test_a_release_says_what_the_freeze_held_back(run: Run) -> None:
+    enroll(run)
+    shown(run, *record("-", "06"))
+    shown(run, "freeze", "e-1", "--on", "2025-01-07", "--why", "a dispute", *said("f"))
+    shown(run, *record("-", "09"))
+    released = ["release", "e-1", "--on", "2025-01-10", "--why", "settled", *said("r")]
+    assert shown(run, *released)[-1] == "Hand over now what the freeze held back: $10.00"
+    assert form(run, *released)["hand_over"] == {}
+
+
+def test_an_export_that_cannot_be_written_leaves_the_enrollment_here(run: Run) -> None:
+    enroll(run)
+    run("export", "e-1", "--out", "none/e.json", "--to", "h", "--why", "x", *said("x"))
+    assert shown(run, *record("-", "06"))[-1] == "Hand over now: $10.00"
+
+
+def test_a_refusal_names_commands_and_options_and_no_methods(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enroll(run)
+    monkeypatch.setenv("CM_ENGINE_PEOPLE", "known")
+    assert refused(run, *record("-", "06")).endswith("add them first: cm-engine staff add nurse-7")
+    monkeypatch.setenv("CM_ENGINE_PEOPLE", "all")
+    assert refused(run, "enrollments") == "CM_ENGINE_PEOPLE: expected 'known', or nothing, got 'all'"
+
+
+def test_a_text_that_somebody_gave_is_told_as_it_was_given(run: Run) -> None:
+    enroll(run)
+    shown(run, *record("-", "06", "zone=x add_staff"))
+    done = run(*record("+", "06", "zone=x add_staff"))
+    assert done.err.startswith("the key 'zone=x add_staff' of 'desk' was used before")
+
+
+def test_visits_of_a_program_without_windows_say_why_there_are_none(run: Run) -> None:
+    enroll(run)
+    assert shown(run, "visits", "e-1")[-1].startswith("Only a program with windows has visits")
+
+
 def test_a_program_without_money_has_no_currency_to_assert(run: Run) -> None:
     enroll(run, "lamb-2010-percentile")
     words = ["assert", "e-1", "--awarded", "1", "--on", "2025-01-06", *WHO]
-    assert refused(run, *words).startswith("unit: the program has no currency; say which unit")
+    assert refused(run, *words).startswith("--unit: the program has no currency; say which unit")
     assert shown(run, *words[:3], "0", *words[4:], "--unit", "point")[1].endswith("0 point had been awarded.")
 
 

@@ -154,7 +154,13 @@ class Durable(RuleBasedStateMachine):
         self.keys += 1
         digest = self.engine.add_program(program)
         found = self.engine.enroll(
-            participant=participant, program=digest, start=start, zone=zone, by="nurse", key=f"{self.keys}"
+            participant=participant,
+            program=digest,
+            start=start,
+            zone=zone,
+            by="nurse",
+            key=f"{self.keys}",
+            again=True,
         )
         self.model.enroll(found.id, participant, program, start, zone)
 

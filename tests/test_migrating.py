@@ -1,6 +1,8 @@
 """An enrollment moves to another version of its program: from its day on, and nothing before it changes."""
 
-from collections.abc import Sequence
+import json
+import sys
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -14,12 +16,14 @@ from hypothesis import strategies as st
 from cm_engine import (
     CorrectionError,
     Engine,
+    Evidence,
     KeyConflictError,
     Program,
     ProgramNotAddedError,
     Recorded,
     Report,
     ReportError,
+    cli,
     decide,
     parse_program,
 )
@@ -296,3 +300,254 @@ def test_a_version_that_cannot_decide_what_is_there_is_refused() -> None:
     with pytest.raises(CorrectionError, match="version 2 cannot decide it"):
         migrate(engine, enrollment, on(3))
     assert engine.verify().is_clean
+
+
+# What was planned before the change, and what is told after it of days before.
+
+
+def daily(number: int, windows: str, reset: str = "{on: [positive]}", **more: Any) -> Program:
+    """The Mondays and Thursdays of four weeks, with windows; what a miss does is the version's own."""
+    target = more.pop("targets", ("cocaine",))
+    each = f"""
+    behavior: abstinence
+    schedule: [{{weeks: 1-4, escalate: {{start: 5.00, step: 1.00}}, reset: {reset}}}]"""
+    targets = "".join(f"\n  {name}:{each}" for name in target)
+    return parse_program(f"""
+program: voucher
+version: "{number}"
+title: Voucher
+currency: USD
+visits: [{{weeks: 1-4, per_week: 2}}]
+windows: {windows}
+targets:{targets}
+{more.get("rest", "")}
+""")
+
+
+HOLDS, RESETS = "{on: [positive]}", "{on: [positive, missed]}"
+
+
+def misses(engine: Engine, enrollment: str) -> dict[tuple[str, int], bool]:
+    """The visits that nobody came to, as they stand, and whether that put the ladder back."""
+    found = {
+        (each.target, each.visit): each
+        for act in engine.history(enrollment=enrollment)
+        for each in act.decisions
+        if not each.record
+    }
+    return {
+        visit: any(reason.code == "reset" for reason in each.reasons)
+        for visit, each in found.items()
+        if each.outcome == "o"
+    }
+
+
+@pytest.mark.parametrize("order", ["migrated first", "migrated last"])
+@pytest.mark.parametrize("shown", ["by a result", "by a sweep"])
+def test_a_miss_planned_before_it_and_shown_after_it_is_decided_by_the_version_before(
+    order: str, shown: str
+) -> None:
+    engine = opened("memory:", daily(1, "{after: 1}", HOLDS), daily(2, "{after: 1}", RESETS))
+    enrollment = enrolled(engine)
+    record(engine, enrollment, 0, "-")
+
+    def show() -> None:
+        if shown == "by a sweep":
+            engine.sweep(enrollment=enrollment, until=on(3) + timedelta(1))
+        else:
+            record(engine, enrollment, 4, "-")
+
+    acts = [lambda: migrate(engine, enrollment, on(2) - timedelta(1)), show]
+    for act in acts if order == "migrated first" else acts[::-1]:
+        act()
+    assert misses(engine, enrollment) == {
+        ("cocaine", 2): False,
+        ("cocaine", 3): True,
+        ("cocaine", 4): True,
+    }
+    assert engine.verify().is_clean
+    engine.amend(enrollment=enrollment, record=1, result="+", why="typo", key="a-1", **BY)
+    assert engine.verify().is_clean
+
+
+def test_each_target_shows_its_own_misses_from_before_and_results_from_then_on_are_the_new_versions() -> None:
+    names = ("cocaine", "opioids")
+    engine = opened(
+        "memory:",
+        daily(1, "{after: 1}", HOLDS, targets=names),
+        daily(2, "{after: 1}", RESETS, targets=names),
+    )
+    enrollment = enrolled(engine)
+    migrate(engine, enrollment, on(1) + timedelta(1))
+    said = {"enrollment": enrollment, "result": "-", **BY}
+    engine.record(**said, target="cocaine", on=on(2), key="c-2")
+    assert misses(engine, enrollment) == {("cocaine", 1): False, ("cocaine", 2): False}
+    came = engine.record(**said, target="opioids", on=on(1) + timedelta(1), key="o-1")
+    assert (came.visit, misses(engine, enrollment)[("opioids", 1)]) == (2, False)
+    assert ("opioids", 2) not in misses(engine, enrollment)
+    engine.sweep(enrollment=enrollment, until=on(3) + timedelta(1))
+    assert misses(engine, enrollment)[("opioids", 3)] is True
+    assert engine.verify().is_clean
+
+
+def breath(version: int, step: str, rest: str = "", criterion: str = "", more: str = "") -> Program:
+    return parse_program(f"""
+program: voucher
+version: "{version}"
+title: Voucher
+currency: USD
+visits: [{{weeks: 1-4, per_week: 2}}]
+targets:
+  tobacco:
+    behavior: abstinence
+    evidence: {{specimen: breath}}
+    schedule: [{{weeks: 1-4, escalate: {{start: 5.00, step: {step}}}, reset: {{}}{criterion}}}]
+{more}{rest}
+""")
+
+
+JUDGED = ", criterion: {threshold: {at_most: 6}}"
+VISITS = """  visits:
+    behavior: attendance
+    schedule: [{weeks: 1-4, fixed: 3.00}]
+"""
+
+
+@pytest.fixture
+def without_values() -> Engine:
+    """The second version knows neither measured values nor the second target."""
+    return opened("memory:", breath(1, "1.00", criterion=JUDGED, more=VISITS), breath(2, "2.00"))
+
+
+def test_a_late_result_that_only_the_version_of_its_day_can_read_is_decided_by_that(
+    without_values: Engine,
+) -> None:
+    engine = without_values
+    said: dict[str, Any] = {"enrollment": enrolled(engine), **BY}
+    engine.migrate(program="voucher@2", on=on(2), why="no monitor any more", key="m-1", **said)
+    at = datetime(2026, 1, 5, 20, tzinfo=UTC)
+    low, high = (Evidence(value=Decimal(value)) for value in (4, 9))
+    smoked = engine.record(target="tobacco", evidence=low, collected_at=at, key="t-1", **said)
+    came = engine.record(target="visits", result="-", collected_at=at, key="v-1", **said)
+    assert (smoked.awards, came.awards) == ({"USD": Decimal("5.00")}, {"USD": Decimal("3.00")})
+    after = engine.record(result="-", on=on(2), key="t-2", **said)
+    assert after.awards == {"USD": Decimal("7.00")}  # the new version takes the first one as it was read
+    engine.amend(record=smoked.record, evidence=high, why="typo", key="a-1", **said)
+    assert standing(engine, said["enrollment"]) == [Decimal(each) for each in ("0.00", "3.00", "5.00")]
+    assert engine.verify().is_clean
+
+
+def test_a_version_that_cannot_read_what_was_told_before_it_is_refused(without_values: Engine) -> None:
+    engine = without_values
+    said: dict[str, Any] = {"enrollment": enrolled(engine), **BY}
+    low = Evidence(value=Decimal(4))
+    engine.record(target="tobacco", evidence=low, on=START, key="t-1", **said)
+    with pytest.raises(CorrectionError, match="version 2 cannot decide it"):
+        engine.migrate(program="voucher@2", on=on(2), why="no monitor any more", key="m-1", **said)
+    assert engine.verify().is_clean
+
+
+def test_nobody_moves_to_another_version_while_an_entry_waits_for_a_second_person() -> None:
+    people = "people: {second_entry: [results]}"
+    engine = opened("memory:", version(1, "5.00", people), TWO)
+    for name in ("nurse-7", "nurse-8", "lead-1"):
+        engine.add_staff(staff=name, roles=["supervisor"], by="nurse-7")
+    enrollment = enrolled(engine)
+    said: dict[str, Any] = {"enrollment": enrollment, "source": "desk", "result": "-", "on": on(0)}
+    waits = engine.enter(key="e-1", by="nurse-7", **said)
+    for act in (
+        lambda: migrate(engine, enrollment, on(1)),
+        lambda: engine.rehearse_migration(enrollment=enrollment, program="voucher@2", on=on(1)),
+    ):
+        with pytest.raises(ReportError, match=rf"wait for a second person \(record {waits.record}\)"):
+            act()
+    assert [each.record for each in engine.waiting()] == [waits.record]
+    assert engine.enter(key="e-1", by="nurse-8", **said).awards == {"USD": Decimal("5.00")}
+    migrate(engine, enrollment, on(1))
+    assert engine.waiting() == []
+    assert engine.verify().is_clean
+
+
+def test_entries_of_a_version_that_asks_for_two_people_are_listed_though_the_first_version_did_not() -> None:
+    engine = opened("memory:", ONE, version(2, "10.00", "people: {second_entry: [results]}"))
+    for name in ("nurse-7", "nurse-8"):
+        engine.add_staff(staff=name, roles=["supervisor"], by="nurse-7")
+    enrollment = enrolled(engine)
+    migrate(engine, enrollment, on(0))
+    waits = engine.enter(enrollment=enrollment, result="-", on=on(0), key="e-1", **BY)
+    assert [each.record for each in engine.waiting()] == [waits.record]
+
+
+Acts = list[tuple[str, int]]
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    word=st.text("-+ ", min_size=8, max_size=8),
+    late=st.sets(st.integers(0, 7)),
+    at=st.integers(1, 26),
+    sweeps=st.lists(st.integers(1, 30), max_size=3),
+    order=st.randoms(use_true_random=False),
+)
+def test_whatever_the_order_of_recording_a_miss_is_of_the_version_of_its_planned_day(
+    word: str, late: set[int], at: int, sweeps: list[int], order: Random
+) -> None:
+    engine = opened("memory:", daily(1, "{after: 1}", HOLDS), daily(2, "{after: 1}", RESETS))
+    enrollment, day = enrolled(engine), START + timedelta(at)
+    came = [("came", visit) for visit, result in enumerate(word) if result != " "]
+    acts: Acts = [*came, *(("swept", after) for after in sweeps), ("moved", at)]
+    order.shuffle(acts)
+    for kind, number in [*acts, ("swept", 40)]:
+        if kind == "moved":
+            migrate(engine, enrollment, day)
+        elif kind == "swept":
+            engine.sweep(enrollment=enrollment, until=START + timedelta(number))
+        else:
+            said = {"result": word[number], "on": on(number) + timedelta(number in late), **BY}
+            engine.record(enrollment=enrollment, key=f"k-{number}", **said)
+    alone = {visit + 1 for visit, result in enumerate(word) if result == " "}
+    assert misses(engine, enrollment) == {("cocaine", visit): on(visit - 1) >= day for visit in alone}
+    assert engine.verify().is_clean
+
+
+@pytest.fixture
+def command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., str]:
+    """The command, on a database with an enrollment that a change makes miss visits."""
+    monkeypatch.setenv("CM_ENGINE_DB", f"sqlite:///{tmp_path / 'clinic.db'}")
+    monkeypatch.setenv("COLUMNS", "200")
+    with opened(
+        f"sqlite:///{tmp_path / 'clinic.db'}", daily(1, "{after: 1}", HOLDS), daily(2, "{after: 1}", RESETS)
+    ) as engine:
+        engine.enroll(participant="p-1", program="voucher@1", start=START, by="nurse-7", id="e-1")
+        for visit in (0, 1, 4):
+            record(engine, "e-1", visit, "-")
+
+    def run(*words: str) -> str:
+        of = ("--program", "voucher@2", "--on", f"{on(1)}", "--why", "new rates")
+        by = ("--source", "office", "--key", "v-1", "--by", "lead-1")
+        monkeypatch.setattr(sys, "argv", ["cm-engine", "migrate", "e-1", *of, *by, *words])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        printed = capsys.readouterr()
+        assert (ended.value.code or 0, printed.err) == (0, "")
+        return printed.out
+
+    return run
+
+
+def test_the_command_rehearses_what_it_does_in_the_same_words(command: Callable[..., str]) -> None:
+    shown, first, *lines = command("--rehearse").partition("Now: ")[0].splitlines()
+    done = command().splitlines()
+    assert shown == "Nothing is written. Without --rehearse:"
+    assert [line.removeprefix("  ") for line in (first, *lines)] == done
+    assert "It shows 2 visits to be over:" in done
+    assert "It corrects 1 other decision:" in done
+
+
+def test_the_command_rehearses_what_it_does_in_the_same_data(command: Callable[..., str]) -> None:
+    rehearsed, done = json.loads(command("--rehearse", "--json")), json.loads(command("--json"))
+    leads_to = ("payable", "hand_over", "frozen", "missed", "corrected")
+    assert {name: rehearsed[name] for name in leads_to} == {name: done[name] for name in leads_to}
+    assert [len(done[name]) for name in ("missed", "corrected")] == [2, 1]

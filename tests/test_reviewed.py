@@ -20,12 +20,14 @@ from sqlalchemy import Connection, NullPool, create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from cm_engine import Engine, Evidence, Program, parse_program
+from cm_engine import Amendment, Engine, Evidence, Program, Report, Voiding, parse_program
 from cm_engine.errors import (
+    AlreadyEnrolledError,
     EnrollmentNotFoundError,
     ReportError,
     SchemaError,
     SecretError,
+    StaleReportError,
     StorageError,
     StorageFullError,
 )
@@ -87,7 +89,8 @@ def begun(engine: Engine, program: Program, *ids: str, participant: str = "") ->
     digest = engine.add_program(program)
     for number, name in enumerate(ids):
         who = participant or f"p-{name}"
-        engine.enroll(participant=who, program=digest, start=day(5 - number), by="nurse", id=name)
+        start = day(5 - number)
+        engine.enroll(participant=who, program=digest, start=start, by="nurse", id=name, again=True)
 
 
 def recorded(engine: Engine, enrollment: str, key: str, **given: Any) -> Recorded:
@@ -851,7 +854,178 @@ def test_another_content_under_an_id_and_a_version_is_refused(engine: Engine) ->
     assert engine.programs() == {"simple@1": digest}
 
 
+def enrolled_again(engine: Engine, **given: Any) -> str:
+    told = {"participant": "p-e", "program": "simple", "start": day(12), "by": "nurse", "id": "again"}
+    return engine.enroll(**{**told, **given}).id
+
+
+def happened(engine: Engine, act: str, on: int, enrollment: str = "e") -> Recorded:
+    done: Recorded = getattr(engine, act)(
+        enrollment=enrollment, on=day(on), why="x", source="desk", key=f"{act}/{on}", by="nurse"
+    )
+    return done
+
+
+@pytest.mark.parametrize("version", ["1", "2"])
+def test_who_is_in_a_program_of_whatever_version_is_not_enrolled_beside_it(
+    engine: Engine, version: str
+) -> None:
+    begun(engine, simple(), "e")
+    engine.add_program(simple(version))
+    with pytest.raises(AlreadyEnrolledError, match=r"by enrollment e from 2026-01-05 \(active\)") as refused:
+        enrolled_again(engine, program=f"simple@{version}")
+    assert (refused.value.participant, refused.value.program, refused.value.enrollment) == (
+        "p-e",
+        "simple",
+        "e",
+    )
+    assert [each.id for each in engine.enrollments()] == ["e"]
+    assert engine.verify().is_clean
+
+
+def test_a_second_enrollment_that_is_meant_is_the_same_one_when_it_is_asked_for_again(engine: Engine) -> None:
+    begun(engine, simple(), "e")
+    assert enrolled_again(engine, again=True) == "again"
+    assert enrolled_again(engine, again=True) == enrolled_again(engine) == "again"
+    assert len(engine.enrollments(participant="p-e")) == 2
+
+
+def test_who_is_discharged_or_in_another_program_is_enrolled_anew(engine: Engine) -> None:
+    begun(engine, simple(), "e")
+    engine.add_program(TWO)
+    assert enrolled_again(engine, program="two", id="other") == "other"
+    happened(engine, "discharge", 9)
+    assert enrolled_again(engine, start=day(5), key="anew") == "again"
+
+
+def test_a_discharge_that_lies_ahead_keeps_an_enrollment_open_until_then(storage: Storage) -> None:
+    engine = Engine(storage=storage, zone=ZONE, clock=lambda: datetime(2026, 1, 7, 12, tzinfo=UTC))
+    begun(engine, simple(), "e")
+    happened(engine, "discharge", 20)
+    found = engine.enrollment("e")
+    assert (found.status, found.discharged_on) == ("active", day(20))
+    with pytest.raises(AlreadyEnrolledError):
+        enrolled_again(engine, start=day(20))
+    assert enrolled_again(engine, start=day(21)) == "again"
+
+
+def test_who_has_every_visit_of_the_plan_decided_is_enrolled_anew(engine: Engine) -> None:
+    begun(engine, simple(), "e")
+    for visit in range(12):
+        recorded(engine, "e", f"k-{visit}", result="-", on=day(5) + timedelta(days=visit))
+    assert engine.enrollment("e").status == "completed"
+    assert enrolled_again(engine) == "again"
+
+
+def test_an_enrollment_refused_in_a_transaction_of_the_host_leaves_the_host_what_it_wrote(
+    tmp_path: Path,
+) -> None:
+    url = f"sqlite:///{tmp_path / 'clinic.db'}"
+    with Engine.open(url, zone=ZONE) as engine:
+        begun(engine, simple(), "e")
+        with create_engine(url, poolclass=NullPool).begin() as host:
+            joined = engine.joining(host)
+            recorded(joined, "e", "1", result="-")
+            with pytest.raises(AlreadyEnrolledError):
+                enrolled_again(joined)
+        assert [each.last_record for each in engine.enrollments()] == [1]
+
+
+def test_an_enrollment_is_shown_as_it_stands_and_no_log_is_folded_for_it(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun(engine, simple(), "e")
+    second = engine.add_program(simple("2"))
+    engine.migrate(enrollment="e", program="simple@2", on=day(5), why="x", source="d", key="m", by="nurse")
+    happened(engine, "freeze", 6)
+    found = engine.enrollment("e")
+    assert (found.program, found.status, found.is_frozen, found.last_record) == (second, "active", True, 2)
+    monkeypatch.setattr("cm_engine.register.refolded", None)
+    assert engine.enrollments() == [found]
+
+
+# Only if nothing came between
+
+
+@pytest.mark.parametrize("act", ["record", "amend", "void"])
+def test_what_is_to_follow_a_record_is_refused_if_another_came_first(engine: Engine, act: str) -> None:
+    begun(engine, simple(), "e")
+    seen = recorded(engine, "e", "1", result="-").record
+    recorded(engine, "e", "2", result="-", on=day(8))
+    given: dict[str, Any] = {"enrollment": "e", "source": "desk", "key": "3", "by": "nurse"}
+    given |= {"record": {"result": "+", "on": day(9)}, "amend": {"record": 1, "why": "x", "result": "+"}}.get(
+        act, {"record": 1, "why": "x"}
+    )
+    with pytest.raises(StaleReportError) as refused:
+        getattr(engine, act)(**given, expected_last=seen)
+    assert (refused.value.enrollment, refused.value.expected, refused.value.last) == ("e", 1, 2)
+    done = getattr(engine, act)(**given, expected_last=engine.enrollment("e").last_record)
+    assert done.record == 3
+    assert getattr(engine, act)(**given, expected_last=2).replayed
+
+
+def test_of_two_who_saw_the_same_only_one_records(tmp_path: Path) -> None:
+    with Engine.open(f"sqlite:///{tmp_path / 'clinic.db'}", zone=ZONE) as engine:
+        begun(engine, simple(), "e")
+        refused: list[StaleReportError] = []
+
+        def report(key: str) -> None:
+            try:
+                recorded(engine, "e", key, result="-", expected_last=0)
+            except StaleReportError as error:
+                refused.append(error)
+
+        threads = [Thread(target=report, args=(f"k-{number}",)) for number in range(4)]
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join()
+        assert (len(refused), engine.enrollment("e").last_record) == (3, 1)
+
+
+# Rehearsed
+
+
+def test_corrections_are_rehearsed_one_after_another_and_leave_no_trace(engine: Engine) -> None:
+    begun(engine, simple(), "e")
+    recorded(engine, "e", "1", result="+")
+    before = engine.history(enrollment="e")[-1].hash
+    typo = Amendment(Report("e", "desk", "2", "nurse", "-"), record=1, why="typo")
+    other = Voiding(Report("e", "desk", "3", "nurse"), record=1, why="another patient")
+    late = Report("e", "desk", "4", "nurse", "-", on=day(8))
+    first, second, third = engine.rehearse([typo, late, other])
+    assert first.hand_over == second.hand_over == {"USD": Decimal("10.00")}
+    assert third.outcome == "withdrawn"
+    assert engine.history(enrollment="e")[-1].hash == before
+
+
 # What is handed over
+
+
+def test_a_release_hands_over_what_the_freeze_held_back(engine: Engine) -> None:
+    begun(engine, simple(), "e")
+    recorded(engine, "e", "1", result="-")
+    happened(engine, "freeze", 6)
+    for key, on in (("2", 8), ("3", 12)):
+        assert recorded(engine, "e", key, result="-", on=day(on)).hand_over == {}
+    released = happened(engine, "release", 13)
+    assert released.hand_over == {"USD": Decimal("20.00")}
+    assert happened(engine, "release", 13).hand_over == {}
+
+
+def test_to_void_a_freeze_hands_over_what_it_held_back(engine: Engine) -> None:
+    begun(engine, simple(), "e")
+    frozen = happened(engine, "freeze", 5).record
+    recorded(engine, "e", "2", result="-")
+    assert voided(engine, "e", frozen).hand_over == {"USD": Decimal("10.00")}
+
+
+def test_a_second_freeze_holds_back_what_came_after_it_only(engine: Engine) -> None:
+    begun(engine, simple(), "e")
+    for number, on in enumerate((5, 8)):
+        happened(engine, "freeze", on)
+        recorded(engine, "e", f"k-{number}", result="-", on=day(on))
+        assert happened(engine, "release", on).hand_over == {"USD": Decimal("10.00")}
 
 
 def test_what_is_handed_over_is_nothing_for_a_repeat(engine: Engine) -> None:

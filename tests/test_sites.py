@@ -251,7 +251,7 @@ def test_an_enrollment_without_a_site_is_as_it_ever_was(tmp_path: Path) -> None:
     assert clinic.days() == [0, 2, 4, 7, 9, 11]
     assert clinic.engine.site_of(enrollment="e-1") == ""
     (record, _), state = stored(url, "e-1")
-    assert state.endswith('{"slips":{},"own":[],"offset":{},"counted":{"test":"2026-01-05"}}')
+    assert state.endswith('{"slips":{},"own":[],"offset":{},"counted":{"test":"2026-01-05/1"}}')
     assert record.hash == hash_of(record[:-1], GENESIS)
     assert set(json.loads(record.body)) == {"participant", "program", "start", "zone"}
 
@@ -656,6 +656,13 @@ def test_the_lists_of_a_site_have_those_who_are_there(clinic: Clinic) -> None:
         clinic.result("-", day(6), each)
     assert [each.row.enrollment for each in engine.questions(site="south")] == ["e-1", "e-2"]
     assert engine.questions(site="north") == []
+    assert {each.id: (each.site, each.zone) for each in engine.enrollments()} == {
+        "e-1": ("south", SOUTH),
+        "e-2": ("south", SOUTH),
+        "e-3": ("", engine.enrollment("e-3").zone),
+    }
+    assert [each.enrollment for each in engine.questions(site="south")] == ["e-1", "e-2"]
+    assert {each.enrollment for each in engine.payouts(site="south")} <= {"e-1", "e-2"}
     assert [each.id for each in engine.enrollments(site="south")] == ["e-1", "e-2"]
     assert [each.id for each in engine.enrollments(site="south", after="e-1")] == ["e-2"]
     assert [each.id for each in engine.enrollments(site="south", limit=1)] == ["e-1"]

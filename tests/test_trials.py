@@ -1115,7 +1115,7 @@ def test_a_stratum_that_is_no_factor_and_level_is_refused(run: Run, wrong: str) 
 def test_where_no_trial_is_open_it_is_said(run: Run) -> None:
     Engine.open("sqlite:///clinic.db").close()
     assert run("show") == (0, "No trial is open.\n", "")
-    assert run("show", TRIAL)[2] == f"no trial {TRIAL!r}; open it first, and use its id\n"
+    assert run("show", TRIAL)[2] == f"no trial {TRIAL!r}; open it first, with cm-engine trial open\n"
 
 
 def test_what_only_a_database_knows_is_not_looked_for_in_files() -> None:

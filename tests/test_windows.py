@@ -1,6 +1,6 @@
 """Windows by hand: each sentence that the documents say of them, and what is refused."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -392,6 +392,138 @@ def test_a_pause_told_afterwards_decides_anew_what_was_missed(engine: Engine) ->
     assert (desk.missed(), desk.amount(after)) == ({2: "_"}, 15)
 
 
+# What came before a pause began.
+
+
+TOLD = ("told before", "told after")
+WAIVED_OR_LATER = ("not required", "later")
+
+
+def both(order: str, *acts: Callable[[], object]) -> None:
+    """Do acts in an order, or the other way round."""
+    for act in acts if order == "told before" else acts[::-1]:
+        act()
+
+
+@pytest.mark.parametrize("order", TOLD)
+@pytest.mark.parametrize("pauses", WAIVED_OR_LATER)
+@pytest.mark.parametrize("back", [9, 15, None])
+def test_who_came_early_to_a_visit_planned_in_a_pause_keeps_it(
+    engine: Engine, order: str, pauses: str, back: int | None
+) -> None:
+    desk, done = Desk(engine, program("{before: 1}", f"pauses: {pauses}")), []
+    desk.seen("-", 5)
+
+    def pause() -> None:
+        desk.course("pause", 8)
+        if back:
+            desk.course("resume", back)
+
+    both(order, pause, lambda: done.append(desk.seen("-", 7)))
+    desk.sweep(40)
+    assert (desk.place(done[0]), desk.amount(done[0])) == ((2, "-"), 15)
+    assert 2 not in desk.missed()
+    kept = engine.visits(enrollment=desk.id)[1]
+    assert (kept.number, kept.on, kept.opens, kept.status) == (2, day(8), day(7), "decided")
+
+
+@pytest.mark.parametrize("pauses", WAIVED_OR_LATER)
+def test_results_before_a_pause_count_as_if_there_were_none(engine: Engine, pauses: str) -> None:
+    desk = Desk(engine, program("{within: week, specimens: worst}", f"pauses: {pauses}"))
+    desk.course("pause", 8)
+    clear, positive = desk.seen("-", 6), desk.seen("+", 7)
+    assert [desk.place(each) for each in (clear, positive)] == [(1, "-"), (2, "+")]
+
+
+@pytest.mark.parametrize("pauses", WAIVED_OR_LATER)
+def test_from_the_first_day_of_a_pause_no_day_is_of_the_visit_that_was_kept_early(
+    engine: Engine, pauses: str
+) -> None:
+    windows = "{before: 1, after: 1, specimens: last}"
+    desk = Desk(engine, program(windows, f"pauses: {pauses}"))
+    desk.course("pause", 8)
+    desk.course("resume", 15)
+    kept, away, back = desk.seen("-", 7), desk.seen("+", 9), desk.seen("+", 15)
+    assert [desk.place(each) for each in (kept, away)] == [(2, "-"), (0, "unplaced")]
+    assert desk.place(back) == ((4, "+") if pauses == "not required" else (0, "unplaced"))
+
+
+@pytest.mark.parametrize(("pauses", "plan"), [("not required", "paused on 8"), ("later", "planned on 15")])
+def test_who_did_not_come_before_the_pause_is_expected_after_it_or_not_at_all(
+    engine: Engine, pauses: str, plan: str
+) -> None:
+    desk = Desk(engine, program("{before: 1}", f"pauses: {pauses}"))
+    desk.seen("-", 5)
+    desk.course("pause", 8)
+    desk.course("resume", 15)
+    assert f"{desk.status(2, on=6)} on {desk.plan()[1]}" == plan
+
+
+def test_two_pauses_leave_two_visits_that_were_kept_early(engine: Engine) -> None:
+    desk = Desk(engine, program("{before: 1}"))
+    done = [desk.seen("-", number) for number in (7, 14)]
+    for first, back in ((8, 10), (15, 17)):
+        desk.course("pause", first)
+        desk.course("resume", back)
+    assert [desk.place(each) for each in done] == [(2, "-"), (4, "-")]
+    late = desk.seen("+", 11)
+    assert desk.place(late) == (3, "+")
+    engine.amend(**desk.new(record=late.record, result="-", why="the laboratory"))
+    assert [desk.amount(each) for each in (done[0], late, done[1])] == [10, 15, 20]
+
+
+def test_who_came_early_to_a_visit_planned_after_the_end_keeps_it_when_readmitted(engine: Engine) -> None:
+    desk = Desk(engine, program("{before: 1}"))
+    done = desk.seen("-", 7)
+    desk.course("discharge", 7)
+    desk.course("readmit", 12)
+    assert desk.place(done) == (2, "-")
+
+
+def test_a_specimen_between_one_visit_and_the_one_that_counts_for_the_next_is_of_the_next(
+    engine: Engine,
+) -> None:
+    windows = "{within: week, apart: 3, specimens: last}"
+    desk = Desk(engine, program(windows, days="days: [monday]"))
+    desk.move(2, 6)
+    first, second, third, fourth = (
+        desk.seen("-", 6, 0),
+        desk.seen("-", 6),
+        desk.seen("-", 7),
+        desk.seen("-", 14),
+    )
+    assert [desk.place(each) for each in (first, second, third, fourth)] == [
+        (1, "-"),
+        (2, "not counted"),
+        (2, "not counted"),
+        (2, "-"),
+    ]
+
+
+# A pause told beside an end.
+
+
+def test_a_pause_before_an_end_that_is_told_ahead_can_be_told_and_ended(engine: Engine) -> None:
+    desk = Desk(engine, program())
+    desk.course("discharge", 20)
+    desk.course("pause", 8)
+    with pytest.raises(ReportError, match=r"the episode ended on 2026-01-20.*from 2026-01-21 on"):
+        desk.course("resume", 21)
+    desk.course("resume", 12)
+    desk.move(3, 13)
+    desk.sweep(40)
+    assert desk.missed() == {1: "o", 2: "_", 3: "o", 4: "o", 5: "o"}
+
+
+def test_a_pause_after_an_end_is_refused_with_what_to_do(engine: Engine) -> None:
+    desk = Desk(engine, program())
+    end = desk.course("discharge", 8)
+    with pytest.raises(ReportError, match="void that discharge if it was told wrong"):
+        desk.course("pause", 9)
+    engine.void(**desk.new(record=end.record, why="another participant's"))
+    desk.course("pause", 9)
+
+
 def test_a_visit_that_is_moved_has_its_window_around_its_new_day(engine: Engine) -> None:
     desk = Desk(engine, program("{before: 1, after: 1}"))
     desk.move(2, 10)
@@ -596,6 +728,79 @@ def test_each_enrollment_is_swept_by_the_day_at_its_own_clinic() -> None:
         assert [each.status for each in engine.visits(enrollment=there.id)][:1] == ["open"]
 
 
+# A result dated ahead.
+
+
+MORNING = datetime(2026, 1, 5, 20, tzinfo=UTC)  # noon of the 5th at the clinic
+
+
+@pytest.fixture
+def days() -> Iterator[tuple[Engine, Callable[[int], None]]]:
+    """An engine, and what turns its clock to noon of a day of January."""
+    now = [MORNING]
+
+    def turn(number: int) -> None:
+        now[0] = MORNING + timedelta(number - 5)
+
+    with opened("memory", Path(), lambda: now[0]) as found:
+        yield found, turn
+        audit = found.verify()
+        assert audit.is_clean, [str(each) for each in audit.differences]
+
+
+DAILY = "days: [monday, tuesday, wednesday, thursday, friday]"
+
+
+@pytest.mark.parametrize("by", ["on", "collected_at"])
+def test_a_result_dated_tomorrow_never_shows_a_visit_of_today_as_missed(
+    days: tuple[Engine, Callable[[int], None]], by: str
+) -> None:
+    engine, turn = days
+    desk = Desk(engine, program("{}", days=DAILY))
+    ahead = engine.record(**desk.new(result="-", on=day(6))) if by == "on" else desk.seen("-", 6)
+    assert (desk.missed(), desk.place(ahead)) == ({}, (0, "unplaced"))
+    today = desk.seen("-", 5)
+    assert (desk.place(today), desk.place(ahead)) == ((1, "-"), (2, "-"))
+    turn(7)
+    assert desk.place(desk.seen("-", 7)) == (3, "-")
+
+
+def test_a_result_dated_tomorrow_shows_the_visits_of_days_that_are_over(
+    days: tuple[Engine, Callable[[int], None]],
+) -> None:
+    engine, turn = days
+    desk = Desk(engine, program("{}", days=MONDAYS))
+    turn(18)
+    assert desk.place(desk.seen("-", 19)) == (3, "-")
+    assert desk.missed() == {1: "o", 2: "o"}
+
+
+def test_a_result_dated_tomorrow_is_of_its_visit_once_today_is_over(
+    days: tuple[Engine, Callable[[int], None]],
+) -> None:
+    engine, turn = days
+    desk = Desk(engine, program("{}", days=DAILY))
+    ahead = engine.record(**desk.new(result="-", on=day(6)))
+    turn(6)
+    assert [each.record for each in engine.questions()] == [ahead.record]
+    engine.sweep()
+    assert (desk.missed(), desk.place(ahead), engine.questions()) == ({1: "o"}, (2, "-"), [])
+
+
+def test_an_amendment_to_tomorrow_never_shows_a_visit_of_today_as_missed(
+    days: tuple[Engine, Callable[[int], None]],
+) -> None:
+    engine, turn = days
+    desk = Desk(engine, program("{}", days=DAILY))
+    turn(6)
+    done = desk.seen("-", 5)
+    engine.amend(**desk.new(record=done.record, on=day(7), why="the wrong day"))
+    assert (desk.missed(), desk.place(done)) == ({1: "o"}, (0, "unplaced"))
+    turn(7)
+    engine.amend(**desk.new(record=done.record, on=day(7), why="today it is"))
+    assert (desk.missed(), desk.place(done)) == ({1: "o", 2: "o"}, (3, "-"))
+
+
 # Several targets.
 
 
@@ -669,10 +874,10 @@ def test_a_specimen_that_takes_the_place_of_another_one_stays_of_the_same_visit(
 
 @pytest.mark.parametrize("which", ["last", "worst"])
 def test_the_worst_counts_though_the_next_visit_is_in_a_pause(engine: Engine, which: str) -> None:
-    windows = f"{{before: 1, apart: 0, specimens: {which}}}"
+    windows = f"{{after: 1, apart: 0, specimens: {which}}}"
     desk = Desk(engine, program(windows, days="days: [monday, tuesday]"))
     desk.course("pause", 6)
-    first, second = desk.seen("-", 5), desk.seen("+", 5, 15)
+    first, second = desk.seen("-", 5), desk.seen("+", 6)
     assert [desk.place(each) for each in (first, second)] == [(1, "not counted"), (1, "+")]
 
 
@@ -748,10 +953,10 @@ def test_the_order_of_recording_changes_nothing_beside_a_visit_in_a_pause() -> N
     assert found[0] == found[1] == {"e": (1, "not counted"), "-": (1, "-")}
 
 
-def test_a_positive_counts_beside_a_negative_as_the_worst_before_a_pause(engine: Engine) -> None:
+def test_a_positive_counts_beside_a_negative_as_the_worst_in_a_pause(engine: Engine) -> None:
     desk = Desk(engine, program("{within: week, specimens: worst}"))
     desk.course("pause", 8)
-    clear, positive = desk.seen("-", 6), desk.seen("+", 7)
+    clear, positive = desk.seen("-", 7), desk.seen("+", 9)
     assert [desk.place(each) for each in (clear, positive)] == [(1, "not counted"), (1, "+")]
 
 
@@ -790,3 +995,16 @@ def test_a_preview_looks_from_today_on_and_promises_what_today_pays() -> None:
         paid = desk.seen("-", 12)
         assert (promised.visit, promised.awards) == (paid.visit, paid.awards)
         assert paid.visit == 3
+
+
+def test_a_preview_of_the_day_before_a_pause_promises_what_that_day_pays() -> None:
+    now = datetime(2026, 1, 7, 20, tzinfo=UTC)
+    with Engine.open("memory:", zone=ZONE, clock=lambda: now) as engine:
+        desk = Desk(engine, program("{before: 1}"))
+        desk.seen("-", 5)
+        desk.course("pause", 8)
+        desk.course("resume", 12)
+        [promised] = [each["-"] for each in engine.preview(enrollment=desk.id).values()]
+        paid = desk.seen("-", 7)
+        assert (promised.visit, promised.awards) == (paid.visit, paid.awards)
+        assert paid.visit == 2

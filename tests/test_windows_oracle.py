@@ -19,7 +19,19 @@ from hypothesis import strategies as st
 from cm_engine import Evidence, Program, parse_program
 from cm_engine.engine import Engine
 from cm_engine.recorded import RecordedDecision
-from tests.oracle_windows import Away, Course, Fate, Goal, Plan, Seen, Windows, calendar, fates
+from tests.oracle_windows import (
+    Away,
+    Course,
+    Fate,
+    Goal,
+    Plan,
+    Seen,
+    Windows,
+    calendar,
+    days_on,
+    fates,
+    verdicts,
+)
 
 ZONE = ZoneInfo("America/Los_Angeles")
 START = date(2026, 3, 2)
@@ -391,6 +403,19 @@ def test_pauses_reported_after_the_results_change_nothing_against_pauses_reporte
 
 
 @given(25)
+def test_a_pause_changes_nothing_of_the_results_before_its_first_day(data: st.DataObject) -> None:
+    plan, course, order, _ = data.draw(drawn())
+    first = min((each.first for each in course["away"]), default=date.max)
+    before = [each for each in order if each.day < first]
+    with clinic_of(plan, course) as paused, clinic_of(plan, {**course, "away": []}) as never:
+        for clinic in (paused, never):
+            for each in before:
+                clinic.report(each)
+        assert paused.stands() == never.stands()
+        assert paused.is_clean()
+
+
+@given(25)
 def test_a_result_that_is_voided_was_never_there(data: st.DataObject) -> None:
     plan, course, order, sweeps = data.draw(drawn())
     out = data.draw(st.lists(st.sampled_from(order), unique=True)) if order else []
@@ -450,26 +475,29 @@ def test_the_list_of_visits_says_what_the_decisions_say_and_the_days_that_the_or
         for _ in reported(clinic, order, sweeps):
             pass
         by_result, alone = clinic.stands()
-        came = [by_result[each.id] for each in sorted(order, key=lambda seen: seen.moment)]
-        decided = {(each.goal, each.place): each for each in came if is_decision(each)} | alone
+        known: Course = {**course, "swept": clinic.swept}
+        found = [each for goal in range(len(plan["goals"])) for each in verdicts(plan, known, goal)]
+        came = {(each.goal, each.place): each.seen for each in found if each.seen}
+        decided = {(each.goal, each.place) for each in found}
         listed = clinic.engine.visits(enrollment=clinic.id)
         told = {
             (found.goal, found.place): found
             for found in (fate_of(each.decision) for each in listed if each.decision)
         }
-        assert told == {key: each for key, each in decided.items() if key in told}
-        assert told.keys() == {(NAMES.index(each.target), each.number) for each in listed if each.decision}
+        assert told == {key: by_result[seen.id] for key, seen in came.items()} | alone
+        assert told.keys() == decided
+        assert decided == {
+            (NAMES.index(each.target), each.number) for each in listed if each.status == "decided"
+        }
         for goal in range(len(plan["goals"])):
             days = [(each.on, each.opens, each.closes) for each in listed if each.target == NAMES[goal]]
-            planned = enumerate(calendar(plan, course, goal), 1)
-            shown = ((place, each) for place, each in planned if each)
+            planned = dict(enumerate(calendar(plan, course, goal), 1))
+            kept = {place: seen.day for (its, place), seen in came.items() if its == goal}
+            then = {place: days_on(plan, course, goal, day)[place - 1] for place, day in kept.items()}
+            shown = ((place, each) for place, each in {**planned, **then}.items() if each)
             assert days == [
                 each[:3] for place, each in shown if not each.after_end or (goal, place) in decided
             ]
-
-
-def is_decision(fate: Fate) -> bool:
-    return fate.outcome not in {"unplaced", "not counted"}
 
 
 @given(25)

@@ -1,30 +1,36 @@
 """The participant's bank: what is asked for, paid out, handed over, declined, returned, and lost in time."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from itertools import islice
 from typing import Any, NamedTuple
 
 from cm_engine.enrolling import found_enrollment
 from cm_engine.errors import ReportError
-from cm_engine.ledger.accounts import IN_FLIGHT
+from cm_engine.ledger.accounts import IN_FLIGHT, ISSUED
 from cm_engine.log.bank import Bank
 from cm_engine.log.encoding import instant
 from cm_engine.log.purse import DECLINED, EXPIRED, HANDED_OVER, PAID_OUT, REDEEMED, REFUNDED, Sent
+from cm_engine.log.rows import EnrollmentRow
 from cm_engine.log.stand import Enrolled
 from cm_engine.opened import Opened
 from cm_engine.people.rights import SELF
 from cm_engine.plain import one_line, plain_day
 from cm_engine.ports import Transaction
 from cm_engine.program.rewards import Payout
-from cm_engine.recorded import Recorded
+from cm_engine.recorded import Recorded, as_they_stand
 from cm_engine.recording import Act, Recording, whole_log
-from cm_engine.reports import Report, act_of_course, awarded_unit, exact
+from cm_engine.reports import Report, act_of_course, awarded_unit, exact, refuse_ahead
+from cm_engine.sites.office import refuse_unknown
 
 PAGE = 500
 """As many enrollments are looked at in one transaction."""
+
+PARTS = 2
+"""How many numbers the id of a payout ends with."""
 
 ONE_DAY = timedelta(days=1)
 
@@ -39,6 +45,9 @@ class SentPayout:
         amount: exact.
         product: what was asked for; empty if nothing was said.
         status: in flight, issued, declined or refunded.
+        handed_over_on: the day on which it reached the participant, as was confirmed; None if it was not.
+        handed_over_by: who confirmed it.
+        reference: how it is found again, as was said then.
     """
 
     enrollment: str
@@ -49,6 +58,18 @@ class SentPayout:
     amount: Decimal
     product: str
     status: str
+    handed_over_on: date | None = None
+    handed_over_by: str = ""
+    reference: str = ""
+
+    @property
+    def id(self) -> str:
+        """Return what no other payout is called, for ever: its enrollment, number and leg."""
+        return f"{self.enrollment}/{self.number}/{self.leg}"
+
+
+STATUSES = (IN_FLIGHT, ISSUED, DECLINED, REFUNDED)
+"""What may become of a payout, the first being nothing yet."""
 
 
 class _Sweep(NamedTuple):
@@ -249,31 +270,104 @@ class Banking(Opened):
         """
         return self._swept_of(EXPIRES, until, enrollment, by)
 
-    def payouts(self, *, enrollment: str, on_the_way: bool = False) -> list[SentPayout]:
-        """Return all payouts of an enrollment, in order, and what became of each.
+    def payouts(
+        self,
+        *,
+        enrollment: str = "",
+        on_the_way: bool = False,
+        site: str = "",
+        status: str = "",
+        after: str = "",
+        limit: int = 1000,
+    ) -> list[SentPayout]:
+        """Return payouts, and what became of each, in the order of the ids of their enrollments.
+
+        Enrollments without a payout are passed over; of the others the log is read, and nothing decided again.
 
         Args:
-            on_the_way: only those that nothing has become of yet.
+            enrollment: whose; left out, of all.
+            on_the_way: only those that nothing has become of yet: in flight.
+            site: of those only who are there today.
+            status: only those that are in flight, issued, declined or refunded.
+            after: the id of the payout that comes before them, for the next page.
+            limit: at most so many.
 
         Raises:
             EnrollmentNotFoundError: there is no such enrollment.
+            JournalNotFoundError: there is no such site.
+            ReportError: there is no such status, or `after` is no id of a payout.
+
+        Example:
+            >>> from cm_engine import Engine
+            >>> engine = Engine.open("memory:", zone="America/Los_Angeles")
+            >>> _ = engine.add_program("california-recovery-incentives")
+            >>> for number in (1, 2):
+            ...     enrolled = engine.enroll(
+            ...         participant=f"p-{number}", program="california-recovery-incentives", start=date(2026, 1, 5),
+            ...         by="nurse-7", id=f"e-{number}",
+            ...     )
+            ...     told = {"enrollment": enrolled.id, "source": "desk", "by": "nurse-7"}
+            ...     _ = engine.record(result="-", on=date(2026, 1, 5), key=f"r-{number}", **told)
+            >>> [each.id for each in engine.payouts(status="in flight")]
+            ['e-1/1/1', 'e-2/1/1']
+            >>> [each.id for each in engine.payouts(after="e-1/1/1")]
+            ['e-2/1/1']
         """
+        if status and status not in STATUSES:
+            msg = f"status: expected {', '.join(STATUSES)}, got {status!r}"
+            raise ReportError(msg)
+        wanted = {status or each for each in STATUSES} & ({IN_FLIGHT} if on_the_way else set(STATUSES))
+        found = (each for each in self._all_payouts(enrollment, site, _after(after)) if each.status in wanted)
+        return list(islice(found, limit))
+
+    def _all_payouts(self, enrollment: str, site: str, after: tuple[str, int, int]) -> Iterator[SentPayout]:
+        """Yield payouts of one enrollment or of all, after one of them, page by page of enrollments."""
+        first, *leg = after
         with self._storage.reading() as tx:
-            bank = Bank.of(self._standing(tx, enrollment), whole_log(tx, enrollment))
-        sent = (each for _, each in sorted(bank.purse.sent.items()))
-        return [_sent_payout(bank, each) for each in sent if not on_the_way or each.place == IN_FLIGHT]
+            refuse_unknown(tx, site)
+            begun = [found_enrollment(tx, enrollment)] if enrollment else [tx.enrollment(first)]
+            found = self._payouts_of(tx, filter(None, begun), site)
+        yield from (each for each in found if each.enrollment != first or [each.number, each.leg] > leg)
+        while not enrollment:
+            with self._storage.reading() as tx:
+                rows = tx.enrollments(after=first, limit=PAGE)
+                found = self._payouts_of(tx, rows, site)
+            yield from found
+            if len(rows) < PAGE:
+                return
+            first = rows[-1].id
+
+    def _payouts_of(self, tx: Transaction, rows: Iterable[EnrollmentRow], site: str) -> list[SentPayout]:
+        """Return the payouts of enrollments that have any, and are at a site if one is asked for."""
+        some = [row for row in rows if tx.payouts(row.id)]
+        if site:
+            stand = as_they_stand(tx, self._register, some, instant(self._now()))
+            some = [row for row, each in zip(some, stand, strict=True) if each.site == site]
+        return [each for row in some for each in self._payouts_in(tx, row.id)]
+
+    def _payouts_in(self, tx: Transaction, enrollment: str) -> list[SentPayout]:
+        bank = Bank.of(self._standing(tx, enrollment), whole_log(tx, enrollment))
+        given = dict(_handed_over(bank))
+        return [
+            _sent_payout(bank, sent, *given.get(place, ())) for place, sent in sorted(bank.purse.sent.items())
+        ]
 
     def _on_payout(
         self, kind: str, report: Report, number: int, leg: int | None, more: dict[str, str]
     ) -> Recorded:
         body = {"number": _place("number", number)} | ({} if leg is None else {"leg": _place("leg", leg)})
-        return self._recorded(act_of_course(kind, report, {**body, **more}))
+        return self._recorded_payout(act_of_course(kind, report, {**body, **more}))
+
+    def _recorded_payout(self, act: Act) -> Recorded:
+        """Record what becomes of payouts; who sends them through gateways looks where they are."""
+        return self._recorded(act)
 
     def _swept_of(self, sweep: _Sweep, until: date | None, enrollment: str, by: str) -> list[Recorded]:
         """Do what there is to do up to a day, in an act for each enrollment that has something."""
         one_line("by", by)
         if until is not None:
             plain_day("until", until)
+        refuse_ahead("until", until, self._now())
         found = [(bank, self._until(bank, sweep, until)) for bank in self._banks(sweep, enrollment)]
         due = [(bank, day) for bank, day in found if any(True for _ in sweep.lots(bank, day))]
         done = [self._recorded(_act_of_sweep(sweep, bank, day, by)) for bank, day in due]
@@ -327,7 +421,29 @@ def _place(name: str, number: object) -> int:
     return number
 
 
-def _sent_payout(bank: Bank, sent: Sent) -> SentPayout:
+def _after(payout: str) -> tuple[str, int, int]:
+    """Return the enrollment, number and leg of the id of a payout; empty comes before all.
+
+    Raises:
+        ReportError: it is no such id.
+    """
+    enrollment, *leg = payout.rsplit("/", 2) if payout else ("", "0", "0")
+    if len(leg) < PARTS or not all(each.isdecimal() for each in leg):
+        msg = f"after: expected the id of a payout, such as e-1/5/1, got {payout!r}"
+        raise ReportError(msg)
+    return enrollment, int(leg[0]), int(leg[1])
+
+
+def _handed_over(bank: Bank) -> Iterator[tuple[tuple[int, int], tuple[date, str, str]]]:
+    """Yield the number and leg of each payout that was handed over, with the day, who confirmed it, and its reference."""
+    by = {record.seq: record.actor for record in bank.log.records if record.kind == HANDED_OVER}
+    for row in bank.log.decisions:
+        for form in json.loads(row.reasons) if row.outcome == HANDED_OVER else ():
+            told = (date.fromisoformat(row.day), by[row.record], form.get("reference", ""))
+            yield (form["number"], form["leg"]), told
+
+
+def _sent_payout(bank: Bank, sent: Sent, *given: Any) -> SentPayout:  # noqa: ANN401 - a day, and two texts
     amount = bank.unit(sent.unit).decimal(sent.amount)
     which = (bank.enrolled.row.id, sent.number, sent.leg, date.fromisoformat(sent.day))
-    return SentPayout(*which, sent.unit, amount, sent.product, sent.place)
+    return SentPayout(*which, sent.unit, amount, sent.product, sent.place, *given)

@@ -48,8 +48,8 @@ def zone_name(zone: str) -> str:
     try:
         ZoneInfo("" if zone in NO_PLACES else zone)
     except (ZoneInfoNotFoundError, ValueError, OSError, TypeError):
-        hint = nearest(str(zone), available_timezones())
-        msg = f"there is no time zone {zone!r}{hint}; expected a name such as America/Los_Angeles"
+        hint = nearest(str(zone), available_timezones()) or "; expected a name such as America/Los_Angeles"
+        msg = f"zone: there is no time zone {zone!r}{hint}"
         raise ReportError(msg) from None
     return zone
 

@@ -1,20 +1,26 @@
 """What happens to an episode beside its results: pauses, visits moved, discharge, return, and days that are over."""
 
-from collections.abc import Iterator
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
+from decimal import Decimal
 
 from cm_engine.enrolling import found_enrollment
 from cm_engine.errors import ReportError
+from cm_engine.ledger.accounts import IN_FLIGHT
 from cm_engine.log.attending import is_over
+from cm_engine.log.bank import Bank
 from cm_engine.log.encoding import instant
 from cm_engine.log.episode import DISCHARGED, FROZEN, MOVED, PAUSED, READMITTED, RELEASED, RESUMED
-from cm_engine.log.history import SWEPT, day_in, zones_of
+from cm_engine.log.history import SWEPT, VOIDED, day_in, zones_of
+from cm_engine.log.rows import RecordRow
 from cm_engine.log.stand import Enrolled, Stand
 from cm_engine.opened import Opened
 from cm_engine.plain import one_line, plain_day
 from cm_engine.recorded import Recorded, RecordedDecision
-from cm_engine.recording import Done, Recording
-from cm_engine.reports import Report, act_of_course, act_of_report
+from cm_engine.recording import Done, Recording, whole_log
+from cm_engine.reports import Report, act_of_course, act_of_report, refuse_ahead
 from cm_engine.rules.state import Evidence
 from cm_engine.sites.kind import SITE
 from cm_engine.sites.office import Office, refuse_unknown
@@ -105,6 +111,7 @@ class Episodes(Opened):
             EnrollmentNotFoundError: there is no such enrollment.
         """
         one_line("by", by)
+        refuse_ahead("until", until, self._now())
         over = [
             (enrolled.row.id, day)
             for enrolled, stand in self._standings(enrollment)
@@ -302,11 +309,58 @@ class Episodes(Opened):
             on: the day from which it holds, for the audit.
             why, source, key, by: as for `pause`.
 
+        Returns:
+            What was recorded; its `hand_over` is what went on its way while the enrollment was frozen.
+
         Raises:
             ReportError: it is not frozen.
             EnrollmentNotFoundError: there is no such enrollment.
+
+        Example:
+            >>> from cm_engine import Engine
+            >>> engine = Engine.open("memory:", zone="America/Los_Angeles")
+            >>> _ = engine.add_program("california-recovery-incentives")
+            >>> told = {"by": "nurse-7", "source": "front-desk"}
+            >>> day = date(2026, 1, 5)
+            >>> anna = engine.enroll(
+            ...     participant="p-104", program="california-recovery-incentives", start=day, by="nurse-7"
+            ... ).id
+            >>> _ = engine.freeze(enrollment=anna, on=day, why="a dispute", key="f-1", **told)
+            >>> engine.record(enrollment=anna, result="-", on=day, key="udt-1", **told).hand_over
+            {}
+            >>> engine.release(enrollment=anna, on=day, why="settled", key="f-2", **told).hand_over
+            {'USD': Decimal('10.00')}
         """
-        return self._course(RELEASED, Report(enrollment, source, key, by), on=on, why=why)
+        done = self._course(RELEASED, Report(enrollment, source, key, by), on=on, why=why)
+        return self._with_released(done)
+
+    def _with_released(self, done: Recorded) -> Recorded:
+        """Return what was recorded with what a freeze held back, if it ends one."""
+        with self._storage.reading() as tx:
+            records = tx.records(done.enrollment)[: done.record + 1]
+            if done.replayed or not _turns(records, records[-1], RELEASED, FROZEN):
+                return done
+            enrolled = Recording(tx, self._register, "", locked=False).standing(done.enrollment)[0]
+            bank = Bank.of(enrolled, whole_log(tx, done.enrollment))
+        frozen = max(each.seq for each in records[:-1] if _turns(records, each, FROZEN, RELEASED))
+        return done.with_released(_on_the_way(bank, range(frozen + 1, done.record)))
 
     def _course(self, kind: str, report: Report, *, on: date, why: str) -> Recorded:
         return self._recorded(act_of_course(kind, report, {"on": plain_day("on", on), "why": why}))
+
+
+def _turns(records: Sequence[RecordRow], record: RecordRow, to: str, back: str) -> bool:
+    """Tell whether an act is of a kind, or takes back one of the opposite kind."""
+    if record.kind == VOIDED:
+        return records[int(json.loads(record.body)["of"])].kind == back
+    return record.kind == to
+
+
+def _on_the_way(bank: Bank, records: range) -> dict[str, Decimal]:
+    """Return what some acts put on its way that is still there, by unit."""
+    made = {row.number for row in bank.log.decisions if row.record in records}
+    found = Counter[str]()
+    for sent in bank.purse.sent.values():
+        if sent.number in made and sent.place == IN_FLIGHT:
+            found[sent.unit] += sent.amount
+    return {unit: bank.unit(unit).decimal(amount) for unit, amount in found.items()}

@@ -41,7 +41,8 @@ class Migrating(Opened):
         """Move an enrollment to another version of its program, from a day on.
 
         From that day results are decided by the new version, as if it had decided all results before; what those were
-        awarded stays as it was, and counts for the new version's limits. See `rehearse_migration` first.
+        awarded stays as it was, and counts for the new version's limits. A visit that nobody came to is of the version of
+        its planned day. See `rehearse_migration` first.
 
         Args:
             program: the version, registered: `id@version` or its digest.
@@ -52,8 +53,8 @@ class Migrating(Opened):
         Raises:
             ProgramNotAddedError: the version is not registered.
             ReportError: it is no other version of the program, has other units, a deposit, or a bowl where there was none,
-                or the day is ahead, before the start, or before the last change.
-            CorrectionError: the new version cannot decide a result that is there.
+                or the day is ahead, before the start, or before the last change; or an entry waits for a second person.
+            CorrectionError: the new version cannot decide a result that is there; one that comes later is no hindrance.
             EnrollmentNotFoundError: there is no such enrollment.
         """
         report = Report(enrollment, source, key, by)

@@ -7,8 +7,9 @@ from cm_engine.bundles.bundle import Bundle
 from cm_engine.bundles.checking import bundle_from, bundle_text, checked_key, seed_in, stood
 from cm_engine.bundles.leaving import Leaving, asked_to_leave, leave_as_asked
 from cm_engine.errors import ReportError, SecretError
+from cm_engine.log.encoding import instant
 from cm_engine.opened import Opened
-from cm_engine.recorded import Enrollment
+from cm_engine.recorded import Enrollment, as_they_stand
 from cm_engine.register import MISSING
 from cm_engine.wrapping import KEPT, wrapped
 
@@ -126,7 +127,8 @@ class Moving(Opened):
         )
         checked = asked_to_arrive(asked, id, zone)
         row = self._written(lambda tx, now, _: arrive(tx, self._register, now, checked), lock=True)
-        return Enrollment.of(row)
+        with self._storage.reading() as tx:
+            return as_they_stand(tx, self._register, [row], instant(self._now()))[0]
 
     def _kept(self, seed: bytes, enrollment: str) -> str:
         """Return a seed as this host keeps it, empty for none.

@@ -75,10 +75,11 @@ def _next_day(enrolled: Enrolled, stand: Stand, target: TargetRules, today: date
     if target.windows is None:
         return None
     plan, done = plan_of(enrolled, stand, target), stand.state.tracks[target.index].visits
-    window = plan.expected_next(done + sum(1 for _ in plan.over(done, today)))
-    if window is None:
-        return None
-    return today if window.opens <= today <= window.closes else window.planned
+    done += sum(1 for _ in plan.over(done, today))
+    now, ahead = plan.by(today).expected_next(done), plan.expected_next(done)
+    if now and now.opens <= today <= now.closes:
+        return today
+    return ahead.planned if ahead else None
 
 
 def _of_target(

@@ -2,35 +2,46 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal, Self
 
 from cm_engine.ledger.accounts import DUE, IN_FLIGHT
 from cm_engine.log.correction import WITHDRAWN
 from cm_engine.log.encoding import awards_from, prizes_from, reasons_from
-from cm_engine.log.history import AMENDED, VOIDED
+from cm_engine.log.history import AMENDED, VOIDED, day_in, zones_of
 from cm_engine.log.rows import DecisionRow, EnrollmentRow, EntryRow, RecordRow
+from cm_engine.log.stand import Enrolled, Stand
+from cm_engine.ports import Transaction
 from cm_engine.recording import Done
+from cm_engine.register import Register
 from cm_engine.rules.compiled import Rules
 from cm_engine.rules.prizes import Prizes
 from cm_engine.rules.reasons import Reason
 
+Status = Literal["active", "paused", "completed", "discharged", "left"]
+
 
 @dataclass(frozen=True)
 class Enrollment:
-    """One participant in one program from a start date on.
+    """One participant in one program from a start date on, as it stands today.
 
     Attributes:
         id: what `record` and all others ask for.
         participant: the host's opaque id.
-        program: the digest of the program.
+        program: the digest of the version of the program that decides by now.
         start: the first day of program week 1.
-        zone: the clinic's time zone, which decides which day a time falls on.
+        zone: the clinic's time zone today, which decides which day a time falls on.
         commitment: the SHA-256 of the seed that prizes are drawn with, to be published now; empty without draws.
+        site: where the participant is seen today; empty for none.
+        status: active, or paused today; completed, once every visit of the plan is decided; discharged, once its last
+            day has come; or left, if it goes on in another database.
+        is_frozen: whether nothing is handed over.
+        discharged_on: its last day, once there is one; it may lie ahead.
+        last_record: the number of the last act on it; it does not make it another enrollment.
     """
 
     id: str
@@ -39,12 +50,71 @@ class Enrollment:
     start: date
     zone: str
     commitment: str
+    site: str = ""
+    status: Status = "active"
+    is_frozen: bool = False
+    discharged_on: date | None = None
+    last_record: int = field(default=0, compare=False)
 
     @classmethod
     def of(cls, row: EnrollmentRow) -> "Enrollment":
-        """Return an enrollment from its row."""
+        """Return an enrollment from its row, as it began."""
         start = date.fromisoformat(row.start)
         return cls(row.id, row.participant, row.program, start, row.zone, row.commitment)
+
+    @classmethod
+    def standing(cls, enrolled: Enrolled, stand: Stand, last_record: int, at: str) -> Self:
+        """Return an enrollment as it is at a time; before its start, as it will be then."""
+        row = enrolled.row
+        start, calendar = date.fromisoformat(row.start), stand.calendar
+        day = date.fromisoformat(day_in(at, zones_of(row.zone, calendar)))
+        stay = calendar.stay(max(day, start))
+        return cls(
+            id=row.id,
+            participant=row.participant,
+            program=enrolled.rules.digest,
+            start=start,
+            zone=stay.zone if stay else row.zone,
+            commitment=row.commitment,
+            site=stay.site if stay else "",
+            status=_status(enrolled, stand, day),
+            is_frozen=calendar.frozen,
+            discharged_on=calendar.last,
+            last_record=last_record,
+        )
+
+    def overlaps(self, start: date) -> bool:
+        """Tell whether it is open, today and on the day that another one begins."""
+        is_over_by_then = self.discharged_on is not None and self.discharged_on < start
+        return self.status in {"active", "paused"} and not is_over_by_then
+
+
+def _status(enrolled: Enrolled, stand: Stand, day: date) -> Status:
+    """Return how an enrollment stands on a day."""
+    calendar = stand.calendar
+    if calendar.away is not None:
+        return "left"
+    if calendar.last is not None and calendar.last <= day:
+        return "discharged"
+    if all(len(each.visits) <= stand.state.tracks[each.index].visits for each in enrolled.rules.targets):
+        return "completed"
+    return "paused" if any(pause.has(day) for pause in calendar.pauses) else "active"
+
+
+def as_they_stand(
+    tx: Transaction, register: Register, rows: Sequence[EnrollmentRow], at: str
+) -> list[Enrollment]:
+    """Return enrollments as they are at a time: from where they stand, and from no log.
+
+    Args:
+        tx: where they are stored.
+        register: finds their programs.
+        rows: the enrollments.
+        at: the time, in UTC.
+    """
+    found = tx.look_up([row.id for row in rows], []).standings
+    stood = (found[row.id] for row in rows)
+    return [Enrollment.standing(*register.stand(tx, each), each.seq, at) for each in stood]
 
 
 @dataclass(frozen=True)
@@ -57,6 +127,11 @@ class RecordedDecision:
     def __repr__(self) -> str:
         """Return which decision it is, and what it says."""
         return f"<decision {self.number} of {self.row.enrollment}: {self.outcome!r} {self.row.awards}>"
+
+    @property
+    def enrollment(self) -> str:
+        """Return the id of the enrollment."""
+        return self.row.enrollment
 
     @property
     def number(self) -> int:
@@ -123,10 +198,11 @@ class RecordedDecision:
 class Recorded:
     """What an act led to: the decision on what it is about, and what it changed besides."""
 
-    __slots__ = ("_done",)
+    __slots__ = ("_done", "_released")
 
-    def __init__(self, done: Done) -> None:
+    def __init__(self, done: Done, released: Mapping[str, Decimal] | None = None) -> None:
         self._done = done
+        self._released = released
 
     def __repr__(self) -> str:
         """Return which act it is, and the decision."""
@@ -260,11 +336,16 @@ class Recorded:
     def hand_over(self) -> Mapping[str, Decimal]:
         """Return what to hand over now: what it put on its way, and only the first time.
 
-        That is what is due more, where the program pays at once; and what was asked for, or had its pay day. Of an
-        enrollment that is frozen it is nothing.
+        That is what is due more, where the program pays at once; what was asked for, or had its pay day; and what a
+        freeze held back that it ends. Of an enrollment that is frozen it is nothing.
         """
-        held = self.replayed or self._done.frozen
-        return {} if held else self._moved(lambda entry: entry.credit == IN_FLIGHT)
+        if self.replayed or self._done.frozen:
+            return {}
+        return self._released or self._moved(lambda entry: entry.credit == IN_FLIGHT)
+
+    def with_released(self, released: Mapping[str, Decimal]) -> "Recorded":
+        """Return it with what a freeze held back that it ends."""
+        return Recorded(self._done, released)
 
     @property
     def is_frozen(self) -> bool:

@@ -126,7 +126,7 @@ class Register:
 
     def _with_all(self, tx: Transaction, enrolled: Enrolled, stand: Stand) -> Enrolled:
         """Return an enrollment that knows the rules of all versions that it has moved to, and back from."""
-        for program in stand.moved_to:
+        for program, _ in stand.moved_to:
             if program not in enrolled.versions:
                 enrolled = self.with_version(tx, enrolled, program)
         return enrolled

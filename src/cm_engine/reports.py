@@ -19,6 +19,8 @@ from cm_engine.rules.state import Evidence, Observation
 YEARS = (1900, 9000)
 AHEAD = timedelta(days=1)
 """How far a clock may be behind the one that a time of collection was read from."""
+EASTERNMOST = timedelta(hours=14)
+"""How far the first zone is ahead in which a day begins."""
 
 
 class Report(NamedTuple):
@@ -50,6 +52,44 @@ class Report(NamedTuple):
     collected_at: datetime | None = None
     on: date | None = None
     resulted_at: datetime | None = None
+
+
+class Amendment(NamedTuple):
+    """A correction of a recorded observation, as `Engine.amend` takes it.
+
+    Attributes:
+        report: what it is to be; what is left out stays as it was. The source, the key and by are of the correction.
+        record: the number of the observation.
+        why: the reason, for the audit.
+    """
+
+    report: Report
+    record: int
+    why: str
+
+
+class Voiding(NamedTuple):
+    """A recorded observation that is taken back, as `Engine.void` does.
+
+    Attributes:
+        report: of whom: the enrollment, and the source, the key and by of the act.
+        record: the number of the observation.
+        why: the reason, for the audit.
+    """
+
+    report: Report
+    record: int
+    why: str
+
+
+def act_of(given: Report | Amendment | Voiding, now: datetime) -> Act:
+    """Return the act that something reported is."""
+    match given:
+        case Amendment(report, record, why):
+            return act_of_amendment(report, record, why, now)
+        case Voiding(report, record, why):
+            return act_of_voiding(report, record, why)
+    return act_of_report(given, now)
 
 
 def act_of_report(report: Report, now: datetime) -> Act:
@@ -172,6 +212,17 @@ def _refuse_future(times: dict[str, str], now: datetime) -> None:
             raise ReportError(msg)
     if "at" in times and "resulted_at" in times and times["resulted_at"] < times["at"]:
         msg = f"resulted_at is {times['resulted_at']}, before collected_at, {times['at']}"
+        raise ReportError(msg)
+
+
+def refuse_ahead(name: str, day: date | None, now: datetime) -> None:
+    """Refuse a day that has not come yet in any time zone.
+
+    Raises:
+        ReportError: it lies ahead.
+    """
+    if day is not None and day > (now.astimezone(UTC) + EASTERNMOST).date():
+        msg = f"{name}: expected a day that has come, got {plain_day(name, day)}"
         raise ReportError(msg)
 
 

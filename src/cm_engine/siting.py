@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from decimal import Decimal
+from itertools import islice
 from typing import TypeVar
 
 from cm_engine.enrolling import found_enrollment
@@ -10,7 +11,6 @@ from cm_engine.errors import CmEngineError, ReportError, StorageError
 from cm_engine.journal import Asked, Taken
 from cm_engine.log.encoding import instant
 from cm_engine.log.history import day_in, zones_of
-from cm_engine.log.rows import EnrollmentRow
 from cm_engine.log.sited import TRANSFERRED
 from cm_engine.opened import Opened
 from cm_engine.plain import one_line, plain_day
@@ -28,7 +28,7 @@ from cm_engine.sites.asking import (
 from cm_engine.sites.calendars import Calendars, closures_of
 from cm_engine.sites.fold import NAME
 from cm_engine.sites.office import Office, Standing
-from cm_engine.sites.placing import Newcomer, enrolled_at, followed, is_behind, transferred
+from cm_engine.sites.placing import followed, is_behind, transferred
 from cm_engine.sites.spending import Alert, SiteFunds, alerts_of, funds_of
 from cm_engine.sites.standing import Followed, Site
 from cm_engine.sites.state import Closure, Fund, SiteState
@@ -70,7 +70,7 @@ class Siting(Opened):
             KeyConflictError: it was opened otherwise.
         """
         asked = asked_to_open(zone, source=source, key=key or f"{site}/opened", by=by)
-        return Site.of(self._at(lambda office: office.journal(site).open(asked)).state)
+        return Site.of(self._in_office(lambda office: office.journal(site).open(asked)).state)
 
     def site(self, site: str) -> Site:
         """Return a site.
@@ -176,7 +176,7 @@ class Siting(Opened):
         return self.catch_up(site)._replace(replayed=taken.replayed)
 
     def _follow_one(self, site: str, enrollment: str) -> Done | None:
-        return self._at(lambda office: followed(office, site, enrollment))
+        return self._in_office(lambda office: followed(office, site, enrollment))
 
     def add_fund(
         self,
@@ -277,7 +277,7 @@ class Siting(Opened):
         """
         body = {"site": one_line("to", to), "on": plain_day("on", on), "why": why}
         act = act_of_course(TRANSFERRED, Report(enrollment, source, key, by), body)
-        return Recorded(self._at(lambda office: transferred(office, act)))
+        return Recorded(self._in_office(lambda office: transferred(office, act)))
 
     def site_of(self, *, enrollment: str, on: date | None = None) -> str:
         """Return the site of an enrollment on a day, empty for none.
@@ -306,11 +306,13 @@ class Siting(Opened):
 
     def _enrollments_at(self, site: str, participant: str, after: str, limit: int) -> list[Enrollment]:
         """Return the enrollments that are at a site today, in the order of their ids."""
+        now = instant(self._now())
 
         def look(office: Office) -> list[Enrollment]:
             office.journal(site).state()
-            here = (each for each in office.standings(participant, after) if self._site_on(each) == site)
-            return [Enrollment.of(each.enrolled.row) for each, _ in zip(here, range(limit), strict=False)]
+            stood = office.standings(participant, after)
+            found = (Enrollment.standing(each.enrolled, each.stand, each.row.seq, now) for each in stood)
+            return list(islice((each for each in found if each.site == site), limit))
 
         return self._look(look)
 
@@ -327,13 +329,10 @@ class Siting(Opened):
             raise ReportError(msg)
         return found
 
-    def _enrolled_at(self, site: str, given: EnrollmentRow, source: str, key: str, by: str) -> Done:
-        return self._at(lambda office: enrolled_at(office, site, Newcomer(given, source, key, by)))
-
     def _change(self, site: str, asked: Asked) -> Taken[SiteState]:
-        return self._at(lambda office: office.journal(site).take(asked))
+        return self._in_office(lambda office: office.journal(site).take(asked))
 
-    def _at(self, work: Callable[[Office], Made]) -> Made:
+    def _in_office(self, work: Callable[[Office], Made]) -> Made:
         return self._written(lambda tx, now, _: work(Office(tx, self._register, now)), lock=True)
 
     def _look(self, work: Callable[[Office], Made]) -> Made:

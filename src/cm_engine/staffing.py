@@ -20,6 +20,7 @@ from cm_engine.plain import one_line
 from cm_engine.ports import Transaction
 from cm_engine.recorded import Recorded
 from cm_engine.recording import Recording
+from cm_engine.register import program_in
 from cm_engine.reports import Report, act_of_report, act_of_withdrawal
 from cm_engine.rules.state import Evidence
 
@@ -267,7 +268,9 @@ class Staffing(Opened):
             after = rows[-1].id
 
     def _waiting_in(self, tx: Transaction, row: EnrollmentRow) -> Iterator[WaitingEntry]:
-        people = self._register.rules(tx, row.program).program.people
+        standing = tx.standing(row.id)
+        version = (program_in(standing.state) if standing else "") or row.program
+        people = self._register.rules(tx, version).program.people
         if people and people.second_entry:
             _, stand, _ = Recording(tx, self._register, "", locked=False).standing(row.id)
             yield from (WaitingEntry.of(row.id, each) for each in stand.waiting)

@@ -36,6 +36,7 @@ class Line:
 
     Attributes:
         number: of the decision.
+        record: the act that reported what it decides, which `amend` and `void` ask for; 0 if nobody came.
         on: the day it counts for.
         target, visit, week, outcome: what was decided.
         corrects: the number of the decision whose place it takes, 0 if none.
@@ -48,6 +49,7 @@ class Line:
     """
 
     number: int
+    record: int
     on: date | None
     target: str
     visit: int
@@ -156,6 +158,7 @@ def _line(
         awards[prizes.paid.unit.name] += prizes.paid.amount
     return Line(
         row.number,
+        row.observation,
         date.fromisoformat(row.day) if row.day else None,
         row.target,
         row.visit,

@@ -8,12 +8,12 @@ from typing import Literal
 from cm_engine.log.attending import NOT_COUNTED, UNPLACED, plan_of
 from cm_engine.log.correction import WITHDRAWN, latest
 from cm_engine.log.encoding import reasons_from
-from cm_engine.log.rows import DecisionRow
+from cm_engine.log.rows import DecisionRow, EnrollmentRow
 from cm_engine.log.stand import Enrolled, Stand
 from cm_engine.recorded import RecordedDecision
-from cm_engine.rules.compiled import TargetRules
 from cm_engine.rules.plan import Visit
 from cm_engine.rules.reasons import Waiting
+from cm_engine.rules.windows import Plan
 
 KEPT = {UNPLACED, NOT_COUNTED, WITHDRAWN}
 """The outcomes of what decides no visit."""
@@ -67,8 +67,10 @@ def planned_visits(
         if target.windows:
             done = stand.state.tracks[target.index].visits
             for visit in target.visits[0 if found else done :]:
-                if planned := _planned(enrolled, stand, target, visit, day):
-                    yield _with(planned, found.get((target.name, visit.number)), visit.number <= done)
+                decision = found.get((target.name, visit.number))
+                plan = _plan_for(plan_of(enrolled, stand, target), decision)
+                if planned := _planned(enrolled.row, plan, visit, done, day):
+                    yield _with(planned, decision, visit.number <= done)
 
 
 def _asks_again(enrolled: Enrolled, row: DecisionRow) -> bool:
@@ -77,11 +79,13 @@ def _asks_again(enrolled: Enrolled, row: DecisionRow) -> bool:
     return any(isinstance(reason, Waiting) for reason in reasons)
 
 
-def _planned(
-    enrolled: Enrolled, stand: Stand, target: TargetRules, visit: Visit, day: date
-) -> PlannedVisit | None:
-    plan = plan_of(enrolled, stand, target)
-    window, done = plan.window(visit), stand.state.tracks[target.index].visits
+def _plan_for(plan: Plan, decision: RecordedDecision | None) -> Plan:
+    """Return the plan of a visit: of one that is decided as it was on the day of that, whatever pause came later."""
+    return plan.by(decision.on) if decision and decision.on else plan
+
+
+def _planned(row: EnrollmentRow, plan: Plan, visit: Visit, done: int, day: date) -> PlannedVisit | None:
+    window = plan.window(visit)
     if window is None or (plan.is_after_end(window) and visit.number > done):
         return None
     status: Status = "open" if window.opens <= day else "planned"
@@ -89,9 +93,8 @@ def _planned(
         status = "overdue"
     if plan.is_paused(window):
         status = "paused"
-    row = enrolled.row
     days = (window.planned, window.opens, window.closes)
-    return PlannedVisit(row.id, row.participant, target.name, visit.number, visit.week, *days, status)
+    return PlannedVisit(row.id, row.participant, plan.target.name, visit.number, visit.week, *days, status)
 
 
 def _with(visit: PlannedVisit, decision: RecordedDecision | None, is_done: bool) -> PlannedVisit:  # noqa: FBT001

@@ -4,6 +4,7 @@ import os
 import sys
 from typing import Any
 
+from cm_engine.cli.refusals import told
 from cm_engine.errors import CmEngineError, MissingDependencyError
 
 USAGE_ERROR = 2
@@ -13,8 +14,11 @@ def main() -> None:
     """Run the command: what was wrong is said on stderr, a line each, with exit status 2."""
     try:
         sys.exit(_run())
-    except CmEngineError as error:
+    except MissingDependencyError as error:
         sys.stderr.write(f"{error}\n")
+        sys.exit(USAGE_ERROR)
+    except CmEngineError as error:
+        sys.stderr.write(f"{told(error, sys.argv[1:])}\n")
         sys.exit(USAGE_ERROR)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

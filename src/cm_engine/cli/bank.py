@@ -21,6 +21,7 @@ from cm_engine.cli.options import (
     KeyOption,
     OneEnrollmentArgument,
     OverOption,
+    SiteOption,
     SourceOption,
     SweeperOption,
     UnitOption,
@@ -58,6 +59,14 @@ LegOption = Annotated[
 ReferenceOption = Annotated[
     str, typer.Option("--reference", metavar="TEXT", help="how it is found again: the number of a receipt")
 ]
+StatusOption = Annotated[
+    str,
+    typer.Option("--status", metavar="STATUS", help="only those in flight, issued, declined or refunded"),
+]
+AfterOption = Annotated[
+    str, typer.Option("--after", metavar="ID", help="those that come after this one, as e-1/5/1")
+]
+LimitOption = Annotated[int, typer.Option("--limit", metavar="N", help="at most so many")]
 OnTheWayOption = Annotated[bool, typer.Option("--on-the-way", help="only those that nobody confirmed yet")]
 
 
@@ -184,20 +193,29 @@ def expire(
     _show_acts(found, "expired", as_json=as_json)
 
 
-@commands.command(epilog=f"Example: cm-engine payouts {AT} e-1")
+@commands.command(epilog=f"Example: cm-engine payouts {AT} --on-the-way")
 def payouts(
-    enrollment: EnrollmentArgument,
     db: DatabaseOption,
+    enrollment: OneEnrollmentArgument = "",
     on_the_way: OnTheWayOption = False,
+    status: StatusOption = "",
+    site: SiteOption = "",
+    after: AfterOption = "",
+    limit: LimitOption = 1000,
     as_json: JsonOption = False,
 ) -> None:
-    """List the payouts of an enrollment, and what became of each."""
+    """List payouts, and what became of each: of one enrollment, or of all."""
     with opened(db) as engine:
-        found = engine.payouts(enrollment=enrollment, on_the_way=on_the_way)
+        found = engine.payouts(
+            enrollment=enrollment, on_the_way=on_the_way, status=status, site=site, after=after, limit=limit
+        )
     if as_json:
-        sys.stdout.write(one_line({"enrollment": enrollment, "payouts": [_form(each) for each in found]}))
-    else:
-        screen().print(_table(found))
+        form = {"enrollment": enrollment} if enrollment else {}
+        sys.stdout.write(one_line({**form, "payouts": [_form(each) for each in found]}))
+        return
+    screen().print(_table(found))
+    if len(found) == limit:
+        typer.echo(f"There may be more: --after {found[-1].id}")
 
 
 def _show_acts(acts: list[Recorded], what: str, *, as_json: bool) -> None:
@@ -212,6 +230,8 @@ def _show_acts(acts: list[Recorded], what: str, *, as_json: bool) -> None:
 
 def _form(payout: SentPayout) -> dict[str, object]:
     return {
+        "id": payout.id,
+        "enrollment": payout.enrollment,
         "number": payout.number,
         "leg": payout.leg,
         "date": payout.on.isoformat(),
@@ -219,16 +239,25 @@ def _form(payout: SentPayout) -> dict[str, object]:
         "amount": f"{payout.amount:f}",
         "product": payout.product,
         "status": payout.status,
+        "handed_over_on": payout.handed_over_on.isoformat() if payout.handed_over_on else None,
+        "handed_over_by": payout.handed_over_by or None,
+        "reference": payout.reference or None,
     }
 
 
 def _table(found: list[SentPayout]) -> Group:
     table = Table(box=box.SIMPLE)
-    for column in ("Number", "Leg", "From", "Amount", "Product", "Status"):
+    for column in ("Enrollment", "Number", "Leg", "From", "Amount", "Product", "Status"):
         table.add_column(column)
     for each in found:
+        which = (each.enrollment, str(each.number), str(each.leg))
         amount = f"{each.amount:f} {each.unit}"
-        table.add_row(
-            str(each.number), str(each.leg), f"{each.on:%d %b %Y}", amount, each.product, each.status
-        )
+        table.add_row(*which, f"{each.on:%d %b %Y}", amount, each.product, _status(each))
     return Group(table, Text(counted_noun(len(found), "payout")))
+
+
+def _status(payout: SentPayout) -> str:
+    """Return what became of a payout, with the day on which it was handed over and who confirmed that."""
+    if not payout.handed_over_on:
+        return payout.status
+    return f"{payout.status}, handed over {payout.handed_over_on:%d %b %Y} by {payout.handed_over_by}"

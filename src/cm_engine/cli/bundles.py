@@ -75,6 +75,9 @@ def export(
     It is over here from then on. Asked for again under the same source and key, it gives the same file. The key that
     you share with the other clinic, in hexadecimal digits, stands in the environment variable CM_ENGINE_SEAL.
     """
+    if not out.absolute().parent.is_dir():  # before it has left
+        msg = f"--out: there is no folder {out.parent}; make it first, nothing is exported yet"
+        raise CmEngineError(msg)
     with opened(db) as engine:
         found = engine.export(
             enrollment=enrollment,

@@ -16,6 +16,7 @@ from cm_engine.auditing import Verification
 from cm_engine.cases import observation as observation_of
 from cm_engine.cli import journal
 from cm_engine.cli.options import (
+    AgainOption,
     AwardedOption,
     BeforeOption,
     ByOption,
@@ -27,6 +28,7 @@ from cm_engine.cli.options import (
     IdOption,
     JsonOption,
     KeyOption,
+    LastOption,
     NextDayOption,
     ObservationOption,
     OnOption,
@@ -110,11 +112,12 @@ def enroll(
     source: SourceOption = "enrollment",
     key: KeyOption = "",
     enrollment_id: IdOption = "",
+    again: AgainOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Enroll a participant in a program.
 
-    A program of the catalogue, or of a file, is registered if it is not yet. The same enrollment asked for again is
+    Who is in it already, by an enrollment that is open, is refused: both would be paid. A program of the catalogue, or of a file, is registered if it is not yet. The same enrollment asked for again is
     the one there is. Programs that draw prizes need a secret: at least 32 bytes in hexadecimal digits, in the
     environment variable CM_ENGINE_SECRET, the same one for ever.
     """
@@ -131,6 +134,7 @@ def enroll(
             key=key,
             id=enrollment_id,
             site=site,
+            again=again,
         )
         _show_enrolled(enrolled, engine.programs(), added=added, as_json=as_json)
 
@@ -179,6 +183,7 @@ def record(
     on: OnOption = None,
     collected_at: CollectedOption = None,
     resulted_at: ResultedOption = None,
+    expected_last: LastOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Record a result, decide it, and say what to hand over.
@@ -189,7 +194,9 @@ def record(
     seen = reported(result, event, observation, target, on, collected_at, resulted_at)
     refuse_unsaid(seen)
     with opened(db) as engine:
-        done = engine.record(enrollment=enrollment, source=source, key=key, by=by, **seen)
+        done = engine.record(
+            enrollment=enrollment, source=source, key=key, by=by, expected_last=expected_last, **seen
+        )
     show(done, as_json=as_json)
 
 
@@ -212,6 +219,7 @@ def amend(
     on: OnOption = None,
     collected_at: CollectedOption = None,
     resulted_at: ResultedOption = None,
+    expected_last: LastOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Correct a recorded observation.
@@ -219,9 +227,19 @@ def amend(
     What is left out stays as it was, and what follows is decided anew. Nothing that was handed over is taken back.
     """
     seen = reported(result, event, observation, target, on, collected_at, resulted_at)
+    if not any(seen.values()):
+        msg = "expected what is to be corrected: --result, --event, --observation, --target, --on or --collected-at"
+        raise ReportError(msg)
     with opened(db) as engine:
         done = engine.amend(
-            enrollment=enrollment, record=record, why=why, source=source, key=key, by=by, **seen
+            enrollment=enrollment,
+            record=record,
+            why=why,
+            source=source,
+            key=key,
+            by=by,
+            expected_last=expected_last,
+            **seen,
         )
     show(done, as_json=as_json)
 
@@ -238,6 +256,7 @@ def void(
     source: SourceOption,
     key: KeyOption,
     by: ByOption,
+    expected_last: LastOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Take a recorded observation back.
@@ -245,7 +264,15 @@ def void(
     It is decided as if it had never been made, and stays in the history.
     """
     with opened(db) as engine:
-        done = engine.void(enrollment=enrollment, record=record, why=why, source=source, key=key, by=by)
+        done = engine.void(
+            enrollment=enrollment,
+            record=record,
+            why=why,
+            source=source,
+            key=key,
+            by=by,
+            expected_last=expected_last,
+        )
     show(done, as_json=as_json)
 
 
@@ -329,7 +356,7 @@ def enrollments(
     site: SiteOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """List the enrollments."""
+    """List the enrollments as they stand today: by which version, where, and whether they go on."""
     with opened(db) as engine:
         found, programs = list(_enrollments(engine, participant, site)), engine.programs()
     if as_json:

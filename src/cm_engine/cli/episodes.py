@@ -13,6 +13,7 @@ from rich.text import Text
 from cm_engine.cli.durable import opened, show
 from cm_engine.cli.journal import (
     act_form,
+    act_text,
     decision_text,
     one_line,
     preview_form,
@@ -49,6 +50,8 @@ from cm_engine.visiting import PlannedVisit
 commands = typer.Typer(rich_markup_mode=None)
 
 RESTS = ("rest_now", "rest_then")
+LEADS_TO = {"payable", "hand_over", "frozen", "missed", "corrected"}
+"""What an act that is rehearsed has in common with the act itself."""
 AT = "--db sqlite:///clinic.db"
 BY = "--source front-desk --key {key} --by nurse-7"
 
@@ -64,6 +67,10 @@ def visits(
     with opened(db) as engine:
         found = engine.visits(enrollment=enrollment, on=on)
     _show_visits(found, as_json=as_json)
+    if not (found or as_json):
+        typer.echo(
+            "Only a program with windows has visits with days of their own; preview tells what comes next."
+        )
 
 
 @commands.command(epilog=f"Example: cm-engine expected {AT}")
@@ -91,13 +98,12 @@ def questions(
         found = engine.questions(enrollment=enrollment, site=site)
     if as_json:
         forms = [
-            {"enrollment": each.row.enrollment, "record": each.record, **recorded_form(each)}
-            for each in found
+            {"enrollment": each.enrollment, "record": each.record, **recorded_form(each)} for each in found
         ]
         sys.stdout.write(one_line({"questions": forms}))
         return
     for each in found:
-        typer.echo(f"{each.row.enrollment}, record {each.record}: {decision_text(each)}")
+        typer.echo(f"{each.enrollment}, record {each.record}: {decision_text(each)}")
     typer.echo(counted_noun(len(found), "result") + " to ask about")
 
 
@@ -244,14 +250,12 @@ def _show_rehearsed(enrollment: str, found: Migration, *, as_json: bool) -> None
         rests = {
             name: {unit: f"{amount:f}" for unit, amount in getattr(found, name).items()} for name in RESTS
         }
-        corrected = [recorded_form(each) for each in found.done.corrected]
-        sys.stdout.write(one_line({"enrollment": enrollment, "corrected": corrected, **previews, **rests}))
+        done = {name: each for name, each in act_form(found.done).items() if name in LEADS_TO}
+        sys.stdout.write(one_line({"enrollment": enrollment, **done, **previews, **rests}))
         return
-    typer.echo(
-        f"Nothing is written. {counted_noun(len(found.done.corrected), 'decision')} would be made again:"
-    )
-    for each in found.done.corrected:
-        typer.echo(f"  record {each.record}: {decision_text(each)}")
+    typer.echo("Nothing is written. Without --rehearse:")
+    for line in act_text(found.done):
+        typer.echo(f"  {line}")
     for name, preview, rest in (("Now", found.now, found.rest_now), ("Then", found.then, found.rest_then)):
         amounts = ", ".join(f"{amount:f} {unit}" for unit, amount in rest.items()) or "nothing"
         typer.echo(f"{name}: all visits to come, if every one is met, pay {amounts}")

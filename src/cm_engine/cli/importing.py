@@ -136,6 +136,8 @@ def imported_form(done: Imported, *, dry_run: bool) -> dict[str, Any]:
         "repeated": done.repeated,
         "refused": done.refused_lines,
         "awarded": {unit: f"{amount:f}" for unit, amount in done.awarded.items()},
+        "missed": done.missed,
+        "unplaced": done.unplaced,
         "refusals": [
             {
                 "line": each.line,
@@ -171,6 +173,11 @@ def _told(done: Imported, report: Path | None, *, dry_run: bool) -> Iterator[str
         yield f"Looked at {lines}: {counts}"
         sums = ", ".join(f"{amount:f} {unit}" for unit, amount in done.awarded.items())
         yield f"Awarded by them: {sums or 'nothing'}"
+        if done.missed:
+            yield f"They show that nobody came to {counted_noun(done.missed, 'visit')}."
+        if done.unplaced:
+            results = counted_noun(done.unplaced, "result")
+            yield f"Of them {results} fit no visit, and wait for an answer: cm-engine questions"
     yield from map(str, done.refused)
     if (left := done.refused_lines - len(done.refused)) > 0:
         yield f"and {left} more"

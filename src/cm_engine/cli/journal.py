@@ -18,7 +18,7 @@ from cm_engine.log.attending import NOT_COUNTED, UNPLACED
 from cm_engine.log.correction import WITHDRAWN
 from cm_engine.log.encoding import instant
 from cm_engine.log.entering import ENTERED, ENTRY_WITHDRAWN
-from cm_engine.log.episode import COURSE
+from cm_engine.log.episode import COURSE, RELEASED
 from cm_engine.log.history import AMENDED, ASSERTED, VOIDED
 from cm_engine.log.migrating import MIGRATED
 from cm_engine.log.purse import BANKED
@@ -159,6 +159,11 @@ def enrollment_form(enrollment: Enrollment, programs: Mapping[str, str]) -> dict
         "start": enrollment.start.isoformat(),
         "zone": enrollment.zone,
         "commitment": enrollment.commitment,
+        "site": enrollment.site or None,
+        "status": enrollment.status,
+        "frozen": enrollment.is_frozen,
+        "discharged_on": enrollment.discharged_on.isoformat() if enrollment.discharged_on else None,
+        "last_record": enrollment.last_record,
     }
 
 
@@ -190,6 +195,7 @@ def statement_form(statement: Statement) -> dict[str, Any]:
 def _line_form(line: Line) -> dict[str, Any]:
     return {
         "number": line.number,
+        "record": line.record or None,
         "date": line.on.isoformat() if line.on else None,
         "target": line.target,
         "visit": line.visit,
@@ -308,8 +314,17 @@ def _of_bank(done: Recorded) -> Iterator[str]:
         yield f"Hand it over, and confirm it: cm-engine hand-over {done.enrollment} --number {done.number}"
 
 
+def _released(done: Recorded) -> str:
+    """Return what is handed over now that a freeze held back."""
+    units = {name: unit_named(name, {name: name}) for name in done.hand_over}
+    held = spoken({units[name]: units[name].minor(amount) for name, amount in done.hand_over.items()})
+    return f"Hand over now what the freeze held back: {held}"
+
+
 def _payable(done: Recorded) -> str:
     """Return what an act changes of what is due, and what of it is handed over now."""
+    if done.kind == RELEASED or (done.hand_over and not done.payable):
+        return _released(done)
     due = dict(_due(done))
     more = {unit: amount for unit, amount in due.items() if amount > 0}
     less = {unit: -amount for unit, amount in due.items() if amount < 0}
@@ -372,12 +387,21 @@ def enrolled_text(enrollment: Enrollment, programs: Mapping[str, str]) -> Iterat
 
 
 def enrollments_table(enrollments: Sequence[Enrollment], programs: Mapping[str, str]) -> Group:
-    """Return one line an enrollment."""
-    table = _table("Id", "Participant", "Program", "Start", "Zone")
+    """Return one line an enrollment, as it stands today; sites have a column if there are any."""
+    sites = ["Site"] if any(each.site for each in enrollments) else []
+    table = _table("Id", "Participant", "Program", "Start", *sites, "Zone", "Status")
     for each in enrollments:
         name = _name_of(each.program, programs)
-        table.add_row(each.id, each.participant, name, f"{each.start:%d %b %Y}", each.zone)
+        where = [each.site, each.zone] if sites else [each.zone]
+        table.add_row(each.id, each.participant, name, f"{each.start:%d %b %Y}", *where, _status(each))
     return Group(table, Text(counted_noun(len(enrollments), "enrollment")))
+
+
+def _status(enrollment: Enrollment) -> str:
+    """Return how an enrollment stands, in words."""
+    last, frozen = enrollment.discharged_on, ", frozen" if enrollment.is_frozen else ""
+    until = "on" if enrollment.status == "discharged" else "until"
+    return f"{enrollment.status}{f' {until} {last:%d %b %Y}' if last else ''}{frozen}"
 
 
 def _name_of(digest: str, programs: Mapping[str, str]) -> str:

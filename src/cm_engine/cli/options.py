@@ -106,6 +106,13 @@ NextDayOption = Annotated[
 ]
 UntilOption = Annotated[date | None, _option("--until", "DATE", "the last day that counts", day)]
 WhoseOption = Annotated[str, _option("--participant", "ID", "only those of this one")]
+AgainOption = Annotated[
+    bool, typer.Option("--again", help="a second enrollment is meant, beside one that is open")
+]
+LastOption = Annotated[
+    int | None,
+    typer.Option("--expected-last", metavar="N", help="only if this is still the last record of all"),
+]
 VersionOption = Annotated[str, _option("--program", "NAME", "the version: id@version, or its digest")]
 RehearseOption = Annotated[
     bool, typer.Option("--rehearse", help="show what it would change, and change nothing")

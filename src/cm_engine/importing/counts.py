@@ -21,6 +21,9 @@ class Imported(NamedTuple):
         refused: the first of these, in the order of the file; while the import goes on there are none here.
         awarded: exactly what became due by the lines that were recorded now, by unit: awards, prizes, and what
             results that came late added or took off; repeats count for nothing.
+        missed: how many visits the lines that were recorded now show to be over, with nobody having come.
+        unplaced: how many of these lines fit no visit, and wait for an answer: `Engine.questions` gives them. Both are
+            counted at the end.
     """
 
     lines: int = 0
@@ -29,6 +32,8 @@ class Imported(NamedTuple):
     refused_lines: int = 0
     refused: tuple[Refused, ...] = ()
     awarded: Mapping[str, Decimal] = MappingProxyType({})
+    missed: int = 0
+    unplaced: int = 0
 
     @property
     def done(self) -> int:

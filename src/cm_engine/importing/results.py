@@ -106,7 +106,7 @@ def import_results(  # noqa: PLR0913 - one argument for each thing that is chose
         >>> done.recorded, done.repeated, done.awarded
         (2, 0, {'USD': Decimal('20.00')})
         >>> print(done.refused[0])
-        <file>:4:1: error: enrollment: no enrollment 'e-9'; enroll the participant first, and use the id it returns
+        <file>:4:1: error: enrollment: no enrollment 'e-9'; enroll the participant first, or look for the id: enrollments lists them
     """
     _refuse_wrong(by, source, zone, batch)
     name, lines = name_of(file), numbered_lines(file)
@@ -125,7 +125,8 @@ def import_results(  # noqa: PLR0913 - one argument for each thing that is chose
         finally:
             if report is not None:
                 write_report(report, columns, staged.refused())
-        return imported._replace(refused=tuple(islice(staged.refused(), REFUSED_MAX)))
+        refused = tuple(islice(staged.refused(), REFUSED_MAX))
+        return imported._replace(refused=refused, missed=staged.missed(), unplaced=staged.unplaced())
 
 
 def _refuse_wrong(by: str, source: str, zone: str, batch: int) -> None:
@@ -183,6 +184,9 @@ def _recorded(work: _Import, imported: Imported, batch: int) -> Imported:
         while together := list(islice(lines, batch)):
             for taken in _without_refused(work, together):
                 imported = imported.plus(taken)
+                for done in taken or ():
+                    if not done.replayed:
+                        work.staged.show(done)
             work.progress(imported)
     except StorageError as error:
         raise ImportStoppedError(imported, error) from error

@@ -9,14 +9,24 @@ from cm_engine.errors import Problem, StorageFullError
 from cm_engine.importing.reading import Dated
 from cm_engine.importing.refusals import Refused
 from cm_engine.importing.table import Line
+from cm_engine.log.attending import UNPLACED
+from cm_engine.recorded import Recorded
 
 MEMORY_KIB = 16_384
 """So much memory may be taken; what is more is put into a file without a name in the folder for temporary files."""
 
 TABLES = """
 CREATE TABLE lines (number INTEGER PRIMARY KEY, text TEXT, day TEXT, moment TEXT, source TEXT, key TEXT);
-CREATE TABLE refused (number INTEGER PRIMARY KEY, text TEXT, problems TEXT)
+CREATE TABLE refused (number INTEGER PRIMARY KEY, text TEXT, problems TEXT);
+CREATE TABLE shown (enrollment TEXT, record INTEGER, target TEXT, visit INTEGER, outcome TEXT,
+  PRIMARY KEY (enrollment, record, target, visit)) WITHOUT ROWID
 """
+
+SHOWN = "INSERT INTO shown VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET outcome = excluded.outcome"
+"""What is decided last of a visit that nobody came to, or of a result, is what stands."""
+
+MISSED = "SELECT count(*) FROM shown WHERE record = 0 AND outcome = 'o'"
+UNPLACED_NOW = "SELECT count(*) FROM shown WHERE record > 0 AND outcome = ?"
 
 IN_ORDER = """
 SELECT number, text FROM lines WHERE number NOT IN (SELECT number FROM refused) ORDER BY day, moment, number
@@ -55,6 +65,21 @@ class Staged:
         """Yield each line whose source and key are those of a line above, and the first of these."""
         for number, text, first, first_text in self._execute(SAME_KEY):
             yield Line(number, text), Line(first, first_text)
+
+    def show(self, done: Recorded) -> None:
+        """Keep what a result showed of visits that nobody came to, and of results that fit no visit."""
+        for each in done.decisions:
+            if not each.record or each.outcome == UNPLACED or done.corrected:
+                about = ("", 0) if each.record else (each.target, each.visit)
+                self._execute(SHOWN, (each.enrollment, each.record, *about, each.outcome))
+
+    def missed(self) -> int:
+        """Return how many visits nobody came to, by what is known now."""
+        return int(self._execute(MISSED).fetchone()[0])
+
+    def unplaced(self) -> int:
+        """Return how many results fit no visit, by what is known now."""
+        return int(self._execute(UNPLACED_NOW, (UNPLACED,)).fetchone()[0])
 
     def refused(self) -> Iterator[Refused]:
         """Yield what was refused, in the order of the file."""

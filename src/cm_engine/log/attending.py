@@ -6,14 +6,14 @@ from datetime import date, timedelta
 from itertools import takewhile
 
 from cm_engine.log.deciding import Finding, Others, decided
-from cm_engine.log.history import END_OF_DAY, Seen
+from cm_engine.log.history import END_OF_DAY, Seen, day_in, zones_of
 from cm_engine.log.rows import Subject
 from cm_engine.log.stand import Enrolled, Stand
 from cm_engine.rules.compiled import TargetRules
 from cm_engine.rules.plan import Visit
 from cm_engine.rules.reasons import Another, Reason, Unplaced, Unscheduled, Waiting
 from cm_engine.rules.state import Decision, Observation
-from cm_engine.rules.windows import Passed, Place, Plan
+from cm_engine.rules.windows import Counted, Passed, Place, Plan
 
 UNPLACED, NOT_COUNTED = "unplaced", "not counted"
 """The outcomes of what fits no visit, and of what does not count for the one that it fits."""
@@ -30,6 +30,9 @@ Shared = Callable[[Subject], Others]
 
 Found = tuple[Stand, Sequence[Finding]]
 """Where an enrollment stands then, and what was found on the way."""
+
+Over = Iterable[tuple[TargetRules, Passed]]
+"""Visits whose time is over."""
 
 
 def attended(enrolled: Enrolled, stand: Stand, seen: Seen, later: Sequence[Seen], shared: Shared) -> Found:
@@ -54,9 +57,40 @@ def attended(enrolled: Enrolled, stand: Stand, seen: Seen, later: Sequence[Seen]
 
 
 def leaves_the_past(enrolled: Enrolled, stand: Stand, seen: Seen) -> bool:
-    """Tell whether a report that comes after all others leaves the decisions on them as they are."""
-    plan = None if seen.closes else _plan_of(enrolled, stand, seen)
-    return plan is None or _is_beside(plan, seen) or _place(plan, stand, seen).how != "another"
+    """Tell whether a report that comes after all others leaves the decisions on them as they are.
+
+    One that takes the place of another does not; nor does one that shows a miss from the time of another version.
+    """
+    since = date.fromisoformat(stand.moved_to[-1][1]) if stand.moved_to else date.min
+    if seen.closes:
+        return since == date.min or all(each.planned >= since for _, each in shown(enrolled, stand, seen))
+    if (plan := plan_for(enrolled, stand, seen)) is None:
+        return True
+    place = _place(enrolled, plan, stand, seen)
+    return place.how != "another" and all(each.planned >= since for each in place.passed)
+
+
+def shown(enrolled: Enrolled, stand: Stand, seen: Seen) -> Over:
+    """Return the visits that a report shows to be over, in the order in which they are decided."""
+    if seen.closes:
+        over = _over(enrolled, stand, seen.day)
+        return sorted(over, key=lambda each: (each[1].planned, each[0].index))
+    plan = plan_for(enrolled, stand, seen)
+    return [(plan.target, each) for each in _place(enrolled, plan, stand, seen).passed] if plan else []
+
+
+def missed(enrolled: Enrolled, stand: Stand, seen: Seen, over: Over, shared: Shared) -> Found:
+    """Decide visits that a report shows to be over: each on its planned day, whatever was decided since."""
+    findings = []
+    for target, (visit, planned, outcome) in over:
+        last = stand.state.last or planned
+        then = stand._replace(state=stand.state._replace(last=min(last, planned)))
+        nothing = Seen(0, seen.place, Observation(outcome, planned, target.name), visit=visit.number)
+        stand, finding = decided(enrolled, then, nothing, shared(nothing.subject))
+        reached = max(last, min(planned, seen.day))
+        stand = stand._replace(state=stand.state._replace(last=reached))
+        findings.append(finding._replace(shown_by=seen.record))
+    return stand, findings
 
 
 def as_found(
@@ -65,9 +99,9 @@ def as_found(
     """Return where an enrollment stands as a result of a day would find it, None if no visit is open to it."""
     plan = plan_of(enrolled, stand, target)
     seen = Seen(0, (day.isoformat(), END_OF_DAY), Observation(on=day, target=target.name))
-    place = _place(plan, stand, seen)
-    report = _Report(enrolled, seen, (), lambda _: others)
-    return report.passed(stand, plan, place)[0] if place.how == "counts" else None
+    place = _place(enrolled, plan, stand, seen)
+    over = ((target, each) for each in place.passed)
+    return missed(enrolled, stand, seen, over, lambda _: others)[0] if place.how == "counts" else None
 
 
 def plan_of(enrolled: Enrolled, stand: Stand, target: TargetRules) -> Plan:
@@ -97,21 +131,39 @@ def _plan_of(enrolled: Enrolled, stand: Stand, seen: Seen) -> Plan | None:
     return plan_of(enrolled, stand, target) if target.windows else None
 
 
+def plan_for(enrolled: Enrolled, stand: Stand, seen: Seen) -> Plan | None:
+    """Return the plan of a report that may count for a visit of it, None for all else."""
+    plan = _plan_of(enrolled, stand, seen)
+    return None if plan is None or _is_beside(plan, seen) else plan
+
+
 def _is_beside(plan: Plan, seen: Seen) -> bool:
     """Tell whether a report was not planned, and counts for nothing."""
     return seen.has(UNSCHEDULED) and plan.windows.unscheduled == "not counted"
 
 
-def _place(plan: Plan, stand: Stand, seen: Seen) -> Place:
-    if (
-        found := plan.promised(stand.promised[seen.record], seen.day)
-        if seen.record in stand.promised
-        else None
-    ):
-        return found
-    counted = stand.counted.get(plan.target.name)
+def _place(enrolled: Enrolled, plan: Plan, stand: Stand, seen: Seen) -> Place:
     done = stand.state.tracks[plan.target.index].visits
-    return plan.place(done, date.fromisoformat(counted) if counted else None, seen.day)
+    is_promised = stand.promised.get(plan.target.name) == done + 1
+    if is_promised and (found := plan.promised(done + 1, seen.day)):
+        return found
+    return plan.place(done, _counted(stand, plan.target), seen.day, _known(enrolled, stand, seen))
+
+
+def _counted(stand: Stand, target: TargetRules) -> Counted | None:
+    """Return the last result of a target that counted."""
+    if not (text := stand.counted.get(target.name)):
+        return None
+    day, visit = text.split("/")
+    return Counted(date.fromisoformat(day), int(visit))
+
+
+def _known(enrolled: Enrolled, stand: Stand, seen: Seen) -> date:
+    """Return the day at the clinic when something was reported, if it is dated ahead of that; else its own day."""
+    _, at = seen.told
+    if not at or seen.place[0] < at[:10]:
+        return seen.day
+    return date.fromisoformat(min(seen.place[0], day_in(at, zones_of(enrolled.row.zone, stand.calendar))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,34 +177,19 @@ class _Report:
 
     def closed(self, stand: Stand) -> Found:
         """Return that visits are over, of all targets, in the order of their days."""
-        over = _over(self.enrolled, stand, self.seen.day)
-        return self._missed(stand, sorted(over, key=lambda each: (each[1].planned, each[0].index)))
+        return self._missed(stand, shown(self.enrolled, stand, self.seen))
 
     def placed(self, stand: Stand, plan: Plan) -> Found:
         """Return the visits that it shows to be missed, and what it leads to itself."""
         if _is_beside(plan, self.seen):
             return self._kept(stand, plan, NOT_COUNTED, Unscheduled())
-        place = _place(plan, stand, self.seen)
-        stand, missed = self.passed(stand, plan, place)
+        place = _place(self.enrolled, plan, stand, self.seen)
+        stand, before = self._missed(stand, ((plan.target, passed) for passed in place.passed))
         stand, found = self._decided(stand, plan, place)
-        return stand, (*missed, *found)
+        return stand, (*before, *found)
 
-    def passed(self, stand: Stand, plan: Plan, place: Place) -> Found:
-        """Return the visits that it shows to be missed."""
-        return self._missed(stand, ((plan.target, passed) for passed in place.passed))
-
-    def _missed(self, stand: Stand, over: Iterable[tuple[TargetRules, Passed]]) -> Found:
-        """Decide visits that are over: each on its planned day, whatever was decided since."""
-        findings = []
-        for target, (visit, planned, outcome) in over:
-            last = stand.state.last or planned
-            then = stand._replace(state=stand.state._replace(last=min(last, planned)))
-            nothing = Seen(0, self.seen.place, Observation(outcome, planned, target.name), visit=visit.number)
-            stand, finding = decided(self.enrolled, then, nothing, self.shared(nothing.subject))
-            reached = max(last, min(planned, self.seen.day))
-            stand = stand._replace(state=stand.state._replace(last=reached))
-            findings.append(finding._replace(shown_by=self.seen.record))
-        return stand, findings
+    def _missed(self, stand: Stand, over: Over) -> Found:
+        return missed(self.enrolled, stand, self.seen, over, self.shared)
 
     def _decided(self, stand: Stand, plan: Plan, place: Place) -> Found:
         if place.visit is None:
@@ -160,17 +197,17 @@ class _Report:
         if place.how == "counts":
             counts = self._counting(stand, plan, place.visit)
             if counts is self.seen:
-                return self._counted(stand, plan, place)
-            stand = stand._replace(promised={**stand.promised, counts.record: place.visit.number})
+                return self._counted(stand, plan, place.visit, is_makeup=place.is_makeup)
+            stand = stand._replace(promised={**stand.promised, plan.target.name: place.visit.number})
         another = Another(place.visit.number, plan.windows.specimens)
         return self._kept(stand, plan, NOT_COUNTED, another, place.visit)
 
-    def _counted(self, stand: Stand, plan: Plan, place: Place) -> Found:
-        conditions = {MAKEUP} if place.is_makeup else set[str]()
+    def _counted(self, stand: Stand, plan: Plan, visit: Visit, *, is_makeup: bool) -> Found:
+        conditions = {MAKEUP} if is_makeup else set[str]()
         seen = self.seen.with_conditions(add=conditions, less={UNSCHEDULED})
         after, finding = decided(self.enrolled, stand, seen, self.shared(seen.subject))
-        counted = {**stand.counted, plan.target.name: seen.place[0]}
-        promised = {each: visit for each, visit in stand.promised.items() if each != self.seen.record}
+        counted = {**stand.counted, plan.target.name: f"{seen.place[0]}/{visit.number}"}
+        promised = {name: number for name, number in stand.promised.items() if name != plan.target.name}
         return after._replace(counted=counted, promised=promised), (finding,)
 
     def _kept(

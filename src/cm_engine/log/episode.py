@@ -38,9 +38,9 @@ def calendar_of(enrolled: Enrolled, records: Iterable[RecordRow]) -> Calendar:
 
 
 def _paused(enrolled: Enrolled, calendar: Calendar, body: Mapping[str, Any]) -> Calendar:
-    _refuse_if_over(calendar)
-    _refuse_without_windows(enrolled)
     first, before = date.fromisoformat(body["on"]), calendar.pauses[-1] if calendar.pauses else None
+    _refuse_after_end(calendar, first)
+    _refuse_without_windows(enrolled)
     if before and (before.back is None or first < before.back):
         until = f"until {before.back}" if before.back else "and lasts"
         told = f"on: the enrollment is paused from {before.first} {until}"
@@ -49,8 +49,8 @@ def _paused(enrolled: Enrolled, calendar: Calendar, body: Mapping[str, Any]) -> 
 
 
 def _resumed(_: Enrolled, calendar: Calendar, body: Mapping[str, Any]) -> Calendar:
-    _refuse_if_over(calendar)
     back = date.fromisoformat(body["on"])
+    _refuse_after_end(calendar, back)
     if not calendar.pauses or calendar.pauses[-1].back is not None:
         raise ReportError("on: the enrollment is not paused, so that nothing can be resumed")
     *before, last = calendar.pauses
@@ -60,9 +60,9 @@ def _resumed(_: Enrolled, calendar: Calendar, body: Mapping[str, Any]) -> Calend
 
 
 def _moved(enrolled: Enrolled, calendar: Calendar, body: Mapping[str, Any]) -> Calendar:
-    _refuse_if_over(calendar)
     target = enrolled.rules.target(body["target"])
     number, to = body["visit"], date.fromisoformat(body["to"])
+    _refuse_after_end(calendar, to)
     if target.windows is None:
         _refuse_without_windows(enrolled, target.name)
     if not 1 <= number <= len(target.visits):
@@ -85,7 +85,7 @@ def _moved(enrolled: Enrolled, calendar: Calendar, body: Mapping[str, Any]) -> C
 
 
 def _discharged(_: Enrolled, calendar: Calendar, body: Mapping[str, Any]) -> Calendar:
-    _refuse_if_over(calendar)
+    _refuse_after_end(calendar, date.max)
     return calendar._replace(last=date.fromisoformat(body["on"]))
 
 
@@ -120,7 +120,7 @@ def _placed(_: Enrolled, calendar: Calendar, body: Mapping[str, Any]) -> Calenda
 
 
 def _transferred(_: Enrolled, calendar: Calendar, body: Mapping[str, Any]) -> Calendar:
-    _refuse_if_over(calendar)
+    _refuse_after_end(calendar, date.max)
     return transferred(calendar, body)
 
 
@@ -149,9 +149,13 @@ def refuse_if_away(calendar: Calendar, kind: str) -> None:
         raise ReportError(f"{left}; report it there, or import a bundle of it here when it comes back")
 
 
-def _refuse_if_over(calendar: Calendar) -> None:
-    if calendar.last is not None:
-        raise ReportError(f"the episode ended on {calendar.last}; readmit the participant, or enroll anew")
+def _refuse_after_end(calendar: Calendar, day: date) -> None:
+    """Refuse what is on a day after the end of an episode; a day up to an end that was told ahead is as any other."""
+    last = calendar.last
+    if last is not None and day > last:
+        wrong = "void that discharge if it was told wrong"
+        again = f"readmit the participant from {last + ONE_DAY} on, or enroll anew"
+        raise ReportError(f"the episode ended on {last}; {wrong}, {again}")
 
 
 def _refuse_without_windows(enrolled: Enrolled, target: str = "") -> None:

@@ -36,6 +36,7 @@ class Seen(NamedTuple):
         record: the act; 0, that of the enrollment, for a visit that nothing was recorded of.
         visit: its number, for such a visit.
         closes: nothing was seen: all days up to this one are over.
+        told: the last act that said it, and when that was recorded; for what no act said, none.
     """
 
     record: int
@@ -43,6 +44,7 @@ class Seen(NamedTuple):
     observation: Observation
     visit: int = 0
     closes: bool = False
+    told: tuple[int, str] = (0, "")
 
     @property
     def subject(self) -> Subject:
@@ -89,7 +91,8 @@ def seen(record: int, body: Mapping[str, Any], recorded_at: str, zones: Zones) -
     """
     at = body.get("at", "")
     day = body.get("on") or day_in(at, zones)
-    return Seen(record, (day, at or recorded_at), observation_from(body, date.fromisoformat(day)))
+    observed = observation_from(body, date.fromisoformat(day))
+    return Seen(record, (day, at or recorded_at), observed, told=(record, recorded_at))
 
 
 def days_over(record: int, body: Mapping[str, Any]) -> Seen:
@@ -144,6 +147,7 @@ def standing_observations(records: Iterable[RecordRow], zones: Zones) -> list[Se
     """Return the observations that stand after all acts, in the order in which they are decided."""
     bodies: dict[int, dict[str, Any]] = {}
     times: dict[int, str] = {}
+    told: dict[int, tuple[int, str]] = {}
     over: list[Seen] = []
     for record in records:
         body = json.loads(record.body)
@@ -151,11 +155,13 @@ def standing_observations(records: Iterable[RecordRow], zones: Zones) -> list[Se
             bodies[record.seq], times[record.seq] = body, record.recorded_at
         elif record.kind == AMENDED:
             bodies[body["of"]] = amended(bodies[body["of"]], body)
+            told[body["of"]] = (record.seq, record.recorded_at)
         elif record.kind == VOIDED:
             bodies.pop(body["of"], None)
         elif record.kind == SWEPT:
             over.append(days_over(record.seq, body))
     stand = [*(seen(seq, body, times[seq], zones) for seq, body in bodies.items()), *over]
+    stand = [each._replace(told=told.get(each.record, each.told)) for each in stand] if told else stand
     return sorted(stand, key=lambda each: (each.place, each.record))
 
 

@@ -1,81 +1,174 @@
 """From one version of a program to another, within an episode.
 
 From its day on, results are decided by the new version, as if it had decided all results before; what those were awarded
-stays as it was, and counts for the new version's limits.
+stays as it was, and counts for the new version's limits. Visits planned before it that nobody came to are the old version's.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
+from functools import partial
 from typing import Any, NamedTuple
 
-from cm_engine.errors import CmEngineError, CorrectionError, ReportError
-from cm_engine.log.attending import attended
-from cm_engine.log.deciding import Finding
+from cm_engine.errors import CmEngineError, CorrectionError, ReportError, ResultsError
+from cm_engine.log.attending import Found, Shared, attended, missed, plan_for, plan_of, shown
+from cm_engine.log.deciding import Finding, Others, decided
+from cm_engine.log.entering import waiting_of
 from cm_engine.log.history import Seen
-from cm_engine.log.rows import RecordRow
+from cm_engine.log.rows import RecordRow, Subject
 from cm_engine.log.stand import Enrolled, Stand, start_of
 from cm_engine.program.models import Program
+from cm_engine.program.values import OUTCOMES
 from cm_engine.rules.compiled import Rules
 from cm_engine.rules.limits import When, add
 from cm_engine.rules.prizes import Slips, full_bowl
 from cm_engine.rules.shared import pools
-from cm_engine.rules.state import Received
+from cm_engine.rules.state import Decision, Observation, Received
 
 MIGRATED = "migrated"
 
+NO_OTHERS: Shared = lambda _: {}  # noqa: E731
+"""What shared pools have received from others, where nothing is awarded."""
+
 
 class Move(NamedTuple):
-    """A change to another version: from which day on, and the digest of that version."""
+    """A change to another version: from which day on, the digest of that version, and the act."""
 
     day: date
     program: str
+    record: int = 0
+
+
+class Around(NamedTuple):
+    """What lies on both sides of a change.
+
+    Attributes:
+        before: the observations before its day.
+        findings: what each of them led to.
+        later: the observations from that day on.
+        shared: what shared pools have received from others, as for a fold.
+    """
+
+    before: Sequence[Seen]
+    findings: Sequence[Finding]
+    later: Sequence[Seen]
+    shared: Callable[[Seen, Subject], Others]
 
 
 def moves_of(records: Iterable[RecordRow]) -> tuple[Move, ...]:
     """Return the changes of an enrollment, in the order of their days."""
-    bodies = (json.loads(record.body) for record in records if record.kind == MIGRATED)
-    return tuple(Move(date.fromisoformat(body["on"]), body["program"]) for body in bodies)
+    bodies = ((record.seq, json.loads(record.body)) for record in records if record.kind == MIGRATED)
+    return tuple(Move(date.fromisoformat(body["on"]), body["program"], record) for record, body in bodies)
 
 
-def migrated(
-    enrolled: Enrolled, stand: Stand, move: Move, seen: Sequence[Seen], findings: Iterable[Finding]
-) -> Stand:
-    """Return where an enrollment stands under another version of its program.
+def in_force(enrolled: Enrolled, records: Iterable[RecordRow], day: date) -> Enrolled:
+    """Return an enrollment under the version of its program that decides a day."""
+    moved = [move.program for move in moves_of(records) if move.day <= day]
+    return enrolled.under([enrolled.row.program, *moved][-1])
+
+
+def migrated(enrolled: Enrolled, stand: Stand, move: Move, around: Around) -> Found:
+    """Return where an enrollment stands under another version of its program, and what the one before still decides.
 
     Args:
-        enrolled: the enrollment.
-        stand: where it stands under the version before.
+        enrolled: the enrollment, under the version before.
+        stand: where it stands under that.
         move: the change.
-        seen: its observations before that.
-        findings: what each of them led to.
+        around: its observations.
 
     Raises:
-        CorrectionError: the other version cannot decide one of them.
+        CorrectionError: the other version cannot decide what was told before the change.
     """
-    new = enrolled.under(move.program)
-    as_if = _as_if(new, stand, seen)
-    state = as_if.state._replace(received=_received(new.rules, date.fromisoformat(new.row.start), findings))
-    return stand._replace(
+    new, before = enrolled.under(move.program), stand.place
+    stand, left = _left_behind(enrolled, stand, move.day, around)
+    as_if = _without(new, _as_if(new, stand, move, around), left)
+    received = _received(new.rules, date.fromisoformat(new.row.start), (*around.findings, *left))
+    state = as_if.state._replace(received=received)
+    after = stand._replace(
         state=state,
-        place=max(stand.place, (move.day.isoformat(), "")),
-        slips=_slips(enrolled.under(stand.state.program).rules.program, new.rules.program, stand.slips),
+        place=max(before, (move.day.isoformat(), "")),
+        slips=_slips(enrolled.rules.program, new.rules.program, stand.slips),
         own={**stand.own, **pools(new.rules, state)},
         counted=as_if.counted,
-        moved_to=(*stand.moved_to, move.program),
+        moved_to=(*stand.moved_to, (move.program, move.day.isoformat())),
     )
+    return after, left
 
 
-def _as_if(new: Enrolled, stand: Stand, seen: Sequence[Seen]) -> Stand:
+def _left_behind(enrolled: Enrolled, stand: Stand, until: date, around: Around) -> Found:
+    """Decide the visits planned before a day that later reports show to be missed.
+
+    Those of a target are shown by its first report, and by sweeps before that: from then on a report may count for one.
+    """
+    found: list[Finding] = []
+    left = {target.name for target in enrolled.rules.targets if target.windows}
+    for each in around.later:
+        about = left if each.closes else _named(enrolled, stand, each) & left
+        if about:
+            over = shown(enrolled, stand, each)
+            here = [(target, one) for target, one in over if target.name in about and one.planned < until]
+            stand, more = missed(enrolled, stand, each, here, partial(around.shared, each))
+            found += more
+            left = left if each.closes else left - about
+    return stand, found
+
+
+def _named(enrolled: Enrolled, stand: Stand, seen: Seen) -> set[str]:
+    """Return the target whose visits a report may count for, if the version has it."""
+    try:
+        plan = plan_for(enrolled, stand, seen)
+    except ResultsError:
+        return set()
+    return {plan.target.name} if plan else set()
+
+
+def _without(new: Enrolled, as_if: Stand, left: Iterable[Finding]) -> Stand:
+    """Return where an enrollment would stand, had nobody come to what the version before decides as missed."""
+    known = {target.name: target for target in new.rules.targets if target.windows}
+    for seen, decision, *_ in left:
+        if (target := known.get(decision.target)) and decision.on:
+            done = as_if.state.tracks[target.index].visits
+            over = plan_of(new, as_if, target).until(done, decision.on)
+            as_if, _ = missed(new, as_if, seen, ((target, each) for each in over), NO_OTHERS)
+    return as_if
+
+
+def _as_if(new: Enrolled, stand: Stand, move: Move, around: Around) -> Stand:
     """Return where the enrollment would stand, had the version decided everything; nothing is drawn again."""
     as_if = Stand(start_of(new), calendar=stand.calendar)
-    for index, each in enumerate(seen):
+    read = {finding.seen.record: finding.decision for finding in around.findings if finding.seen.record}
+    told = ((each, read.get(each.record)) for each in around.before)
+    known = [found for each, decision in told if (found := _as_known(new, move, each, decision))]
+    for index, each in enumerate(known):
         try:
-            as_if, _ = attended(new, as_if, each, seen[index + 1 :], lambda _: {})
+            as_if, _ = attended(new, as_if, each, known[index + 1 :], NO_OTHERS)
         except CmEngineError as error:
-            msg = f"version {new.rules.program.version} cannot decide it: {error}"
-            raise CorrectionError(each.record, msg) from error
+            if each.told[0] < move.record:
+                msg = f"version {new.rules.program.version} cannot decide it: {error}"
+                raise CorrectionError(each.record, msg) from error
     return as_if
+
+
+def _as_known(new: Enrolled, move: Move, seen: Seen, read: Decision | None) -> Seen | None:
+    """Return what a version knows of a report: told after the change and not to be read, what it was read as before.
+
+    None if that is nothing to it either.
+    """
+    if seen.told[0] < move.record or _can_read(new, seen):
+        return seen
+    if read is None or read.outcome not in OUTCOMES:
+        return None
+    plain = seen._replace(observation=Observation(read.outcome, read.on, seen.observation.target))
+    return plain if _can_read(new, plain) else None
+
+
+def _can_read(new: Enrolled, seen: Seen) -> bool:
+    """Tell whether a version can read a report, wherever an enrollment stands."""
+    try:
+        decided(new, Stand(start_of(new)), seen, {})
+    except CmEngineError:
+        return False
+    return True
 
 
 def _received(rules: Rules, start: date, findings: Iterable[Finding]) -> tuple[Received, ...]:
@@ -102,7 +195,8 @@ def refuse_migration(enrolled: Enrolled, records: Iterable[RecordRow], body: Map
 
     Raises:
         ReportError: it is to no other version of the program, to one with other units or with a deposit, to one that
-            draws prizes from one that did not, or on a day before the start or before the change before it.
+            draws prizes from one that did not, or on a day before the start or before the change before it; or
+            entries wait for a second person, whom the other version may not ask for.
     """
     move, moves = Move(date.fromisoformat(body["on"]), body["program"]), moves_of(records)
     old, new = enrolled.rules.program, enrolled.under(move.program).rules.program
@@ -115,6 +209,12 @@ def refuse_migration(enrolled: Enrolled, records: Iterable[RecordRow], body: Map
     if new.bowls and not enrolled.row.commitment:
         told = f"{new.program}@{new.version} draws prizes, and no seed was committed to"
         raise ReportError(f"program: {told} when the participant was enrolled; enroll anew")
+    if waiting := waiting_of(records):
+        which = ", ".join(str(entry.record) for entry in waiting)
+        told = f"entries wait for a second person (record {which})"
+        raise ReportError(
+            f"program: {told}; have them entered again, or withdraw them, and then change the version"
+        )
     since = moves[-1].day if moves else date.fromisoformat(enrolled.row.start)
     if move.day < since:
         raise ReportError(f"on: expected {since} or later, when the version before began, got {move.day}")

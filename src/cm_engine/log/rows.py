@@ -13,6 +13,9 @@ RESERVED = "@"
 DELIVERY = f"{RESERVED}delivery"
 """The source of acts by which a gateway's answer becomes part of the log; nobody else can give it."""
 
+TASK, DUE = "task", f"{RESERVED}due"
+"""The kind of work that comes again and again, and the name that it stands under, as it is of no enrollment."""
+
 WAITING, OVER = "waiting", "over"
 """The states of work that is to be done, and of work with which nothing is to be done any more."""
 

@@ -72,11 +72,12 @@ class Stand(NamedTuple):
         slips: what is in each bowl, by the unit that draws from it.
         own: what each shared pool has received from this enrollment.
         offset: what is still to be taken off later awards, by unit, in minor units.
-        counted: the day of the last result that counted for a visit, by target, where targets have windows.
+        counted: the last result that counted for a visit, by target, where targets have windows: its day/the visit.
         calendar: what moves the plan.
         waiting: first entries, which wait for a second person.
-        moved_to: the versions of its program that it has moved to, by digest, in order.
-        promised: the visit that a later result counts for instead of an earlier one; only while a log is folded.
+        moved_to: the versions of its program that it has moved to, in order: the digest, and the first day of each.
+        promised: the visit of a target that a later result counts for instead of an earlier one, and that those between
+            are of too; only while a log is folded.
     """
 
     state: State
@@ -87,8 +88,8 @@ class Stand(NamedTuple):
     counted: Mapping[str, str] = {}
     calendar: Calendar = AS_PLANNED
     waiting: Waiting = ()
-    moved_to: tuple[str, ...] = ()
-    promised: Mapping[int, int] = {}
+    moved_to: tuple[tuple[str, str], ...] = ()
+    promised: Mapping[str, int] = {}
 
 
 def first_stand(rules: Rules, state: State) -> Stand:
@@ -135,7 +136,7 @@ def stand_from(rules: Rules, text: str) -> Stand:
         fields.get("counted", {}),
         _calendar_from(fields.get("calendar", {})),
         tuple(Entry(*each) for each in fields.get("waiting", ())),
-        tuple(fields.get("moved_to", ())),
+        tuple((program, day) for program, day in fields.get("moved_to", ())),
     )
 
 

@@ -25,7 +25,7 @@ from cm_engine.log.history import (
     seen,
     zones_of,
 )
-from cm_engine.log.migrating import MIGRATED, refuse_migration
+from cm_engine.log.migrating import MIGRATED, in_force, refuse_migration
 from cm_engine.log.moves import EXPORTED, IMPORTED
 from cm_engine.log.purse import BANKED
 from cm_engine.log.rows import RecordRow
@@ -117,7 +117,7 @@ def _as_amended(log: Log, enrolled: Enrolled, record: RecordRow, of: int) -> See
 
 def _refuse_twice(log: Log, enrolled: Enrolled, reported: Seen) -> None:
     """Refuse a second result of a target from one moment: the same specimen, by another way."""
-    rules, about = enrolled.rules, reported.observation
+    rules, about = in_force(enrolled, log.records, reported.day).rules, reported.observation
     for known in observations_of(enrolled, log.records):
         its = known.observation
         if (

@@ -59,6 +59,11 @@ class Calendar(NamedTuple):
     away: date | None = None
     stays: tuple[Stay, ...] = ()
 
+    def by(self, day: date) -> "Calendar":
+        """Return it as it is for a day: pauses that begin after it change nothing of it."""
+        begun = tuple(pause for pause in self.pauses if pause.first <= day)
+        return self if len(begun) == len(self.pauses) else self._replace(pauses=begun)
+
     @property
     def end(self) -> date | None:
         """Return the last day on which anything is expected here."""
@@ -113,6 +118,13 @@ class Passed(NamedTuple):
     outcome: Literal["o", "_"]
 
 
+class Counted(NamedTuple):
+    """The last result that counted for a visit: its day, and the number of the visit."""
+
+    day: date
+    visit: int
+
+
 class Place(NamedTuple):
     """Where a dated result belongs.
 
@@ -156,7 +168,8 @@ class Plan(NamedTuple):
         later = self._later(day)
         if later is None:
             return None
-        found = self._around(visit, self._open(day + later), later)
+        put_off, lasted = later
+        found = self._around(visit, self._open(put_off), lasted)
         return None if (end := self.calendar.end) and found.opens > end else found
 
     def _open(self, day: date) -> date:
@@ -166,26 +179,26 @@ class Plan(NamedTuple):
             found = next_open(self.rules, found + timedelta(days=1))
         return found
 
-    def _around(self, visit: Visit, planned: date, later: timedelta) -> Window:
+    def _around(self, visit: Visit, planned: date, lasted: timedelta) -> Window:
         rule = self.windows
         opens, closes = (
             planned - timedelta(days=rule.before),
             planned + timedelta(days=rule.after),
         )
         if rule.within == "week":
-            first = self.start + timedelta(days=7 * (visit.week - 1)) + later
+            first = self.start + timedelta(days=7 * (visit.week - 1)) + lasted
             opens, closes = min(planned, first), max(planned, first + WEEK)
         return Window(planned, max(opens, self.start), closes + timedelta(days=rule.makeup), closes)
 
-    def _later(self, day: date) -> timedelta | None:
-        """Return by how much pauses put a day off, None if by more than is known."""
-        put_off = day
+    def _later(self, day: date) -> tuple[date, timedelta] | None:
+        """Return the day that pauses put a day off to, and how long they last; None if that is not known yet."""
+        put_off, lasted = day, timedelta()
         for pause in self._pauses_that_move:
             if (expected := self._open(put_off)) >= pause.first:
                 if pause.back is None:
                     return None
-                put_off = expected + (pause.back - pause.first)
-        return put_off - day
+                put_off, lasted = expected + (pause.back - pause.first), lasted + (pause.back - pause.first)
+        return put_off, lasted
 
     @property
     def _pauses_that_move(self) -> tuple[Pause, ...]:
@@ -225,29 +238,46 @@ class Plan(NamedTuple):
                 return
             yield Passed(visit, window.planned, "_" if paused else "o")
 
-    def place(self, done: int, counted: date | None, day: date) -> Place:
+    def until(self, done: int, day: date) -> Iterator[Passed]:
+        """Yield the visits after those done that are planned up to a day, as if nobody came to them."""
+        for visit in self.target.visits[done:]:
+            window = self.window(visit)
+            if window is None or window.planned > day:
+                return
+            yield Passed(visit, window.planned, "_" if self.is_paused(window) else "o")
+
+    def by(self, day: date) -> "Plan":
+        """Return the plan that a day goes by: who came before a pause came to what was planned then."""
+        calendar = self.calendar.by(day)
+        return self if calendar is self.calendar else self._replace(calendar=calendar)
+
+    def place(self, done: int, counted: Counted | None, day: date, known: date) -> Place:
         """Return where a result of a day belongs: to the first visit not decided yet that has the day.
 
         Args:
             done: how many visits are decided.
-            counted: the day of the last result that counted; None without one.
+            counted: the last result that counted; None without one.
             day: of the result.
+            known: the day at the clinic when it was reported: no visit of that day is over, nor of a later one.
         """
-        passed = tuple(self.over(done, day))
+        return self.by(day)._place(done, counted, day, min(day, known))  # noqa: SLF001 - its own kind
+
+    def _place(self, done: int, counted: Counted | None, day: date, known: date) -> Place:
+        passed = tuple(self.over(done, known))
         skipped, visit, window = self._expected_from(done + len(passed))
-        before = None if any(each.outcome == "o" for each in passed) else self._expected_before(done)
+        before = None if any(each.outcome == "o" for each in passed) else self._expected_before(done, counted)
         another = Place(passed, "another", before)
+        former = self._still_of(before, counted) if before and counted else None
         if visit and window and window.opens <= day <= window.closes:
-            if before and self._is_too_soon(before, window, counted, day):
+            if former and counted and self._is_too_soon(former, window, counted.day, day):
                 return another
             return Place((*passed, *skipped), "counts", visit, is_makeup=day > window.made_up_after)
-        former = self.window(before) if before else None
-        return another if former and counted and day <= former.closes else Place(passed, "unplaced", None)
+        return another if former and day <= former.closes else Place(passed, "unplaced", None)
 
     def promised(self, number: int, day: date) -> Place | None:
         """Return that a result of a day counts for a visit, instead of one before it that did."""
         visit = self.target.visits[number - 1]
-        window = self.window(visit)
+        window = self.by(day).window(visit)
         return Place((), "counts", visit, is_makeup=day > window.made_up_after) if window else None
 
     def expected_next(self, done: int) -> Window | None:
@@ -266,26 +296,35 @@ class Plan(NamedTuple):
             skipped.append(Passed(visit, window.planned, "_"))
         return skipped, None, None
 
-    def _expected_before(self, done: int) -> Visit | None:
-        """Return the last of the visits done that was required."""
+    def _expected_before(self, done: int, counted: Counted | None) -> Visit | None:
+        """Return the last of the visits done that was required, or that somebody came to before a pause."""
         for visit in reversed(self.target.visits[:done]):
             window = self.window(visit)
-            if window and not self.is_paused(window):
+            if (counted and visit.number == counted.visit) or (window and not self.is_paused(window)):
                 return visit
         return None
 
-    def _is_too_soon(self, before: Visit, window: Window, counted: date | None, day: date) -> bool:
+    def _still_of(self, visit: Visit, counted: Counted) -> Window | None:
+        """Return the days of a visit that a result counted for, None if a pause has come between."""
+        window = self.window(visit)
+        if window is None or self.is_paused(window) or window != self.by(counted.day).window(visit):
+            return None
+        return window
+
+    def _is_too_soon(self, former: Window, window: Window, counted: date, day: date) -> bool:
         """Tell whether a result comes too soon after the one before it; on the day of its own visit it never does."""
-        former = self.window(before)
-        if counted is None or former is None or window.planned in {former.planned, day}:
+        if window.planned in {former.planned, day}:
             return False
         return day <= former.closes and (day - counted).days < self.windows.apart
 
     def shares_visit(self, visit: Visit, day: date, other: date) -> bool:
         """Tell whether a later result of another day is of the same visit as one that counts for it."""
-        window, nxt = self.window(visit), self.expected_next(visit.number)
+        return self.by(other)._shares(visit, Counted(day, visit.number), other)  # noqa: SLF001 - its own kind
+
+    def _shares(self, visit: Visit, counted: Counted, other: date) -> bool:
+        window, nxt = self._still_of(visit, counted), self.expected_next(visit.number)
         if window is None or other > window.closes:
             return False
         if nxt is None or other < nxt.opens:
             return True
-        return self._is_too_soon(visit, nxt, day, other)
+        return self._is_too_soon(window, nxt, counted.day, other)
