@@ -808,6 +808,16 @@ def test_events_take_two_people_where_the_program_says_so() -> None:
     assert str(done.awards["USD"]) == "5.00"
 
 
+def test_another_result_that_needs_one_person_only_is_no_way_around_an_entry_that_waits() -> None:
+    made = clinic(rest="people: {second_entry: [positive]}")
+    made.engine.enter(**made.report("ann", result="+"))
+    for by, wrong in (("bob", EntryMismatchError), ("ann", NotAllowedError)):
+        with pytest.raises(wrong):
+            made.engine.enter(**made.report(by, result="-"))
+    assert [each.by for each in made.engine.waiting()] == ["ann"]
+    assert made.engine.enter(**made.report("bob", result="+")).kind == "observed"
+
+
 def test_entries_of_other_days_and_targets_wait_side_by_side() -> None:
     plan = "schedule: [{weeks: 1-8, fixed: 10.00}]"
     targets = f"targets: {{one: {{behavior: abstinence, {plan}}}, two: {{behavior: attendance, {plan}}}}}"

@@ -246,11 +246,10 @@ class Recording:
             same = observation_of(act, {CONFIRMS: twice} if twice else {})
             return same if same.text == record.body else observation_of(act)
         rules, row = desk.enrolled.rules, desk.enrolled.row
-        if not (people := rules.program.people) or not people.wants_two(*seen_of(act.body)):
-            return observation_of(act)
-        place = Place(row.id, rules, zones_of(row.zone, desk.stand.calendar))
-        entry = matching(desk.stand.waiting, place, act.actor, act.body)
-        return observation_of(act, confirmed_by(entry)) if entry else first
+        place, people = Place(row.id, rules, zones_of(row.zone, desk.stand.calendar)), rules.program.people
+        if entry := matching(desk.stand.waiting, place, act.actor, act.body):
+            return observation_of(act, confirmed_by(entry))
+        return first if people and people.wants_two(*seen_of(act.body)) else observation_of(act)
 
     def _known(self, act: Act) -> RecordRow | None:
         """Return what was recorded under the key of an act."""

@@ -9,7 +9,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from cm_engine import CmEngineError, EntryMismatchError, KeyConflictError, NotAllowedError, StorageError
+from cm_engine import (
+    AlreadyEnrolledError,
+    CmEngineError,
+    EntryMismatchError,
+    KeyConflictError,
+    NotAllowedError,
+    StaleReportError,
+    StorageError,
+)
 
 MEDIA = "application/problem+json"
 TITLES = {
@@ -18,10 +26,11 @@ TITLES = {
     403: "Whoever acts may not do this",
     404: "There is no such thing",
     405: "The method is not allowed here",
-    409: "The key was used for something else, or another person entered something else",
+    409: "It does not go with what is recorded: another use of the key, another entry, another enrollment",
     422: "What was sent is refused",
     503: "The storage failed; nothing was written",
 }
+CONFLICTS = (AlreadyEnrolledError, EntryMismatchError, KeyConflictError, StaleReportError)
 CONTENT = {MEDIA: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 
 
@@ -77,7 +86,7 @@ def _status(error: Exception) -> int:
         return error.status_code
     if isinstance(error, StorageError | SQLAlchemyError):
         return 503
-    if isinstance(error, KeyConflictError | EntryMismatchError):
+    if isinstance(error, CONFLICTS):
         return 409
     if isinstance(error, NotAllowedError):
         return 403
