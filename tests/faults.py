@@ -190,6 +190,7 @@ class _Plot:
             "program": name,
             "start": START,
             "by": "clerk",
+            "again": True,
         }
 
     def next(self, random: Random) -> Call:
