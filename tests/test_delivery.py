@@ -109,7 +109,7 @@ def test_a_payout_that_is_due_is_handed_over_by_the_gateway_and_the_log_says_so(
     assert clinic.balance(ann) == {"awarded": "10.00", "issued": "10.00"}
 
 
-def test_nothing_is_sent_twice_however_often_it_is_asked_for(clinic: Clinic) -> None:
+def test_inv_16_nothing_is_sent_twice_however_often_it_is_asked_for(clinic: Clinic) -> None:
     vendor, ann = FakeGateway(), clinic.enrolled()
     clinic.negative(ann)
     dispatcher = clinic.dispatcher(vendor)
@@ -345,7 +345,7 @@ def test_one_payout_that_fails_stands_in_the_way_of_no_other(clinic: Clinic) -> 
     ]
 
 
-def test_an_order_that_somebody_changed_in_the_database_is_not_asked_for(tmp_path: Path) -> None:
+def test_inv_16_an_order_that_somebody_changed_in_the_database_is_not_asked_for(tmp_path: Path) -> None:
     clinic = Clinic(f"sqlite:///{tmp_path / 'clinic.db'}")
     vendor = FakeGateway(faults=[Outcome.RETRY_LATER])
     clinic.negative(clinic.enrolled())
@@ -449,7 +449,7 @@ def test_a_person_hands_over_or_declines_what_no_gateway_was_asked_for(clinic: C
 
 @pytest.mark.parametrize("act", ["hand_over", "decline"])
 @pytest.mark.parametrize("fault", ["after", Outcome.UNKNOWN, Outcome.CONFLICT])
-def test_what_a_gateway_may_have_is_neither_handed_over_by_hand_nor_declined(
+def test_inv_16_what_a_gateway_may_have_is_neither_handed_over_by_hand_nor_declined(
     clinic: Clinic, act: str, fault: Any
 ) -> None:
     vendor, ann = FakeGateway(faults=[fault]), clinic.enrolled()

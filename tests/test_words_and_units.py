@@ -204,3 +204,26 @@ def test_amounts_are_written_as_people_read_them(unit: str, minor: int, spoken: 
 def test_an_amount_finer_than_its_unit_is_refused() -> None:
     with pytest.raises(ValueError, match="more decimals than USD"):
         unit_named("USD").minor(Decimal("0.001"))
+
+
+def test_a_lapse_at_the_end_of_a_phase_names_no_start_where_the_next_one_carries_on_with_other_amounts() -> (
+    None
+):
+    program = parse_program("""
+program: two-phases
+version: "1"
+title: Two phases
+currency: USD
+visits: [{weeks: 1-2, per_week: 2}]
+targets:
+  stimulants:
+    behavior: abstinence
+    schedule:
+      - {weeks: 1-1, escalate: {start: 5.00, step: 1.00}, reset: {}}
+      - {weeks: 2-2, carry: true, escalate: {start: 2.00, step: 1.00}, reset: {}}
+""")
+    _, lapse, after = decide(program, "-+-").decisions
+    assert lapse.sentence.startswith("Positive test: no reward this time. ")
+    assert "starts again" not in lapse.sentence
+    assert lapse.sentence.endswith("Next negative: $2.00.")
+    assert str(after.awards["USD"]) == "2.00"

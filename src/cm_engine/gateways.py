@@ -101,7 +101,7 @@ class Capabilities(NamedTuple):
 
 
 def order_id(decision: str, leg: int) -> str:
-    """Return the id of a payout, the same for ever: made of the hash of its decision, and its place in it.
+    """Return the id of a payout, the same for ever: made of the hash of its decision, and its place in it. Keeps INV-16.
 
     Example:
         >>> order_id("c7f651382f3bc070", 1)

@@ -164,12 +164,18 @@ def _with_way_back(
 ) -> Iterator[Reason]:
     """Yield the reasons of a reset with how the former level comes back, as far as the plan has visits for it."""
     for reason in reasons:
-        if isinstance(reason, WasReset) and first_reward(target, index, ladder) is None:
+        if isinstance(reason, WasReset) and not _starts_again(target, index, ladder):
             yield reason._replace(restart=None)
         else:
             yield reason
     if back := way_back(target.visits[index : index + LOOK_AHEAD], ladder):
         yield back
+
+
+def _starts_again(target: TargetRules, index: int, ladder: Ladder) -> bool:
+    """Tell whether the next success pays what its ladder starts with: another phase has amounts of its own."""
+    goes_on = index < len(target.visits) and target.visits[index].phase is target.visits[index - 1].phase
+    return goes_on and first_reward(target, index, ladder) is not None
 
 
 def first_reward(target: TargetRules, index: int, ladder: Ladder) -> tuple[int, int] | None:
