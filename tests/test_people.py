@@ -127,6 +127,37 @@ def refused(engine: Engine, work: Callable[..., object], **given: Any) -> NotAll
 # Staff
 
 
+def at_two_sites() -> Clinic:
+    """Return a clinic with an enrollment at each of two sites, and a clinician for each."""
+    made = known()
+    for site in ("north", "south"):
+        made.engine.open_site(site, zone=ZONE, by="lead-1")
+        made.engine.add_staff(staff=f"{site}-1", roles=["supervisor"], sites=[site], by="lead-1")
+        made.engine.enroll(participant=f"p-{site}", program="p", start=START, by="lead-1", id=site, site=site)
+    return made
+
+
+def test_who_works_at_a_site_acts_on_the_enrollments_that_are_there_and_at_none() -> None:
+    made = at_two_sites()
+    assert made.engine.record(**{**made.report("north-1"), "enrollment": "north"}).record
+    assert made.engine.record(**{**made.report("north-1"), "enrollment": "e-1"}).record
+    assert made.engine.record(**{**made.report("lead-1"), "enrollment": "south"}).record
+    error = refused(made.engine, made.engine.record, **{**made.report("south-1"), "enrollment": "north"})
+    assert (error.by, error.act, error.rule) == ("south-1", "record", "people: known")
+    assert "they work at south, and the enrollment is at north; ask somebody there" in str(error)
+    wrong = made.said("south-1", participant="p-9", program="p", start=START, site="north")
+    assert "they work at south" in str(refused(made.engine, made.engine.enroll, **wrong))
+
+
+def test_a_transfer_is_made_by_somebody_of_either_site_and_then_the_other_one_goes_on() -> None:
+    made = at_two_sites()
+    made.engine.transfer(
+        enrollment="north", to="south", on=START, by="north-1", source="desk", key="t-1", why="moved"
+    )
+    assert made.engine.record(**{**made.report("south-1"), "enrollment": "north"}).record
+    refused(made.engine, made.engine.record, **{**made.report("north-1"), "enrollment": "north"})
+
+
 def test_staff_are_added_changed_and_leave_and_nothing_of_it_is_lost() -> None:
     engine = clinic().engine
     added = engine.add_staff(

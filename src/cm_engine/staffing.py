@@ -71,7 +71,8 @@ class Staffing(Opened):
         Args:
             staff: an opaque id of the host's; never a name. It is the `by` of all they do.
             roles: one or more of the table of rights.
-            sites: where they work, by ids of the host's.
+            sites: where they work, by their ids; left out, at all. Who works at some acts on no enrollment that is at
+                another one.
             trained_on: the day of their last training.
             active_from, active_until: the first and the last day of their work; left out, it is open.
             by: who adds them.

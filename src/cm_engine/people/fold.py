@@ -21,7 +21,7 @@ class StaffState(NamedTuple):
     Attributes:
         id: opaque.
         roles: what they are.
-        sites: where they work.
+        sites: where they work; empty for all.
         trained_on: the day of their last training; empty without any.
         active_from, active_until: the first and the last day of their work; empty where it is open.
         has_left: they left, from that moment on.

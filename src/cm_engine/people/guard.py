@@ -11,7 +11,7 @@ from cm_engine.log.history import AMENDED, OBSERVED, VOIDED, day_of
 from cm_engine.log.moves import IMPORTED
 from cm_engine.log.purse import HANDED_OVER, REDEEMED
 from cm_engine.log.rows import DELIVERY, RESERVED, Batch, EnrollmentRow, RecordRow
-from cm_engine.log.stand import Enrolled
+from cm_engine.log.stand import Enrolled, stand_from
 from cm_engine.people.acts import opens_staff, right_of
 from cm_engine.people.fold import STAFF_KIND, StaffState
 from cm_engine.people.rights import AUDITS, OWN, SELF, STAFF, SYSTEM, Rights, may, roles_with
@@ -21,6 +21,7 @@ from cm_engine.people.rules import (
     refuse_absent,
     refuse_alone,
     refuse_correcting_oneself,
+    refuse_elsewhere,
     refuse_release,
     refuse_untrained,
     refuse_without_right,
@@ -143,6 +144,8 @@ class _Look:
         if rule := self._policy.rule or (people and _rule_on_who(people, doing)):
             day = day_of(record.recorded_at, row.zone)
             staff = self._known(doing, day, rule)
+            if self._policy.known and staff.sites and doing.act not in AUDITS:
+                refuse_elsewhere(staff, self._sites(row, day, doing), doing, rule)
             if people and not (doing.act in AUDITS or staff.roles == (SYSTEM,)):
                 refuse_untrained(people, staff, day, doing)
         if people:
@@ -155,6 +158,13 @@ class _Look:
         if self._policy.known or doing.act in CORRECTIONS:
             refuse_without_right(self._policy.rights, staff, doing)
         return staff
+
+    def _sites(self, row: EnrollmentRow, day: str, doing: Doing) -> set[str]:
+        """Return where an enrollment is on a day; of one that goes elsewhere, where it was and where it comes to."""
+        rules = self._register.rules(self._tx, self._program(row))
+        stays = stand_from(rules, self._stands[row.id].state).calendar.stays
+        begun = [stay for stay in stays if stay.first.isoformat() <= day]
+        return {stay.site for stay in (stays[-2:] if doing.act == "transfer" else begun[-1:])}
 
     def _staff(self, doing: Doing, rule: str) -> StaffState:
         try:

@@ -45,6 +45,13 @@ def refuse_absent(staff: StaffState, day: str, doing: Doing, rule: str) -> None:
         raise doing.refused(rule, why)
 
 
+def refuse_elsewhere(staff: StaffState, sites: Collection[str], doing: Doing, rule: str) -> None:
+    """Refuse somebody who works at other sites than those that an act concerns; without sites, one works at all."""
+    if staff.sites and sites and not set(staff.sites) & set(sites):
+        why = f"they work at {', '.join(staff.sites)}, and the enrollment is at {' and '.join(sorted(sites))}"
+        raise doing.refused(rule, f"{why}; ask somebody there, or change_staff(sites=...)")
+
+
 def refuse_untrained(people: PeopleRules, staff: StaffState, day: str, doing: Doing) -> None:
     """Refuse somebody whose training does not hold on a day."""
     within = people.trained_within

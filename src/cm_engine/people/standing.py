@@ -22,7 +22,7 @@ class Staff:
     Attributes:
         id: the host's opaque id: the `by` of all they do.
         roles: what they are; the table of rights says what each may do.
-        sites: where they work.
+        sites: where they work; empty for all.
         trained_on: the day of their last training, None without any.
         active_from, active_until: the first and the last day of their work, None where it is open.
         has_left: they left, and may do nothing any more.
