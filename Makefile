@@ -5,13 +5,15 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: help install demo test lint format bench clean
+.PHONY: help install demo test interop lint format bench clean
 
 help:
 	@echo "make demo     decide a small cohort and show every reason, then keep it in a database"
 	@echo "make test     run all tests"
+	@echo "make interop  fetch files and tools of others, and test on them; says what it skips"
 	@echo "make lint     formatting, style, types, import contracts"
 	@echo "make bench    measure speed; prints a table, writes bench/results.json"
+	@echo "make chaos    10,000 payouts, a vendor that fails at a third of the calls, workers killed at random"
 	@echo "make install  set up .venv (the others do it when they need it)"
 
 install: $(STAMP)
@@ -30,6 +32,9 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(BIN)/python -m pytest
 
+interop: $(STAMP)
+	$(BIN)/python -m tests.interop
+
 lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -42,6 +47,10 @@ format: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m bench.run
+
+chaos: $(STAMP)
+	$(BIN)/python -m tests.chaos 10000 sqlite
+	$(BIN)/python -m tests.chaos 10000 postgresql
 
 clean:
 	rm -rf .venv

@@ -1,0 +1,1 @@
+"""What reads the documents of laboratories, charts and forms; one module for each format."""
