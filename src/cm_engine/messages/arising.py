@@ -1,0 +1,58 @@
+"""What an act gives reason to say, as it stands in the log: read in one transaction, and nothing is written."""
+
+from cm_engine.enrolling import found_enrollment
+from cm_engine.log.correction import WITHDRAWN, latest
+from cm_engine.messages.composing import compose
+from cm_engine.messages.draft import Draft
+from cm_engine.messages.kinds import PARTICIPANT
+from cm_engine.messages.policy import MessagePolicy
+from cm_engine.messages.signals import Fired, Seen, drafts_of, signals
+from cm_engine.messages.standing import contact_in
+from cm_engine.ports import Transaction
+from cm_engine.recorded import Recorded, RecordedDecision
+from cm_engine.recording import whole_log
+from cm_engine.rules.reasons import WasReset
+
+
+def messages_in(tx: Transaction, done: Recorded, policy: MessagePolicy) -> tuple[Draft, ...]:
+    """Return what an act gives reason to say: to the participant, to supporters, and to the care team.
+
+    It only reads, so an outbox may keep what it returns in the transaction of the act itself.
+
+    Args:
+        tx: where the act is.
+        done: the act.
+        policy: what the host asks of messages.
+    """
+    if done.replayed:
+        return ()
+    row = found_enrollment(tx, done.enrollment)
+    recipients = (PARTICIPANT, *contact_in(tx, row.participant).supporters)
+    said = compose(done, row.participant, row.zone, recipients, policy)
+    return (*said, *drafts_of(_fired(tx, done), row.participant, row.id))
+
+
+def _fired(tx: Transaction, done: Recorded) -> list[Fired]:
+    """Return the signals that are given by visits which an act decided."""
+    decided = {(each.target, each.visit): each.rules for each in done.decisions if each.visit}
+    rules = next(iter(decided.values()), None)
+    if rules is None or not rules.program.signals:
+        return []
+    rows = latest(whole_log(tx, done.enrollment).decisions).values()
+    standing = sorted((RecordedDecision(row, rules) for row in rows), key=lambda each: each.visit)
+    timelines = {
+        target: [
+            _seen(each)
+            for each in standing
+            if each.target == target and each.visit and each.outcome != WITHDRAWN
+        ]
+        for target in rules.program.targets
+    }
+    return [
+        each for each in signals(rules.program.signals, timelines) if (each.target, each.visit) in decided
+    ]
+
+
+def _seen(decision: RecordedDecision) -> Seen:
+    was_reset = any(isinstance(each, WasReset) for each in decision.reasons)
+    return Seen(decision.visit, decision.outcome, any(decision.awards.values()), was_reset)

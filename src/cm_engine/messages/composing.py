@@ -1,0 +1,214 @@
+"""What an act, or the day, gives reason to say: drafts, each with an id that is the same however often it is made. Pure."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+from cm_engine.log.history import OBSERVED
+from cm_engine.messages.draft import Draft, Value, draft
+from cm_engine.messages.kinds import PARTICIPANT, MessageKind
+from cm_engine.messages.policy import MessagePolicy
+from cm_engine.recorded import Recorded, RecordedDecision
+from cm_engine.rules.reasons import MilestoneReached, Next, PaidOut, Recovered, WasReset
+
+ONE_DAY = timedelta(days=1)
+MISSED = "o"
+DEFAULT = MessagePolicy()
+
+
+class ExpectedVisit(Protocol):
+    """A visit that is planned; `PlannedVisit` of the engine is one."""
+
+    @property
+    def enrollment(self) -> str:
+        """Return the enrollment."""
+
+    @property
+    def participant(self) -> str:
+        """Return the participant."""
+
+    @property
+    def target(self) -> str:
+        """Return the target."""
+
+    @property
+    def number(self) -> int:
+        """Return which visit of the target it is."""
+
+    @property
+    def on(self) -> date:
+        """Return the day on which it is planned."""
+
+    @property
+    def status(self) -> str:
+        """Return decided, open, overdue, planned or paused."""
+
+
+def compose(
+    done: Recorded,
+    participant: str,
+    zone: str,
+    recipients: Iterable[str] = (PARTICIPANT,),
+    policy: MessagePolicy = DEFAULT,
+) -> tuple[Draft, ...]:
+    """Return what an act gives reason to say.
+
+    One message for each decision: recovery reached, or reward earned, or encouragement after a lapse, or what the next
+    reward is. Visits that nobody came to are said to be missed, and rewards that expire some days before. A repeat gives
+    nothing, nor does a correction: a person tells of it.
+
+    Args:
+        done: what `record` and others return.
+        participant: of the enrollment.
+        zone: the clinic's, which days of expiry are of.
+        recipients: who is told, if a consent allows it: the participant, and supporters.
+        policy: when expiry is said.
+    """
+    if done.replayed:
+        return ()
+    decisions = [*done.missed, *([done.decision] if done.kind == OBSERVED and done.decision else [])]
+    return tuple(
+        each
+        for recipient in recipients
+        for decision in decisions
+        for each in _drafts(decision, participant, zone, recipient, policy)
+    )
+
+
+def _drafts(
+    decision: RecordedDecision, participant: str, zone: str, recipient: str, policy: MessagePolicy
+) -> Iterator[Draft]:
+    """Yield what a decision gives reason to say to somebody."""
+    about = f"decision {decision.number}"
+    kind = _kind(decision)
+    if kind:
+        yield draft(kind, participant, decision.enrollment, about, _values(decision), recipient=recipient)
+    for last_day, amounts in _expiring(decision):
+        values: dict[str, Value] = {"award": amounts, "last_day": last_day.isoformat()}
+        for days in policy.expiry_days:
+            yield draft(
+                "reward expiring",
+                participant,
+                decision.enrollment,
+                f"{about}, {days} days before",
+                values,
+                recipient=recipient,
+                not_before=_moment(last_day - days * ONE_DAY, policy.remind_at, zone),
+                useless_after=_end_of(last_day, zone),
+            )
+
+
+def _kind(decision: RecordedDecision) -> MessageKind | None:
+    """Return which message a decision gives reason for, or None."""
+    reasons = decision.reasons
+    if decision.outcome == MISSED:
+        return "missed visit"
+    if any(isinstance(each, Recovered) for each in reasons):
+        return "recovery reached"
+    if any(decision.awards.values()):
+        return "reward earned"
+    if any(isinstance(each, WasReset) for each in reasons):
+        return "encouragement"
+    return "next reward" if _next(decision) else None
+
+
+def _values(decision: RecordedDecision) -> dict[str, Value]:
+    found: dict[str, Value] = {}
+    if decision.on:
+        found["visit_day"] = decision.on.isoformat()
+    if awards := _amounts(decision):
+        found["award"] = awards
+    if following := _next(decision):
+        found["next"] = (following,)
+    says = [each.says for each in decision.reasons if isinstance(each, MilestoneReached)]
+    return {**found, "milestone": says[0]} if says else found
+
+
+def _amounts(decision: RecordedDecision) -> tuple[str, ...]:
+    unit = decision.rules.program.unit
+    return tuple(
+        unit(name).spoken(unit(name).minor(amount)) for name, amount in decision.awards.items() if amount
+    )
+
+
+def _next(decision: RecordedDecision) -> str:
+    """Return the next reward as it is spoken; empty if none is promised."""
+    promised = (each for each in decision.reasons if isinstance(each, Next) and each.amount)
+    return next((each.unit.spoken(each.amount) for each in promised), "")
+
+
+def _expiring(decision: RecordedDecision) -> Iterator[tuple[date, tuple[str, ...]]]:
+    for each in decision.reasons:
+        if isinstance(each, PaidOut) and each.expires and (amounts := _amounts(decision)):
+            yield each.expires, amounts
+
+
+def reminders(
+    visits: Iterable[ExpectedVisit],
+    zone: str,
+    recipients: Sequence[str] = (PARTICIPANT,),
+    policy: MessagePolicy = DEFAULT,
+) -> Iterator[Draft]:
+    """Yield the reminders of planned visits, each due some days before, at the time of the day of the policy.
+
+    A visit that is moved has another day, so its reminder is another one; `is_still_due` refuses the former.
+
+    Args:
+        visits: as the engine plans them; those decided, missed or paused are left out.
+        zone: where the participant is.
+        recipients: who is reminded, if a consent allows it.
+        policy: how many days before, and at what time.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> visit = SimpleNamespace(
+        ...     enrollment="e-1", participant="p-104", target="stimulants", number=3, on=date(2026, 3, 8), status="planned"
+        ... )
+        >>> [made] = reminders([visit], "America/Los_Angeles")
+        >>> made.not_before, made.values["visit_day"], made.useless_after
+        ('2026-03-07T18:00:00.000000+00:00', '2026-03-08', '2026-03-09T07:00:00.000000+00:00')
+    """
+    for visit in visits:
+        if visit.status not in {"planned", "open"}:
+            continue
+        for recipient in recipients:
+            for days in policy.remind_days:
+                yield draft(
+                    "visit reminder",
+                    visit.participant,
+                    visit.enrollment,
+                    _about(visit, days),
+                    {"visit_day": visit.on.isoformat()},
+                    recipient=recipient,
+                    not_before=_moment(visit.on - days * ONE_DAY, policy.remind_at, zone),
+                    useless_after=_end_of(visit.on, zone),
+                )
+
+
+def is_still_due(made: Draft, visits: Iterable[ExpectedVisit]) -> bool:
+    """Tell whether a draft is still true: a reminder, if its visit is still planned on its day; others always are.
+
+    Args:
+        made: a draft.
+        visits: of its enrollment, as they are planned now.
+    """
+    if made.kind != "visit reminder":
+        return True
+    of = (
+        each for each in visits if each.enrollment == made.enrollment and each.status in {"planned", "open"}
+    )
+    return any(made.about.startswith(_about(each)) for each in of)
+
+
+def _about(visit: ExpectedVisit, days: int | None = None) -> str:
+    found = f"visit {visit.number} of {visit.target} on {visit.on}, "
+    return found if days is None else f"{found}{days} days before"
+
+
+def _moment(day: date, at: time, zone: str) -> datetime:
+    return datetime.combine(day, at, ZoneInfo(zone)).astimezone(UTC)
+
+
+def _end_of(day: date, zone: str) -> datetime:
+    return _moment(day + ONE_DAY, time(), zone)

@@ -1,0 +1,126 @@
+"""The messenger: messages that are due go to their notifiers, each once as far as that can be known."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from random import random
+from typing import Protocol
+from uuid import uuid4
+
+from cm_engine.errors import CmEngineError
+from cm_engine.log.rows import OVER, WorkRow
+from cm_engine.messages.draft import Draft
+from cm_engine.messages.outgoing import Outgoing
+from cm_engine.messages.queued import (
+    Message,
+    after_delivery,
+    after_refusal,
+    asked,
+    message_of,
+    parked,
+    queued_of,
+    was_asked,
+    without_notifier,
+)
+from cm_engine.messages.sending import Never, NotYet
+from cm_engine.messages.standing import Disclosure
+from cm_engine.plain import one_line
+from cm_engine.ports import Delivery, Notifier
+
+LEASE = timedelta(minutes=5)
+"""As long has a worker the messages that it claimed; who is killed leaves them to others after it."""
+
+
+class Outbox(Protocol):
+    """What a messenger needs of an engine, step by step, each in a transaction of its own."""
+
+    def claimed_messages(self, worker: str, lease: timedelta, limit: int) -> list[WorkRow]:
+        """Give messages that are due to a worker."""
+
+    def kept_message(self, was: WorkRow, row: WorkRow) -> WorkRow | None:
+        """Write what has become of a message; None if another worker has it by now."""
+
+    def is_still_said(self, draft: Draft) -> bool:
+        """Tell whether what a message says is still true."""
+
+    def answer_for(self, draft: Draft) -> Outgoing | NotYet | Never:
+        """Return the message as a notifier sends it, a later moment, or why not."""
+
+    def disclosed(self, outgoing: Outgoing, delivery: Delivery) -> Disclosure | None:
+        """Log what was disclosed, if something left or may have left."""
+
+    def now(self) -> datetime:
+        """Return the time."""
+
+
+class Messenger:
+    """Send messages through notifiers; `engine.messenger(...)` makes one.
+
+    A message is claimed with a lease; whether it may be sent, to which address and in which words is decided then. That
+    it is sent is saved before its notifier is called, so that a worker that dies leaves a message that may have been
+    sent: it is logged as that, and sent again only where whoever gets it twice can tell.
+
+    Args:
+        engine: on whose storage the messages are.
+        notifiers: each for its channels; of two for one channel the first is taken.
+        worker: what this worker is called; made up if left out.
+        lease: longer than a notifier takes.
+    """
+
+    def __init__(
+        self, engine: Outbox, notifiers: Iterable[Notifier], *, worker: str = "", lease: timedelta = LEASE
+    ) -> None:
+        self._engine = engine
+        self._lease = lease
+        self._notifiers: dict[str, Notifier] = {}
+        for notifier in notifiers:
+            self._notifiers = {**dict.fromkeys(notifier.channels, notifier), **self._notifiers}
+        self.worker = one_line("worker", worker or f"worker-{uuid4().hex[:8]}")
+
+    def deliver(self, *, limit: int = 100) -> list[Message]:
+        """Send messages that are due; return what became of each.
+
+        Safe in any number of processes at once; nothing that one message meets stands in the way of another.
+
+        Args:
+            limit: at most so many.
+
+        Raises:
+            StorageError: the storage failed; what was sent by then is logged, or logged as maybe sent.
+        """
+        rows = self._engine.claimed_messages(self.worker, self._lease, limit)
+        return [message_of(done) for row in rows if (done := self._said(row))]
+
+    def _said(self, row: WorkRow) -> WorkRow | None:
+        """Send a message if it may be sent, and return what became of it; None if another worker has it by now."""
+        draft = queued_of(row).draft
+        if not self._engine.is_still_said(draft):
+            return self._engine.kept_message(
+                row, row._replace(state=OVER, note="it is planned otherwise by now")
+            )
+        try:
+            answer = self._engine.answer_for(draft)
+        except CmEngineError as error:
+            return self._engine.kept_message(row, parked(row, error))
+        if not isinstance(answer, Outgoing):
+            return self._engine.kept_message(row, after_refusal(row, answer))
+        return self._sent(row, answer)
+
+    def _sent(self, row: WorkRow, outgoing: Outgoing) -> WorkRow | None:
+        channel = outgoing.envelope.channel
+        notifier = self._notifiers.get(channel)
+        if notifier is None:
+            return self._engine.kept_message(row, without_notifier(row, channel, self._engine.now()))
+        if was_asked(row):
+            return self._answered(row, outgoing, notifier, Delivery("unknown", "its worker died"))
+        saved = self._engine.kept_message(row, asked(row))
+        return saved and self._answered(saved, outgoing, notifier, notifier.send(outgoing.envelope))
+
+    def _answered(
+        self, row: WorkRow, outgoing: Outgoing, notifier: Notifier, delivery: Delivery
+    ) -> WorkRow | None:
+        """Log what left, and write what became of the message."""
+        self._engine.disclosed(outgoing, delivery)
+        now, chance = self._engine.now(), random()  # noqa: S311 - it spreads those who wait
+        return self._engine.kept_message(
+            row, after_delivery(row, delivery, now, chance, has_ids=notifier.has_ids)
+        )

@@ -1,0 +1,105 @@
+"""A contact as people look at it: no address stands in it."""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from cm_engine.errors import JournalNotFoundError
+from cm_engine.journal import Act, Journal, all_journals
+from cm_engine.messages.contact import CONTACT, DISCLOSED, Consent, ContactState, Wish
+from cm_engine.ports import Transaction
+
+
+class Reachable(NamedTuple):
+    """By what somebody is reached, without the address."""
+
+    recipient: str
+    channel: str
+    language: str
+    zone: str
+    quiet: str
+
+
+class Contact(NamedTuple):
+    """The contact of a participant.
+
+    Attributes:
+        participant: the host's opaque id.
+        handles: by what the participant and supporters are reached.
+        consents: all that were given, those that were revoked too.
+        wishes: what was last said of being written to.
+        supporters: whom a consent names that was not revoked.
+    """
+
+    participant: str
+    handles: tuple[Reachable, ...] = ()
+    consents: tuple[Consent, ...] = ()
+    wishes: tuple[Wish, ...] = ()
+    supporters: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, state: ContactState) -> "Contact":
+        """Return a contact from where it stands."""
+        handles = tuple(
+            Reachable(each.recipient, each.channel, each.language, each.zone, each.quiet)
+            for each in state.handles
+        )
+        return cls(state.participant, handles, state.consents, state.wishes, state.supporters)
+
+
+class Disclosure(NamedTuple):
+    """What was disclosed to whom: a row of the accounting that 42 CFR 2.25 and 45 CFR 164.528 ask for.
+
+    Attributes:
+        message: the id of the message.
+        kind: what it was about.
+        recipient: to whom.
+        channel: by what.
+        outcome: `sent`, or `unknown`: it may have arrived.
+        template: in which words, to the version.
+        scope: what it told.
+        consent: with which consent; empty within the program itself.
+        with_notice: it went with the notice of 42 CFR 2.32.
+        handle: the act that set the handle; 0 for the care team.
+        reference: what the technology calls it, if it said.
+        at: when it was logged, in UTC.
+    """
+
+    message: str
+    kind: str
+    recipient: str
+    channel: str
+    outcome: str
+    template: str
+    scope: str
+    consent: str
+    with_notice: bool
+    handle: int
+    reference: str
+    at: datetime
+
+    @classmethod
+    def of(cls, act: Act) -> "Disclosure":
+        """Return a disclosure from the log."""
+        form: dict[str, Any] = {**act.body, **act.led_to}
+        return cls(
+            at=datetime.fromisoformat(act.recorded_at), **{name: form[name] for name in cls._fields[:-1]}
+        )
+
+
+def disclosures_in(acts: tuple[Act, ...]) -> tuple[Disclosure, ...]:
+    """Return what was disclosed, in order."""
+    return tuple(Disclosure.of(act) for act in acts if act.kind == DISCLOSED)
+
+
+def contact_in(tx: Transaction, participant: str) -> ContactState:
+    """Return where the contact of a participant stands; of one who was never reached, nowhere."""
+    try:
+        return Journal(CONTACT, participant, tx).state()
+    except JournalNotFoundError:
+        return ContactState(participant)
+
+
+def contacts_in(tx: Transaction) -> list[ContactState]:
+    """Return where all contacts stand, in the order of their participants."""
+    rows = all_journals(tx, CONTACT.name)
+    return [contact_in(tx, row.enrollment.removeprefix(CONTACT.journal(""))) for row in rows]

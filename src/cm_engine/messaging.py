@@ -1,0 +1,198 @@
+"""Messages of an engine: what an act gives reason to say is kept with the act, and sent when it may be."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Self
+
+from cm_engine.contacting import Contacting
+from cm_engine.errors import ReportError
+from cm_engine.log.encoding import instant
+from cm_engine.log.history import OBSERVED
+from cm_engine.log.rows import Batch, WorkRow
+from cm_engine.messages.arising import messages_in
+from cm_engine.messages.composing import is_still_due
+from cm_engine.messages.draft import Draft
+from cm_engine.messages.messenger import LEASE, Messenger
+from cm_engine.messages.outgoing import Outgoing
+from cm_engine.messages.policy import MessagePolicy
+from cm_engine.messages.queued import MESSAGE, STATES, Message, message_of, queue
+from cm_engine.messages.sending import Never, NotYet
+from cm_engine.plain import one_line
+from cm_engine.ports import Claim, Notifier, Transaction, WorkQuery
+from cm_engine.recorded import Recorded
+from cm_engine.recording import Act, Done, Recording
+from cm_engine.timing import Timing
+
+REMINDS = timedelta(hours=1)
+REMINDER = "visit reminder"
+PAGE = 500
+"""As many enrollments are looked at in one transaction."""
+
+
+class Messaging(Contacting, Timing):
+    """The part of an engine that says what there is to say.
+
+    Example:
+        >>> from datetime import UTC, date
+        >>> from cm_engine import Engine
+        >>> from cm_engine.keyring import MemoryKeyring
+        >>> from cm_engine.testing import FakeNotifier
+        >>> noon = datetime(2026, 1, 5, 20, tzinfo=UTC)
+        >>> engine = Engine.open("memory:", zone="America/Los_Angeles", clock=lambda: noon)
+        >>> engine = engine.with_keys(MemoryKeyring()).with_messages(MessagePolicy())
+        >>> _ = engine.add_program("california-recovery-incentives")
+        >>> told = {"source": "desk", "by": "nurse-7"}
+        >>> _ = engine.add_handle(participant="p-1", channel="sms", address="+1 555 123 0100", key="h", **told)
+        >>> _ = engine.consent(
+        ...     participant="p-1", consent="c-1", discloser="North", channels=["sms"], scopes=["updates"],
+        ...     signed_on=date(2026, 1, 5), key="c", **told,
+        ... )
+        >>> ann = engine.enroll(
+        ...     participant="p-1", program="california-recovery-incentives", start=date(2026, 1, 5), by="nurse-7"
+        ... )
+        >>> _ = engine.record(enrollment=ann.id, result="-", on=date(2026, 1, 5), key="udt-1", **told)
+        >>> phone = FakeNotifier(channels=frozenset({"sms"}))
+        >>> [(each.kind, each.status, each.note) for each in engine.messenger([phone]).deliver()]
+        [('reward earned', 'over', 'sent')]
+        >>> [each.text for each in phone.sent]
+        ['You have an update. Sign in to see it. Reply STOP to end.']
+    """
+
+    _messages: MessagePolicy | None = None
+
+    def with_messages(self, policy: MessagePolicy) -> Self:
+        """Return this engine; from now on it keeps what its acts give reason to say, in the transaction of each act.
+
+        Nothing is said of what is reported of days longer ago than a week, so that an imported history is told to nobody.
+        Reminders of visits are kept by the task `remind` of `run_due`.
+
+        Args:
+            policy: what the host asks of messages: the same in all processes.
+        """
+        self._messages = policy
+        self.add_task("remind", every=REMINDS, do=self.remind)
+        return self
+
+    def joining(self, bind: Any) -> Self:  # noqa: ANN401 - of SQLAlchemy, which the core does not import
+        """Return an engine that writes in the host's own transaction, with the same messages.
+
+        Args:
+            bind: as for every engine.
+        """
+        joined = super().joining(bind)
+        joined._messages = self._messages  # noqa: SLF001 - its own kind
+        return joined
+
+    def messenger(
+        self, notifiers: Iterable[Notifier], *, worker: str = "", lease: timedelta = LEASE
+    ) -> Messenger:
+        """Return what sends messages; any number of them may work at once.
+
+        Args:
+            notifiers: each for its channels; of two for one channel the first is taken.
+            worker: what this one is called, in its work; made up if left out.
+            lease: longer than a notifier takes: what a dead worker had is taken over after it.
+
+        Raises:
+            ReportError: the engine has no policy: begin with `with_messages`.
+        """
+        _ = self._policy_of_messages()
+        return Messenger(self, notifiers, worker=worker, lease=lease)
+
+    def messages(
+        self, *, enrollment: str = "", status: str = "", after: Message | None = None, limit: int = 1000
+    ) -> list[Message]:
+        """Return what has become of messages, in the order of enrollments.
+
+        Args:
+            enrollment: of which episode; left out, of all.
+            status: waiting, stuck or over; left out, all.
+            after: the last one of the page before.
+            limit: at most so many.
+
+        Raises:
+            ReportError: there is no such status.
+        """
+        if status and status not in STATES:
+            msg = f"status: expected {', '.join(STATES)}, got {status!r}"
+            raise ReportError(msg)
+        place = (after.enrollment, after.id) if after else ("", "")
+        query = WorkQuery(MESSAGE, enrollment, state=status, after=place, limit=limit)
+        return self._looked_into(lambda tx: list(map(message_of, tx.work(query))))
+
+    def remind(self) -> int:
+        """Keep the reminders of visits that are planned; return how many are new.
+
+        Safe to call as often as one likes, by any number of processes: a reminder of a visit on its day is kept once.
+        """
+        policy = self._policy_of_messages()
+        kept = 0
+        for ids in self._pages():
+            visits = [visit for each in ids for visit in self.visits(enrollment=each)]
+            drafts = self.reminders_of(visits, policy)
+            kept += self._written(lambda tx, *_, drafts=drafts: self._kept(tx, drafts), lock=True)
+        return kept
+
+    def _pages(self) -> Iterator[list[str]]:
+        """Yield the ids of all enrollments, page by page."""
+        after = ""
+        while rows := self._looked_into(lambda tx, after=after: tx.enrollments(after=after, limit=PAGE)):
+            yield [row.id for row in rows]
+            after = rows[-1].id
+
+    def _take(self, acts: Sequence[Act]) -> list[Done]:
+        """Take acts, and keep what they give reason to say with them."""
+        policy = self._messages
+        if policy is None:
+            return super()._take(acts)
+
+        def work(tx: Transaction, now: str, locked: bool) -> list[Done]:  # noqa: FBT001 - as all work is called
+            done = Recording(tx, self._register, now, locked=locked).take(acts)
+            self._kept(tx, (draft for each in done for draft in messages_in(tx, Recorded(each), policy)))
+            return done
+
+        return self._written(work, lock=any(act.kind != OBSERVED for act in acts))
+
+    def _kept(self, tx: Transaction, drafts: Iterable[Draft]) -> int:
+        """Keep drafts that are not kept yet."""
+        new = {row.name: row for row in queue(drafts, self._now())}
+        rows = [row for row in new.values() if not tx.work(WorkQuery(MESSAGE, row.enrollment, row.name))]
+        if rows:
+            tx.append(Batch(work=tuple(rows)))
+        return len(rows)
+
+    def _policy_of_messages(self) -> MessagePolicy:
+        if self._messages is None:
+            msg = "this engine keeps no messages; begin with engine.with_messages(MessagePolicy())"
+            raise ReportError(msg)
+        return self._messages
+
+    def claimed_messages(self, worker: str, lease: timedelta, limit: int) -> list[WorkRow]:
+        """Give messages that are due to a worker."""
+        now = self._now()
+        claim = Claim(MESSAGE, one_line("worker", worker), instant(now), instant(now + lease), limit)
+        return self._written(lambda tx, *_: tx.claim(claim))
+
+    def kept_message(self, was: WorkRow, row: WorkRow) -> WorkRow | None:
+        """Write what has become of a message; None if another worker has it by now."""
+
+        def work(tx: Transaction, *_: object) -> WorkRow | None:
+            if tx.work(WorkQuery(MESSAGE, was.enrollment, was.name)) != [was]:
+                return None
+            tx.settle(was, row)
+            return row
+
+        return self._written(work, lock=True)
+
+    def is_still_said(self, draft: Draft) -> bool:
+        """Tell whether what a message says is still true: the visit that a reminder is of may be planned otherwise."""
+        visits = self.visits(enrollment=draft.enrollment) if draft.kind == REMINDER else ()
+        return is_still_due(draft, visits)
+
+    def answer_for(self, draft: Draft) -> Outgoing | NotYet | Never:
+        """Return a message as a notifier sends it now, a later moment, or why not."""
+        return self.to_send(draft, self._policy_of_messages())
+
+    def now(self) -> datetime:
+        """Return the time by the engine's clock."""
+        return self._now()
