@@ -12,7 +12,7 @@ from threading import Thread
 from typing import Any
 
 from cm_engine import Engine, parse_program
-from cm_engine.contacting import Outgoing
+from cm_engine.messages.outgoing import Outgoing
 from cm_engine.keyring import MemoryKeyring
 from cm_engine_adapters.notify.apprise import AppriseNotifier
 

@@ -13,7 +13,7 @@ from cloudevents.core.bindings.http import HTTPMessage, from_http_event
 from standardwebhooks.webhooks import Webhook
 
 from cm_engine import Engine, parse_program
-from cm_engine.contacting import Outgoing
+from cm_engine.messages.outgoing import Outgoing
 from cm_engine.messages.policy import MessagePolicy
 from cm_engine_adapters.notify.webhook import WebhookNotifier
 

@@ -28,7 +28,7 @@ from cm_engine import (
     cli,
     parse_program,
 )
-from cm_engine.contacting import Outgoing
+from cm_engine.messages.outgoing import Outgoing
 from cm_engine.keyring import FileKeyring, Keyring, MemoryKeyring
 from cm_engine.messages.asking import asked_to_open, plain_address
 from cm_engine.messages.composing import reminders

@@ -11,11 +11,12 @@ import pytest
 
 from cm_engine import Engine, parse_program
 from cm_engine.delivery.dispatcher import Dispatcher
-from cm_engine.delivery.sending import CALLS_MAX, Delivery
+from cm_engine.delivery.sending import Delivery
 from cm_engine.errors import DeliveryError, NotAllowedError, ReportError
 from cm_engine.gateways import Answer, Capabilities, Order, Outcome, Placed
 from cm_engine.opening import open_storage
 from cm_engine.testing.gateway import FakeGateway
+from cm_engine.waiting import CALLS_MAX
 
 PROGRAM = """
 program: cards
@@ -207,15 +208,15 @@ def test_a_handle_goes_only_to_a_gateway_that_needs_it(url: str) -> None:
     ann = clinic.enrolled()
     clinic.negative(ann)
     mail = FakeGateway(capabilities=Capabilities(frozenset({"USD"}), needs_handle=True))
-    asked: list[str] = []
+    asked: list[tuple[str, str]] = []
 
-    def handle(participant: str) -> str:
-        asked.append(participant)
+    def handle(participant: str, gateway: str) -> str:
+        asked.append((participant, gateway))
         return "a@example.org"
 
     clinic.engine.dispatcher({"cards": mail}, handle=handle).deliver()
     assert [each.handle for each in mail.orders.values()] == ["a@example.org"]
-    assert asked == ["p-1"]
+    assert asked == [("p-1", "cards")]
 
 
 # What fails
@@ -462,6 +463,45 @@ def test_inv_16_what_a_gateway_may_have_is_neither_handed_over_by_hand_nor_decli
     assert len(clinic.engine.history(enrollment=ann)) == len(before)
 
 
+@pytest.mark.parametrize("second", [Outcome.REJECTED, Outcome.RETRY_LATER])
+def test_inv_16_a_refusal_after_a_call_that_was_lost_does_not_say_that_nothing_is_there(
+    clinic: Clinic, second: Outcome
+) -> None:
+    able = Capabilities(frozenset({"USD"}), reads_back=False, remembers=timedelta(hours=24))
+    vendor, ann = FakeGateway(faults=["after", second], capabilities=able), clinic.enrolled()
+    number = clinic.negative(ann)
+    dispatcher = clinic.dispatcher(vendor)
+    dispatcher.deliver()
+    clinic.later(minutes=1)
+    [waiting] = dispatcher.deliver()
+    assert (waiting.status, len(vendor.orders)) == ("waiting", 1)
+    assert waiting.note.endswith("it may have what it was sent before")
+    with pytest.raises(DeliveryError, match="the gateway cards may have it"):
+        clinic.engine.hand_over(enrollment=ann, number=number, source="desk", key="h", by="nurse-8")
+    clinic.later(minutes=1)
+    [done] = dispatcher.deliver()
+    assert (done.status, len(vendor.orders)) == ("over", 1)
+
+
+class Busy(FakeGateway):
+    """Know of no order while it is busy."""
+
+    def find(self, id: str) -> Answer | None:  # noqa: A002, ARG002 - as the port says
+        return Answer(Outcome.RETRY_LATER)
+
+
+def test_inv_16_a_gateway_that_is_too_busy_to_say_does_not_say_that_nothing_is_there(clinic: Clinic) -> None:
+    vendor, ann = Busy(faults=["after"]), clinic.enrolled()
+    number = clinic.negative(ann)
+    dispatcher = clinic.dispatcher(vendor)
+    for _ in range(2):
+        dispatcher.deliver()
+        clinic.later(minutes=1)
+    assert clinic.statuses() == ["waiting"]
+    with pytest.raises(DeliveryError, match="the gateway cards may have it"):
+        clinic.engine.hand_over(enrollment=ann, number=number, source="desk", key="h", by="nurse-8")
+
+
 def test_a_person_has_what_was_rejected_tried_again_with_whatever_gateway_can(url: str) -> None:
     clinic = Clinic(url, gateways=("first", "second"))
     ann = clinic.enrolled()
@@ -554,6 +594,7 @@ def test_deliveries_are_listed_page_by_page_and_by_status(clinic: Clinic) -> Non
     while page := clinic.engine.deliveries(after=found[-1] if found else None, limit=2):
         found += page
     assert found == clinic.engine.deliveries()
+    assert isinstance(found[0], Delivery)
     assert len(found) == 5
     assert len(clinic.engine.deliveries(status="over")) == 2
     assert [each.enrollment for each in clinic.engine.deliveries(enrollment="e-p-3")] == ["e-p-3"]

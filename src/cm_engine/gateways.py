@@ -126,7 +126,7 @@ def _misfits(able: Capabilities, order: Order) -> Iterator[str]:
     if order.unit not in able.units:
         yield f"it hands over {', '.join(sorted(able.units))}, and no {order.unit}"
     if able.products and order.product not in able.products:
-        yield f"it has {', '.join(sorted(able.products))}, and no {order.product or 'unnamed product'}"
+        yield f"it has {', '.join(sorted(filter(None, able.products)))}, and no {order.product or 'unnamed product'}"
     if order.amount < able.least:
         yield f"it hands over {able.least} {order.unit} or more"
     if able.most is not None and order.amount > able.most:

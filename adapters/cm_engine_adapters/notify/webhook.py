@@ -1,17 +1,15 @@
 """Messages to another system of the host's: a CloudEvent over HTTP, signed as Standard Webhooks say."""
 
-import binascii
-from base64 import b64decode
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC
 from email.utils import parsedate_to_datetime
-from time import time
 from typing import TYPE_CHECKING
 
-from cm_engine.errors import MissingDependencyError, ReportError, SecretError
+from cm_engine.errors import MissingDependencyError, ReportError
 from cm_engine.messages.asking import plain_address
 from cm_engine.messages.guard import neutral_name
 from cm_engine.ports import Clock, Delivery, Envelope, Outcome
+from cm_engine_adapters.signing import checked_url, signed, signer, system_clock
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -20,16 +18,12 @@ try:
     import httpx
     from cloudevents.core.bindings.http import to_structured_event
     from cloudevents.core.v1.event import CloudEvent
-    from standardwebhooks.webhooks import Webhook
 except ModuleNotFoundError as missing:
     raise MissingDependencyError(str(missing.name), "webhooks") from missing
 
 TYPE = "message.v1"
 SOURCE = "urn:messages"
 TIMEOUT_SECONDS = 10.0
-SECRET_BYTES = 24
-"""The least that Standard Webhooks ask of a secret."""
-LOCAL = frozenset({"127.0.0.1", "::1", "localhost"})
 
 OUTCOMES: Mapping[type[Exception], Delivery] = {
     httpx.ConnectError: Delivery("retry", "the receiver cannot be reached"),
@@ -51,11 +45,6 @@ STATUSES: Mapping[int, Outcome] = {
 
 A receiver that knows neither the place nor the signature is not set up yet, or no more: the message waits.
 """
-
-
-def system_clock() -> datetime:
-    """Return what time it is."""
-    return datetime.fromtimestamp(time(), UTC)
 
 
 class WebhookNotifier:
@@ -100,8 +89,8 @@ class WebhookNotifier:
         verify: "SSLContext | bool" = True,
     ) -> None:
         self.channels = channels
-        self._url = _checked_url(url, denied)
-        self._signer = _signer(secret)
+        self._url = checked_url(url, denied)
+        self._signer = signer(secret)
         self._source = neutral_name("source", source, denied)
         self._clock = clock
         self._client = httpx.Client(timeout=timeout, verify=verify, follow_redirects=False)
@@ -144,12 +133,7 @@ class WebhookNotifier:
             "datacontenttype": "application/json",
         }
         event = to_structured_event(CloudEvent(attributes, {**told, "to": to}))
-        signed = {
-            "webhook-id": message.id,
-            "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": self._signer.sign(message.id, now, event.body.decode()),
-        }
-        return {**event.headers, **signed}, event.body
+        return {**event.headers, **signed(self._signer, message.id, now, event.body)}, event.body
 
     def _meant(self, answer: httpx.Response, reference: str) -> Delivery:
         code = answer.status_code
@@ -169,30 +153,3 @@ class WebhookNotifier:
             return None
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         return max(0.0, (moment - self._clock()).total_seconds())
-
-
-def _checked_url(url: str, denied: tuple[str, ...]) -> str:
-    try:
-        parsed = httpx.URL(url)
-    except (httpx.InvalidURL, TypeError):
-        parsed = httpx.URL("")
-    if (
-        not parsed.host
-        or parsed.scheme not in {"http", "https"}
-        or (parsed.scheme == "http" and parsed.host not in LOCAL)
-    ):
-        msg = "url: expected https://..., and http only on this machine"
-        raise ReportError(msg)
-    neutral_name("url", f"{parsed.host}{parsed.path}", denied)
-    return url
-
-
-def _signer(secret: str | bytes) -> Webhook:
-    try:
-        found = b64decode(f"{secret.removeprefix('whsec_')}==") if isinstance(secret, str) else secret
-    except binascii.Error:
-        found = b""
-    if len(found) < SECRET_BYTES:
-        msg = f"secret: expected whsec_ and base64, or bytes; {SECRET_BYTES} bytes at least"
-        raise SecretError(msg)
-    return Webhook(found)

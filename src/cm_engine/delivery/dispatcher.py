@@ -10,7 +10,7 @@ from uuid import uuid4
 from cm_engine.delivery.sending import NOTHING_THERE, Delivery, Sending, delivery_of, sending_of
 from cm_engine.delivery.steps import Equipment, is_to_be_asked, lost
 from cm_engine.errors import DeliveryError
-from cm_engine.gateways import Answer, Outcome
+from cm_engine.gateways import Answer, Order, Outcome
 from cm_engine.log.rows import OVER, WorkRow
 from cm_engine.plain import one_line
 from cm_engine.ports import PayoutGateway
@@ -21,8 +21,8 @@ from cm_engine.reports import Report
 LEASE = timedelta(minutes=5)
 """As long has a worker the payouts that it claimed; who is killed leaves them to others after it."""
 
-Handle = Callable[[str], str]
-"""Tells where a participant wants rewards delivered, by the opaque id; empty if nowhere."""
+Handle = Callable[[str, str], str]
+"""Tells where a participant wants rewards of a gateway delivered, by the opaque id and the gateway's name; empty if nowhere."""
 
 _log = logging.getLogger("cm_engine.delivery")
 
@@ -181,22 +181,38 @@ class Dispatcher:
         gateway, order = self._gateways[sending.gateway], sending.order
         assert order is not None, "the order is saved before it is asked for"
         try:
-            found = (
-                gateway.find(order.id)
-                if was not in NOTHING_THERE and gateway.capabilities.reads_back
-                else None
-            )
-            return _checked(found or gateway.send(order))
+            return _asked(gateway, order, is_new=was in NOTHING_THERE)
         except Exception as error:  # noqa: BLE001 - an adapter of a stranger's may raise anything
             _log.warning("the gateway %s raised %s", sending.gateway, type(error).__name__)
             return lost(f"the gateway raised {type(error).__name__}")
+
+
+def _asked(gateway: PayoutGateway, order: Order, *, is_new: bool) -> Answer:
+    """Return what a gateway answers; that it does nothing now says nothing of what it was sent before."""
+    reads_back = gateway.capabilities.reads_back
+    found = gateway.find(order.id) if reads_back and not is_new else None
+    answer = _checked(found or gateway.send(order))
+    if found:
+        return _doubted(answer) if answer.outcome == Outcome.RETRY_LATER else answer
+    is_certain = is_new or reads_back
+    return answer if is_certain or answer.outcome not in NOTHING_THERE else _doubted(answer)
+
+
+def _doubted(answer: Answer) -> Answer:
+    """Return an answer after which the gateway may have what it was sent before."""
+    return answer._replace(
+        outcome=Outcome.UNKNOWN, note=f"{answer.note}; it may have what it was sent before"
+    )
 
 
 def _is_absent(gateway: PayoutGateway | None, known: Delivery) -> bool:
     """Tell whether a gateway surely has nothing under the id of a payout."""
     if gateway is None or not gateway.capabilities.reads_back:
         return False
-    found = gateway.find(known.order)
+    try:
+        found = gateway.find(known.order)
+    except Exception:  # noqa: BLE001 - an adapter of a stranger's may raise anything
+        return False
     return found is None or found.outcome == Outcome.REJECTED
 
 
@@ -205,6 +221,6 @@ def _checked(answer: object) -> Answer:
     return answer if isinstance(answer, Answer) else lost(f"the gateway answered {type(answer).__name__}")
 
 
-def _nowhere(_: str) -> str:
+def _nowhere(*_: str) -> str:
     """Return that a participant is reached nowhere."""
     return ""

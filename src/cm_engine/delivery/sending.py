@@ -10,6 +10,7 @@ from cm_engine.gateways import Answer, Order, Outcome, difference
 from cm_engine.log.encoding import dumped, instant
 from cm_engine.log.outbox import payout_of
 from cm_engine.log.rows import OVER, WAITING, WorkRow
+from cm_engine.waiting import CALLS_MAX, wait_after
 
 BY_HAND, TO_APPROVE, STUCK = "by hand", "to be approved", "stuck"
 """What becomes of the work on a payout, beside waiting and over: a person hands it over, releases it, or looks what is wrong."""
@@ -21,9 +22,6 @@ ASKED = "asked"
 NOTHING_THERE = frozenset({"", Outcome.REJECTED, Outcome.RETRY_LATER})
 """After these the gateway has nothing under the id: a person may do with the payout as they like."""
 
-CALLS_MAX = 12
-"""As often is a gateway asked before a person has to look."""
-FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=2), timedelta(hours=1)
 ASKS_AGAIN = timedelta(minutes=10)
 """As long is waited before a vendor is asked what has become of an order that it has taken."""
 
@@ -103,17 +101,6 @@ def _again(row: WorkRow, sending: Sending, answer: Answer, now: datetime, chance
         return changed(row, STUCK, sending, note)
     due = instant(now + max(wait_after(sending.calls, chance), answer.wait or timedelta(0)))
     return changed(row, WAITING, sending, answer.note or str(answer.outcome))._replace(due=due)
-
-
-def wait_after(calls: int, chance: float) -> timedelta:
-    """Return how long to wait after so many calls in vain: twice as long each time, by chance half of it less.
-
-    Example:
-        >>> [wait_after(calls, 1.0).seconds for calls in (1, 2, 3, 12)]
-        [2, 4, 8, 3600]
-    """
-    longest: timedelta = min(FIRST_WAIT * 2 ** (calls - 1), LONGEST_WAIT)
-    return longest * (1 + chance) / 2
 
 
 def changed(row: WorkRow, state: str, sending: Sending, note: str) -> WorkRow:

@@ -38,11 +38,11 @@ class Equipment(NamedTuple):
 
     Attributes:
         able: what each gateway can do that it has, by name.
-        handle: tells where a participant wants rewards delivered, by the opaque id; empty if nowhere.
+        handle: tells where a participant wants rewards of a gateway delivered; empty if nowhere.
     """
 
     able: Mapping[str, Capabilities]
-    handle: Callable[[str], str]
+    handle: Callable[[str, str], str]
 
 
 def is_held(tx: Transaction, row: WorkRow) -> bool:
@@ -99,7 +99,7 @@ class Ready:
         if able is None:
             return self._later(f"no worker here has the gateway {sending.gateway}")
         assert sending.order is not None, "a gateway was asked for it"
-        if self._order(able)._replace(handle="") != sending.order._replace(handle=""):
+        if self._order() != sending.order._replace(handle=""):
             return self._left(
                 STUCK, "what was saved to be asked for is not what the log says; somebody changed it"
             )
@@ -118,11 +118,12 @@ class Ready:
         names = list(self._gateways())
         if not names:
             return self._left(BY_HAND, "the site has no gateway for it")
-        why = []
+        why, order = [], self._order()
         for name in names:
             if (able := self.equipment.able.get(name)) is None:
                 return self._later(f"no worker here has the gateway {name}")
-            order = self._order(able)
+            handle = self.equipment.handle(order.recipient, name) if able.needs_handle else ""
+            order = order._replace(handle=handle)
             if not (wrong := misfit(able, order)):
                 sending = self.sending._replace(
                     gateway=name, order=order, began=instant(self.now), last=ASKED
@@ -136,12 +137,12 @@ class Ready:
         site = Journal(SITE, self.bank.calendar.stays[-1].site, self.tx).state()
         return (each.name for each in site.gateways if self.sent.day >= each.since)
 
-    def _order(self, able: Capabilities) -> Order:
+    def _order(self) -> Order:
+        """Return what the log says is to be asked for, without where it is delivered."""
         sent, participant = self.sent, self.bank.enrolled.row.participant
         [decision] = [row.hash for row in self.bank.log.decisions if row.number == sent.number]
         amount = self.bank.unit(sent.unit).decimal(sent.amount)
-        handle = self.equipment.handle(participant) if able.needs_handle else ""
-        return Order(order_id(decision, sent.leg), amount, sent.unit, sent.product, participant, handle)
+        return Order(order_id(decision, sent.leg), amount, sent.unit, sent.product, participant)
 
     def _left(self, state: str, note: str) -> WorkRow:
         return changed(self.row, state, self.sending, note)

@@ -27,9 +27,12 @@ try:
 except ModuleNotFoundError as error:
     raise MissingDependencyError("pytest", "testing") from error
 
-pytest.register_assert_rewrite("cm_engine.testing.storage", "cm_engine.testing.intake", "cm_engine.testing.notifier")
+pytest.register_assert_rewrite(
+    *(f"cm_engine.testing.{name}" for name in ("gateway", "intake", "notifier", "storage"))
+)
 
 from cm_engine.testing import rows  # noqa: E402 - its asserts are to be rewritten first
+from cm_engine.testing.gateway import ORDER, FakeGateway, GatewayConformance  # noqa: E402
 from cm_engine.testing.intake import IntakeConformance, Samples  # noqa: E402
 from cm_engine.testing.notifier import (  # noqa: E402
     Arrived,
@@ -41,9 +44,12 @@ from cm_engine.testing.notifier import (  # noqa: E402
 from cm_engine.testing.storage import StorageConformance  # noqa: E402
 
 __all__ = [
+    "ORDER",
     "Arrived",
     "Behavior",
+    "FakeGateway",
     "FakeNotifier",
+    "GatewayConformance",
     "IntakeConformance",
     "NotifierConformance",
     "Receiver",
