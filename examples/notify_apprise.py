@@ -12,8 +12,8 @@ from threading import Thread
 from typing import Any
 
 from cm_engine import Engine, parse_program
-from cm_engine.messages.outgoing import Outgoing
 from cm_engine.keyring import MemoryKeyring
+from cm_engine.messages.outgoing import Outgoing
 from cm_engine_adapters.notify.apprise import AppriseNotifier
 
 NOON = datetime(2026, 1, 7, 20, tzinfo=UTC)

@@ -13,8 +13,8 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from cm_engine import Engine
-from cm_engine.messages.outgoing import Outgoing
 from cm_engine.keyring import MemoryKeyring
+from cm_engine.messages.outgoing import Outgoing
 from cm_engine_adapters.notify.smtp import SmtpNotifier
 
 HERE = "127.0.0.1"

@@ -28,13 +28,13 @@ from cm_engine import (
     cli,
     parse_program,
 )
-from cm_engine.messages.outgoing import Outgoing
 from cm_engine.keyring import FileKeyring, Keyring, MemoryKeyring
 from cm_engine.messages.asking import asked_to_open, plain_address
 from cm_engine.messages.composing import reminders
 from cm_engine.messages.contact import CHANGES, CONTACT, ContactState, dump, load
 from cm_engine.messages.draft import draft
 from cm_engine.messages.kinds import CHANNELS, KINDS, PARTICIPANT, SIGNAL
+from cm_engine.messages.outgoing import Outgoing
 from cm_engine.messages.policy import MessagePolicy
 from cm_engine.messages.sending import Never, NotYet
 from cm_engine.ports import Delivery

@@ -4,12 +4,13 @@ import re
 import subprocess
 import sys
 import zipfile
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 import cm_engine
-from cm_engine import CmEngineError, errors
+from cm_engine import CmEngineError, Engine, errors
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -41,6 +42,21 @@ def test_every_error_has_the_root_that_callers_catch() -> None:
 def test_every_error_stands_in_the_tree_at_the_top_of_the_module() -> None:
     names = re.findall(r"[*x+] (\w+Error)", errors.__doc__ or "")
     assert set(names) == {name for name in vars(errors) if name.endswith("Error")}
+
+
+def test_no_part_of_an_engine_hides_what_another_part_has() -> None:
+    parts = [each for each in Engine.__mro__ if each.__module__.startswith("cm_engine.")]
+    having: dict[str, list[type]] = {}
+    for part in parts:
+        for name in vars(part):
+            if not name.startswith("__"):
+                having.setdefault(name, []).append(part)
+    hidden = {
+        name: [each.__name__ for each in of]
+        for name, of in having.items()
+        if any(not issubclass(first, second) for first, second in pairwise(of))
+    }
+    assert hidden == {}
 
 
 def test_the_import_is_light() -> None:

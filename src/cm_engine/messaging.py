@@ -127,16 +127,23 @@ class Messaging(Contacting, Timing):
         """
         policy = self._policy_of_messages()
         kept = 0
-        for ids in self._pages():
+        for ids in self._enrollment_pages():
             visits = [visit for each in ids for visit in self.visits(enrollment=each)]
-            drafts = self.reminders_of(visits, policy)
-            kept += self._written(lambda tx, *_, drafts=drafts: self._kept(tx, drafts), lock=True)
+            kept += self._keep(self.reminders_of(visits, policy))
         return kept
 
-    def _pages(self) -> Iterator[list[str]]:
+    def _keep(self, drafts: Sequence[Draft]) -> int:
+        """Keep drafts in a transaction of their own; return how many are new."""
+        return self._written(lambda tx, *_: self._kept_messages(tx, drafts), lock=True) if drafts else 0
+
+    def _enrollment_pages(self) -> Iterator[list[str]]:
         """Yield the ids of all enrollments, page by page."""
         after = ""
-        while rows := self._looked_into(lambda tx, after=after: tx.enrollments(after=after, limit=PAGE)):
+        while True:
+            with self._storage.reading() as tx:
+                rows = tx.enrollments(after=after, limit=PAGE)
+            if not rows:
+                return
             yield [row.id for row in rows]
             after = rows[-1].id
 
@@ -148,12 +155,14 @@ class Messaging(Contacting, Timing):
 
         def work(tx: Transaction, now: str, locked: bool) -> list[Done]:  # noqa: FBT001 - as all work is called
             done = Recording(tx, self._register, now, locked=locked).take(acts)
-            self._kept(tx, (draft for each in done for draft in messages_in(tx, Recorded(each), policy)))
+            self._kept_messages(
+                tx, (draft for each in done for draft in messages_in(tx, Recorded(each), policy))
+            )
             return done
 
         return self._written(work, lock=any(act.kind != OBSERVED for act in acts))
 
-    def _kept(self, tx: Transaction, drafts: Iterable[Draft]) -> int:
+    def _kept_messages(self, tx: Transaction, drafts: Iterable[Draft]) -> int:
         """Keep drafts that are not kept yet."""
         new = {row.name: row for row in queue(drafts, self._now())}
         rows = [row for row in new.values() if not tx.work(WorkQuery(MESSAGE, row.enrollment, row.name))]
