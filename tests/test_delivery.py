@@ -222,6 +222,22 @@ def test_a_handle_goes_only_to_a_gateway_that_needs_it(url: str) -> None:
 # What fails
 
 
+def test_a_host_that_cannot_say_where_somebody_is_reached_stands_in_the_way_of_no_other_payout(
+    url: str,
+) -> None:
+    clinic = Clinic(url)
+    for number in range(3):
+        clinic.negative(clinic.enrolled(f"p-{number}"))
+    mail = FakeGateway(capabilities=Capabilities(frozenset({"USD"}), needs_handle=True))
+
+    def handle(participant: str, _: str) -> str:
+        return {"p-0": "a@example.org", "p-2": "c@example.org"}[participant]
+
+    done = clinic.engine.dispatcher({"cards": mail}, handle=handle).deliver()
+    assert [each.enrollment for each in done] == ["e-p-0", "e-p-2"]
+    assert clinic.statuses() == ["over", "waiting", "over"]
+
+
 @pytest.mark.parametrize("fault", ["before", "after", Outcome.UNKNOWN, Outcome.RETRY_LATER])
 def test_a_gateway_that_fails_is_asked_again_later_and_pays_once(clinic: Clinic, fault: Any) -> None:
     vendor, ann = FakeGateway(faults=[fault]), clinic.enrolled()

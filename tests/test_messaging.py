@@ -267,6 +267,23 @@ def test_what_a_dead_worker_was_sending_is_logged_as_maybe_sent(clinic: Clinic, 
     assert clinic.engine.messages()[0].status == "over"
 
 
+class Raising(Failing):
+    """Break a promise: a notifier raises nothing that the world does."""
+
+    def send(self, message: Envelope) -> Delivery:
+        super().send(message)
+        raise ZeroDivisionError
+
+
+def test_a_notifier_that_raises_stands_in_the_way_of_no_other_message(clinic: Clinic) -> None:
+    clinic.reached()
+    clinic.record()
+    clinic.record(on=START + timedelta(1), result="+")
+    phone = Raising("sent")
+    assert clinic.messenger(phone).deliver() == []
+    assert phone.calls == len(clinic.engine.messages(status="waiting")) == 2
+
+
 def test_two_workers_say_a_message_once(clinic: Clinic) -> None:
     clinic.reached()
     clinic.record()

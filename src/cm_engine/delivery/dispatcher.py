@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from cm_engine.delivery.sending import NOTHING_THERE, Delivery, Sending, delivery_of, sending_of
 from cm_engine.delivery.steps import Equipment, is_to_be_asked, lost
-from cm_engine.errors import DeliveryError
+from cm_engine.errors import DeliveryError, StorageError
 from cm_engine.gateways import Answer, Order, Outcome
 from cm_engine.log.rows import OVER, WorkRow
 from cm_engine.plain import one_line
@@ -96,7 +96,7 @@ class Dispatcher:
             StorageError: the storage failed; what was handed over by then is recorded, or found again.
         """
         rows = self._engine.claimed(self.worker, self._lease, limit, enrollment)
-        return [delivery_of(done) for row in rows if (done := self._handed_over(row))]
+        return [delivery_of(done) for row in rows if (done := self._tried(row))]
 
     def cancel(
         self,
@@ -166,6 +166,20 @@ class Dispatcher:
             raise DeliveryError(report.enrollment, number, leg, told)
         return self._engine.cancelled(report, number, leg, why)
 
+    def _tried(self, row: WorkRow) -> WorkRow | None:
+        """Hand a payout over; one that fails in a way of its own is due again after its lease.
+
+        Raises:
+            StorageError: the storage failed, and would for all others.
+        """
+        try:
+            return self._handed_over(row)
+        except StorageError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a host's `handle` may raise anything, and a row may be damaged
+            _log.warning("a payout was left for later: %s", type(error).__name__)
+            return None
+
     def _handed_over(self, row: WorkRow) -> WorkRow | None:
         """Ask the gateway of a payout, and return what became of it; None if another worker has it by now."""
         was = sending_of(row).last
@@ -173,7 +187,7 @@ class Dispatcher:
         if ready is None or not is_to_be_asked(ready):
             return ready
         answer = self._answer(sending_of(ready), was)
-        _log.info("payout %s/%s: %s", row.enrollment, row.name, answer.outcome)
+        _log.info("a payout was asked for: %s", answer.outcome)
         return self._engine.settled(ready, answer, random())  # noqa: S311 - it spreads those who wait
 
     def _answer(self, sending: Sending, was: str) -> Answer:

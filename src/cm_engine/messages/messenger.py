@@ -1,12 +1,13 @@
 """The messenger: messages that are due go to their notifiers, each once as far as that can be known."""
 
+import logging
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from random import random
 from typing import Protocol
 from uuid import uuid4
 
-from cm_engine.errors import CmEngineError
+from cm_engine.errors import CmEngineError, StorageError
 from cm_engine.log.rows import OVER, WorkRow
 from cm_engine.messages.draft import Draft
 from cm_engine.messages.outgoing import Outgoing
@@ -25,6 +26,8 @@ from cm_engine.messages.sending import Never, NotYet
 from cm_engine.messages.standing import Disclosure
 from cm_engine.plain import one_line
 from cm_engine.ports import Delivery, Notifier
+
+_log = logging.getLogger("cm_engine.messages")
 
 LEASE = timedelta(minutes=5)
 """As long has a worker the messages that it claimed; who is killed leaves them to others after it."""
@@ -88,7 +91,21 @@ class Messenger:
             StorageError: the storage failed; what was sent by then is logged, or logged as maybe sent.
         """
         rows = self._engine.claimed_messages(self.worker, self._lease, limit)
-        return [message_of(done) for row in rows if (done := self._said(row))]
+        return [message_of(done) for row in rows if (done := self._tried(row))]
+
+    def _tried(self, row: WorkRow) -> WorkRow | None:
+        """Send a message; one that fails in a way of its own is due again after its lease.
+
+        Raises:
+            StorageError: the storage failed, and would for all others.
+        """
+        try:
+            return self._said(row)
+        except StorageError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a stranger's notifier may raise anything, and a row may be damaged
+            _log.warning("a message was left for later: %s", type(error).__name__)
+            return None
 
     def _said(self, row: WorkRow) -> WorkRow | None:
         """Send a message if it may be sent, and return what became of it; None if another worker has it by now."""
