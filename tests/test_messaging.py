@@ -278,7 +278,8 @@ class Raising(Failing):
 def test_a_notifier_that_raises_stands_in_the_way_of_no_other_message(clinic: Clinic) -> None:
     clinic.reached()
     clinic.record()
-    clinic.record(on=START + timedelta(1), result="+")
+    clinic.later(days=3)
+    clinic.record(on=START + timedelta(3))
     phone = Raising("sent")
     assert clinic.messenger(phone).deliver() == []
     assert phone.calls == len(clinic.engine.messages(status="waiting")) == 2
