@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from cm_engine.delivery import configuring
-from cm_engine.delivery.configuring import GatewaysError, kinds, load_gateways, parse_gateways
+from cm_engine.delivery.configuring import kinds, load_gateways, parse_gateways
 from cm_engine.delivery.settings import GatewaySettings, Sources
-from cm_engine.errors import AmbiguousNameError, MissingDependencyError
+from cm_engine.errors import AmbiguousNameError, GatewaysError, MissingDependencyError
 from cm_engine_adapters.payout.stripe_issuing import StripeIssuingGateway
 from cm_engine_adapters.payout.tremendous import TremendousGateway
 from cm_engine_adapters.payout.webhook import WebhookGateway

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cm_engine.arrivals import Arrival, Code, Status, Unread
-from cm_engine.intake.errors import IntakeError
+from cm_engine.errors import IntakeError
 from cm_engine.ports import Intake
 from cm_engine.testing import IntakeConformance, Samples
 from cm_engine_adapters.intake.csv import CsvIntake

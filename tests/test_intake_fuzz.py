@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cm_engine.arrivals import Arrival, Unread
-from cm_engine.intake.errors import IntakeError
+from cm_engine.errors import IntakeError
 from cm_engine.ports import Intake
 from cm_engine_adapters.intake.csv import CsvIntake
 from cm_engine_adapters.intake.fhir import TAKEN_IN, FhirIntake

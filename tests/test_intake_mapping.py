@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cm_engine.arrivals import Code
-from cm_engine.intake.errors import MappingError
+from cm_engine.errors import MappingError
 from cm_engine.intake.loading import load_mapping, parse_mapping
 from tests.intake_documents import MAPPING
 

@@ -153,7 +153,7 @@ def test_what_is_said_of_an_act_that_the_host_rolls_back_is_not_kept(tmp_path: P
     ],
     ids=["no handle", "opted out", "no consent"],
 )
-def test_what_may_not_be_said_is_not_said_and_the_reason_stays(
+def test_inv_17_what_may_not_be_said_is_not_said_and_the_reason_stays(
     clinic: Clinic, break_it: Any, note: str
 ) -> None:
     break_it(clinic)
@@ -252,7 +252,7 @@ class Dying(Failing):
 
 
 @pytest.mark.parametrize("has_ids", [False, True])
-def test_what_a_dead_worker_was_sending_is_logged_as_maybe_sent(clinic: Clinic, has_ids: bool) -> None:
+def test_inv_17_what_a_dead_worker_was_sending_is_logged_as_maybe_sent(clinic: Clinic, has_ids: bool) -> None:
     clinic.reached()
     clinic.record()
     with pytest.raises(KeyboardInterrupt):

@@ -5,19 +5,26 @@ from cm_engine.auditing import Difference, Verification
 from cm_engine.banking import SentPayout
 from cm_engine.bundles.bundle import Bundle
 from cm_engine.bundles.checking import read_bundle
+from cm_engine.delivery.configuring import load_gateways
+from cm_engine.delivery.sending import Delivery
 from cm_engine.engine import Engine
 from cm_engine.errors import (
     AllocationError,
+    AlreadyEnrolledError,
     AmbiguousNameError,
     BalanceError,
     BundleError,
     CmEngineError,
     CorrectionError,
+    DeliveryError,
     EnrollmentNotFoundError,
     EntryMismatchError,
     FundExhaustedError,
+    GatewaysError,
+    IntakeError,
     JournalNotFoundError,
     KeyConflictError,
+    MappingError,
     MissingDependencyError,
     NotAllowedError,
     PlanExceededError,
@@ -34,6 +41,7 @@ from cm_engine.errors import (
     SchemaError,
     SecretError,
     SiteClosedError,
+    StaleReportError,
     StateError,
     StorageBusyError,
     StorageConflictError,
@@ -43,13 +51,19 @@ from cm_engine.errors import (
     UndatedError,
 )
 from cm_engine.importing import Imported, ImportStoppedError, Refused, import_results
+from cm_engine.intake.loading import load_mapping
+from cm_engine.intake.standing import Received, ReviewItem
+from cm_engine.keyring import FileKeyring
 from cm_engine.ledger.balances import Balance
+from cm_engine.messages.outgoing import Outgoing
+from cm_engine.messages.policy import MessagePolicy
+from cm_engine.messages.queued import Message
 from cm_engine.migrating import Migration
 from cm_engine.people.standing import Staff, StaffAct, WaitingEntry
 from cm_engine.program import Program, canonical, digest, json_schema, load_program, parse_program
 from cm_engine.program.units import Unit
 from cm_engine.recorded import Enrollment, Recorded, RecordedDecision
-from cm_engine.reports import Report
+from cm_engine.reports import Amendment, Report, Voiding
 from cm_engine.rules import (
     Award,
     Decision,
@@ -92,7 +106,9 @@ __all__ = [
     "Allocated",
     "Allocation",
     "AllocationError",
+    "AlreadyEnrolledError",
     "AmbiguousNameError",
+    "Amendment",
     "Award",
     "Balance",
     "BalanceError",
@@ -102,25 +118,34 @@ __all__ = [
     "CmEngineError",
     "CorrectionError",
     "Decision",
+    "Delivery",
+    "DeliveryError",
     "Difference",
     "Engine",
     "Enrollment",
     "EnrollmentNotFoundError",
     "EntryMismatchError",
     "Evidence",
+    "FileKeyring",
     "Followed",
     "Fund",
     "FundBalance",
     "FundExhaustedError",
+    "GatewaysError",
     "ImportStoppedError",
     "Imported",
+    "IntakeError",
     "JournalNotFoundError",
     "KeyConflictError",
     "Line",
+    "MappingError",
+    "Message",
+    "MessagePolicy",
     "Migration",
     "MissingDependencyError",
     "NotAllowedError",
     "Observation",
+    "Outgoing",
     "PlanExceededError",
     "PlannedVisit",
     "Pool",
@@ -131,6 +156,7 @@ __all__ = [
     "ProgramNotAddedError",
     "ProgramNotFoundError",
     "PublicHolidays",
+    "Received",
     "RecordNotFoundError",
     "Recorded",
     "RecordedDecision",
@@ -139,6 +165,7 @@ __all__ = [
     "ReportError",
     "ResultsError",
     "ResultsFileError",
+    "ReviewItem",
     "Rules",
     "RulesChangedError",
     "SchemaError",
@@ -149,6 +176,7 @@ __all__ = [
     "SiteFunds",
     "Staff",
     "StaffAct",
+    "StaleReportError",
     "State",
     "StateError",
     "Statement",
@@ -164,6 +192,7 @@ __all__ = [
     "UndatedError",
     "Unit",
     "Verification",
+    "Voiding",
     "WaitingEntry",
     "canonical",
     "catalogue",
@@ -175,6 +204,8 @@ __all__ = [
     "import_results",
     "initial_state",
     "json_schema",
+    "load_gateways",
+    "load_mapping",
     "load_program",
     "load_state",
     "load_trial",

@@ -21,7 +21,9 @@ from cm_engine.log.moves import Received, elsewhere, seals, together
 from cm_engine.log.outbox import PAYOUT, payout_of
 from cm_engine.log.purse import BANKED
 from cm_engine.log.rows import (
+    DUE,
     OVER,
+    TASK,
     DecisionRow,
     EnrollmentRow,
     EntryRow,
@@ -33,6 +35,7 @@ from cm_engine.log.rows import (
 )
 from cm_engine.log.stand import Enrolled, Stand, first_stand, stand_from, stand_text, start_of
 from cm_engine.log.taking import taken
+from cm_engine.messages.queued import MESSAGE
 from cm_engine.ports import LAST, Transaction, WorkQuery
 from cm_engine.program import canonical, digest, parse_program
 from cm_engine.recording import PoolKey, enrollment_body, pool_key
@@ -132,6 +135,7 @@ class _Audit:
         stored = _stored(self.tx, row)
         for name, rows in stored._asdict().items():
             self.seen[name] += len(rows) if isinstance(rows, list) else rows is not None
+        self.seen["messages"] += len(self.tx.work(WorkQuery(MESSAGE, row.id, limit=LAST)))
         self._note_journal(stored)
         try:
             enrolled = self.register.opened(self.tx, row)
@@ -215,7 +219,10 @@ class _Audit:
             self.differences.append(Difference(ascii(name)[1:-1], "journal", what))
 
     def look_at_counts(self) -> None:
-        """Find rows that belong to no enrollment, and to no journal."""
+        """Find rows that belong to no enrollment, to no journal and to no task."""
+        self.seen["work"] += len(self.tx.work(WorkQuery(TASK, DUE, limit=LAST))) + self.seen.pop(
+            "messages", 0
+        )
         names = {"row": "enrollments", "standing": "standings"}
         seen = {names.get(name, name): count for name, count in self.seen.items()}
         for name, count in self.tx.counts().items():

@@ -5,6 +5,8 @@
   x ProblemsError             a file is wrong; carries every Problem found
     + ProgramError            a program file is wrong
     + TrialError              a trial file is wrong
+    + MappingError            a mapping file of an intake is wrong, or its table of participants
+    + GatewaysError           a file of gateways is wrong
   x ProgramNotFoundError      no such program, also a LookupError
   x AmbiguousNameError        two packages offer one name
   x ResultsError              a word of results, or a file of them, cannot be read; also a ValueError
@@ -16,6 +18,7 @@
   x ProgramNotAddedError      no such program is registered, also a LookupError
   x SecretError               prizes are drawn, and the engine has no secret, or another one
   x EnrollmentNotFoundError   no such enrollment, also a LookupError
+  x AlreadyEnrolledError      the participant is in the program by another enrollment, which is open
   x JournalNotFoundError      no such trial, or what else has a journal; also a LookupError
   x RecordNotFoundError       no such act, or nothing that can be corrected; also a LookupError
   x ReportError               what is reported lacks something, or says two things; also a ValueError
@@ -25,10 +28,14 @@
   x SiteClosedError           a site takes no new enrollments
     + FundExhaustedError      as its funds with a hard stop are exhausted; names them, the budget and what is spent
   x KeyConflictError          the key was used for something else; shows both
+  x StaleReportError          something was recorded since the caller looked; look again
   x CorrectionError           a correction would leave a later observation without a decision
   x RulesChangedError         today's rules decide the past otherwise
   x BalanceError              a balance is not what was asserted
   x BundleError               a bundle of an enrollment is damaged, or cannot be taken here
+  x IntakeError               a document cannot be read at all
+  x DeliveryError             a payout is with a gateway, or otherwise not where it could be done
+  x OutOfStockError           what an order asks for is not in stock now
   x StorageError              the storage failed; nothing was written
     + StorageConflictError    another writer came first; read again and retry
     + StorageBusyError        others held the storage too long; try again later
@@ -90,6 +97,14 @@ class ProgramError(ProblemsError):
 
 class TrialError(ProblemsError):
     """Report every problem of a trial file."""
+
+
+class MappingError(ProblemsError):
+    """Report every problem of a mapping file, or of the table of participants beside it."""
+
+
+class GatewaysError(ProblemsError):
+    """Report every problem of a file of gateways."""
 
 
 class ProgramNotFoundError(CmEngineError, LookupError):
@@ -202,7 +217,27 @@ class EnrollmentNotFoundError(CmEngineError, LookupError):
     def __init__(self, enrollment: str) -> None:
         self.enrollment = enrollment
         super().__init__(
-            f"no enrollment {enrollment!r}; enroll the participant first, and use the id it returns"
+            f"no enrollment {enrollment!r}; enroll the participant first, or look for the id: enrollments lists them"
+        )
+
+
+class AlreadyEnrolledError(CmEngineError):
+    """Report a participant who is in the program already, by another enrollment that is open.
+
+    Attributes:
+        participant: the host's opaque id.
+        program: its id.
+        enrollment: the other enrollment.
+    """
+
+    def __init__(self, participant: str, program: str, enrollment: str, since: str, status: str) -> None:
+        self.participant = participant
+        self.program = program
+        self.enrollment = enrollment
+        super().__init__(
+            f"{participant} is in {program} already, by enrollment {enrollment} from {since} ({status}), and would be "
+            "paid by both; go on with that one (resume it after a pause, transfer it to another site, migrate it to "
+            "another version), or discharge it first; if both are meant, say so: again=True"
         )
 
 
@@ -217,7 +252,8 @@ class JournalNotFoundError(CmEngineError, LookupError):
     def __init__(self, kind: str, id: str) -> None:  # noqa: A002 - what it is
         self.kind = kind
         self.id = id
-        super().__init__(f"no {kind} {id!r}; open it first, and use its id")
+        todo = f"add them first, with add_{kind}" if kind == "staff" else f"open it first, with open_{kind}"
+        super().__init__(f"no {kind} {id!r}; {todo}")
 
 
 class RecordNotFoundError(CmEngineError, LookupError):
@@ -331,7 +367,14 @@ class KeyConflictError(CmEngineError):
         given: what is reported under it now.
     """
 
-    def __init__(self, source: str, key: str, stored: str, given: str) -> None:
+    def __init__(
+        self,
+        source: str,
+        key: str,
+        stored: str,
+        given: str,
+        todo: str = "give what is new a key of its own, or amend what was recorded",
+    ) -> None:
         self.source = source
         self.key = key
         self.stored = stored
@@ -339,7 +382,26 @@ class KeyConflictError(CmEngineError):
         super().__init__(
             f"the key {key!r} of {source!r} was used before for something else:\n"
             f"  recorded: {stored}\n  given:    {given}\n"
-            "nothing is changed; give what is new a key of its own, or amend what was recorded"
+            f"nothing is changed; {todo}"
+        )
+
+
+class StaleReportError(CmEngineError):
+    """Report an act that was to follow a certain record, and others came in between; nothing of it was written.
+
+    Attributes:
+        enrollment: the enrollment.
+        expected: the record that was to be the last one.
+        last: the one that is.
+    """
+
+    def __init__(self, enrollment: str, expected: int, last: int) -> None:
+        self.enrollment = enrollment
+        self.expected = expected
+        self.last = last
+        super().__init__(
+            f"record {last} is the last one of {enrollment}, and not record {expected}, as was expected; look at its "
+            f"history, and if this is still to be recorded, do it with expected_last={last}"
         )
 
 
@@ -398,6 +460,48 @@ class BundleError(CmEngineError):
         self.where = where
         self.what = what
         super().__init__(f"bundle: {where}: {what}; nothing is changed")
+
+
+class IntakeError(CmEngineError):
+    """Report a document that cannot be read at all: nothing of it was looked at.
+
+    Attributes:
+        format: as what it was to be read.
+        why: what is wrong with it; nothing of its content.
+    """
+
+    def __init__(self, format: str, why: str) -> None:  # noqa: A002 - what it is
+        self.format = format
+        self.why = why
+        super().__init__(f"this is no document of the format {format}: {why}; nothing is recorded")
+
+
+class DeliveryError(CmEngineError):
+    """Report a payout with which something cannot be done, as it is somewhere else; nothing was written.
+
+    Attributes:
+        enrollment, number, leg: the payout.
+    """
+
+    def __init__(self, enrollment: str, number: int, leg: int, why: str) -> None:
+        self.enrollment = enrollment
+        self.number = number
+        self.leg = leg
+        super().__init__(f"payout {number}/{leg} of {enrollment}: {why}")
+
+
+class OutOfStockError(CmEngineError):
+    """Report an order for which there is nothing in stock now; nothing was written.
+
+    Attributes:
+        stock: the stock.
+        wanted: what was asked for.
+    """
+
+    def __init__(self, stock: str, wanted: str) -> None:
+        self.stock = stock
+        self.wanted = wanted
+        super().__init__(f"stock {stock!r} has nothing left for {wanted}; buy more, then receive_stock(...)")
 
 
 class StorageError(CmEngineError):

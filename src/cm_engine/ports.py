@@ -6,8 +6,10 @@
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
+from cm_engine.arrivals import Arrivals
+from cm_engine.gateways import Answer, Capabilities, Order
 from cm_engine.log.rows import (
     Batch,
     DecisionRow,
@@ -38,6 +40,26 @@ class Found(NamedTuple):
 
     standings: dict[str, StandingRow]
     records: dict[tuple[str, str], RecordRow]
+
+
+class WorkQuery(NamedTuple):
+    """What work is looked for.
+
+    Attributes:
+        kind: of work.
+        enrollment: whose; empty for anybody's.
+        name: what it is called; empty for any.
+        state: empty for any.
+        after: only what comes after this enrollment and name.
+        limit: as much at most.
+    """
+
+    kind: str
+    enrollment: str = ""
+    name: str = ""
+    state: str = ""
+    after: tuple[str, str] = ("", "")
+    limit: int = 1000
 
 
 class Claim(NamedTuple):
@@ -120,16 +142,8 @@ class Transaction(Protocol):
         one order by all, so that nobody waits for ever.
         """
 
-    def work(
-        self,
-        kind: str,
-        *,
-        enrollment: str = "",
-        state: str = "",
-        after: tuple[str, str] = ("", ""),
-        limit: int = 1000,
-    ) -> list[WorkRow]:
-        """Return work of a kind in the order of enrollments and names: of an enrollment, in a state, after a pair of them."""
+    def work(self, query: WorkQuery) -> list[WorkRow]:
+        """Return work in the order of enrollments and names."""
 
     def claim(self, claim: Claim) -> list[WorkRow]:
         """Return work that waits and is due, and give it to a worker: what was due first, if it is too much.
@@ -191,3 +205,131 @@ class Storage(Protocol):
 
     def close(self) -> None:
         """Give up all resources; of a host's transaction, none."""
+
+
+class Intake(Protocol):
+    """Read what a laboratory, a chart or a form sends.
+
+    It is pure: it reads no clock, no network and no disk, and decides nothing. What it gives is in the sender's own words
+    and codes; what they mean, the clinic's mapping says.
+
+    Attributes:
+        format: what it reads: the name of its entry point in the group `cm_engine.intake`.
+    """
+
+    format: str
+
+    def read(self, document: bytes, *, zone: str = "") -> Arrivals:
+        """Yield what a document says, in its order: an `Arrival` for each thing, and an `Unread` for what is unusable.
+
+        A thing has one key in all its versions and in every document that has it, and one that repeats says the same
+        again. What cannot be used stands for itself, so that the rest goes on; its reason has nothing of its content.
+        A time without its offset is local in the zone, and left out if there is none.
+
+        Args:
+            document: as it came.
+            zone: of the sender's local times; empty if nobody says.
+
+        Raises:
+            IntakeError: this is no document of the format.
+        """
+
+
+class Envelope(NamedTuple):
+    """A message as a notifier sends it.
+
+    Attributes:
+        id: opaque, and the same however often it is sent.
+        channel: what kind of address it is sent to: sms, email, push or webhook.
+        to: the address.
+        subject: for technologies that have one.
+        text: the words.
+        language: a BCP 47 tag of the words.
+    """
+
+    id: str
+    channel: str
+    to: str
+    subject: str
+    text: str
+    language: str
+
+    def __repr__(self) -> str:
+        """Return which message it is, and nothing of whom it goes to or what it says."""
+        return f"<message {self.id} by {self.channel}>"
+
+
+Outcome = Literal["sent", "rejected", "retry", "unknown"]
+
+
+class Delivery(NamedTuple):
+    """What became of a message.
+
+    Attributes:
+        outcome: `sent`, the other side took it; `rejected`, nothing was sent, and never will be like this; `retry`,
+            nothing was sent, and later it may be; `unknown`, it may have been sent.
+        why: if it was not sent, in words without the address and the text.
+        reference: what the technology calls it, if it says.
+        retry_after: seconds to wait before another try, if the other side says.
+    """
+
+    outcome: Outcome
+    why: str = ""
+    reference: str = ""
+    retry_after: float | None = None
+
+
+class Notifier(Protocol):
+    """Send messages by one technology, each at least once; who calls it keeps account of what was sent.
+
+    It decides nothing: whether a message may be sent, to whom and in which words, was decided before. It may be called
+    from several threads, and opens its connections when it sends, not when it is made.
+
+    Attributes:
+        channels: the kinds of address it sends to.
+        has_ids: the other side can tell a repeat by the id of the message; if not, what is `unknown` had better not be
+            sent again.
+    """
+
+    channels: frozenset[str]
+    has_ids: bool
+
+    def send(self, message: Envelope) -> Delivery:
+        """Send a message, and return what became of it.
+
+        The words arrive as they are given, to the letter, in one message to one address. `sent` means that the other side
+        took it; what it refuses for good is `rejected`, and what it cannot take now is `retry`. If it is not known whether
+        the other side took it, as when a connection breaks before the answer, the outcome is `unknown`, and never one of
+        the others. The same message sent again bears the same id, where the technology has a place for it.
+
+        A message to a channel that is not one of its own is rejected. Nothing that the world does is raised: a refusal, a
+        broken connection, an address that is none. Neither the outcome nor a line in any log repeats the address or the
+        words.
+        """
+
+    def close(self) -> None:
+        """Give up connections."""
+
+
+class PayoutGateway(Protocol):
+    """Hand payouts over: an account with a vendor, a drawer of cards, a host's own payment system.
+
+    Whatever it is asked twice under one id is one order. It waits for no answer without an end, and keeps no money's
+    amount as a float but on the wire of a vendor that wants one.
+
+    Attributes:
+        capabilities: what it can do; they stay as they are.
+    """
+
+    capabilities: Capabilities
+
+    def send(self, order: Order) -> Answer:
+        """Hand an order over, and say what became of it.
+
+        The same order again gives `replayed`, with the order as the vendor has it; another order under a known id gives
+        `conflict`, and changes nothing. What surely was not done is `rejected` or `retry later`; all that may have been
+        done, as after a connection that broke, is `unknown`.
+        """
+
+    def find(self, id: str) -> Answer | None:  # noqa: A002 - what it is
+        """Return what has become of an order, by our id; None if there surely is none, `unknown` if nobody can say."""

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from cm_engine.arrivals import Arrival, Arrivals, Unread
-from cm_engine.errors import CmEngineError, JournalNotFoundError, SecretError, StorageError
-from cm_engine.intake.errors import IntakeError
+from cm_engine.errors import CmEngineError, IntakeError, JournalNotFoundError, SecretError, StorageError
 from cm_engine.intake.loading import load_mapping
 from cm_engine.intake.mapping import CodeMapping
 from cm_engine.intake.offered import intake_of

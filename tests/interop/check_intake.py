@@ -13,7 +13,7 @@ import pytest
 
 from cm_engine import Engine
 from cm_engine.arrivals import Arrival, Status, Unread
-from cm_engine.intake.errors import IntakeError
+from cm_engine.errors import IntakeError
 from cm_engine.intake.loading import parse_mapping
 from cm_engine.intake.why import Why
 from cm_engine_adapters.intake.fhir import TAKEN_IN, FhirIntake

@@ -5,7 +5,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from cm_engine.arrivals import Arrival, Arrivals, Code, Finding, Status, Unread
-from cm_engine.intake.errors import IntakeError
+from cm_engine.errors import IntakeError
 from cm_engine.intake.times import written
 from cm_engine_adapters.intake.rows import Row, identified, number_in, rows_of
 

@@ -16,7 +16,7 @@ from fhir.resources.R4B import get_fhir_model_class
 from pydantic import ValidationError
 
 from cm_engine.arrivals import NO_SYSTEM, OWN_SYSTEM, Arrival, Arrivals, Code, Finding, Status, Unread
-from cm_engine.intake.errors import IntakeError
+from cm_engine.errors import IntakeError
 from cm_engine.intake.times import aware, written
 from cm_engine.log.encoding import instant
 

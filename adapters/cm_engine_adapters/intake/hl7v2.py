@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta, timezone
 import hl7  # type: ignore[import-untyped]
 
 from cm_engine.arrivals import NO_SYSTEM, Arrival, Arrivals, Code, Finding, Status, Unread
-from cm_engine.intake.errors import IntakeError
+from cm_engine.errors import IntakeError
 from cm_engine.intake.times import aware
 from cm_engine.log.encoding import instant
 from cm_engine_adapters.intake.rows import number_in

@@ -6,7 +6,7 @@ Reads the raw export ("CSV / raw data" of all or of some fields), with one row f
 from collections.abc import Iterator
 
 from cm_engine.arrivals import OWN_SYSTEM, Arrival, Arrivals, Code, Finding, Status, Unread
-from cm_engine.intake.errors import IntakeError
+from cm_engine.errors import IntakeError
 from cm_engine.intake.times import written
 from cm_engine_adapters.intake.rows import Row, number_in, rows_of
 

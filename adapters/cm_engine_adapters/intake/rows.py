@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 from cm_engine.arrivals import Code, Unread
-from cm_engine.intake.errors import IntakeError
+from cm_engine.errors import IntakeError
 
 SEPARATORS = ",;\t"
 NUMBER = re.compile(r"-?\d{1,18}(\.\d{1,18})?")

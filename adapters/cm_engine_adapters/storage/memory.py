@@ -22,7 +22,7 @@ from cm_engine.log.rows import (
     StandingRow,
     WorkRow,
 )
-from cm_engine.ports import LAST, Claim, Found
+from cm_engine.ports import LAST, Claim, Found, WorkQuery
 
 
 class MemoryStorage:
@@ -195,21 +195,15 @@ class MemoryTransaction:
         """Return what pools have received."""
         return [row for key, row in sorted(self._pools.items()) if not pools or key in pools]
 
-    def work(
-        self,
-        kind: str,
-        *,
-        enrollment: str = "",
-        state: str = "",
-        after: tuple[str, str] = ("", ""),
-        limit: int = 1000,
-    ) -> list[WorkRow]:
-        """Return work of a kind in the order of enrollments and names."""
+    def work(self, query: WorkQuery) -> list[WorkRow]:
+        """Return work in the order of enrollments and names."""
+        kind, enrollment, name, state, after, limit = query
         found = (
             row
             for _, row in sorted(self._work.items())
             if row.kind == kind
             and enrollment in {"", row.enrollment}
+            and name in {"", row.name}
             and state in {"", row.state}
             and (row.enrollment, row.name) > after
         )

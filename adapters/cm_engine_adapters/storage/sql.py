@@ -25,7 +25,7 @@ from cm_engine.log.rows import (
     StandingRow,
     WorkRow,
 )
-from cm_engine.ports import LAST, Claim, Found, Storage
+from cm_engine.ports import LAST, Claim, Found, Storage, WorkQuery
 from cm_engine_adapters.storage.failures import failure
 from cm_engine_adapters.storage.statements import FILLED, MOVED, SETTLED, Statement, Statements
 from cm_engine_adapters.storage.tables import PREFIX, tables
@@ -160,20 +160,13 @@ class SqlTransaction:
         found = (self._one(PoolRow, by_key, **dict(zip(names, key, strict=True))) for key in sorted(pools))
         return [row for row in found if row]
 
-    def work(
-        self,
-        kind: str,
-        *,
-        enrollment: str = "",
-        state: str = "",
-        after: tuple[str, str] = ("", ""),
-        limit: int = 1000,
-    ) -> list[WorkRow]:
-        """Return work of a kind in the order of enrollments and names."""
-        chosen = {name: value for name, value in (("enrollment", enrollment), ("state", state)) if value}
+    def work(self, query: WorkQuery) -> list[WorkRow]:
+        """Return work in the order of enrollments and names."""
+        kind, *by, after, limit = query
+        chosen = {column: value for column, value in zip(WorkQuery._fields[1:4], by, strict=True) if value}
+        first = dict(zip(("after", "after_name"), after, strict=True))
         page = self.statements.work[tuple(chosen)]
-        first, name = after
-        return self._all(WorkRow, page, kind=kind, after=first, after_name=name, limit=limit, **chosen)
+        return self._all(WorkRow, page, kind=kind, limit=limit, **first, **chosen)
 
     def claim(self, claim: Claim) -> list[WorkRow]:
         """Return work that waits and is due, and give it to a worker."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 from sqlalchemy import (
@@ -24,7 +25,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from cm_engine.log.rows import RESERVED, WAITING, WorkRow
 from cm_engine_adapters.storage.tables import Tables
 
-WORK_BY: tuple[tuple[str, ...], ...] = ((), ("enrollment",), ("state",), ("enrollment", "state"))
+WORK_BY = [by for count in range(4) for by in combinations(("enrollment", "name", "state"), count)]
 """What work is asked for by, beside its kind."""
 
 
@@ -144,7 +145,7 @@ def _claim(work: Table, names: Sequence[str]) -> Any:
 
 def _settle(work: Table) -> Any:
     """Change work, if it is still what it was."""
-    new = {name: bindparam(f"new_{name}") for name in WorkRow._fields[3:]}
+    new: dict[str, Any] = {name: bindparam(f"new_{name}") for name in WorkRow._fields[3:]}
     return update(work).where(*(column == bindparam(f"was_{column.name}") for column in work.c)).values(new)
 
 

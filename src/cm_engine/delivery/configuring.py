@@ -12,9 +12,9 @@ from cm_engine.delivery.settings import GatewaySettings, Sources
 from cm_engine.errors import (
     AmbiguousNameError,
     CmEngineError,
+    GatewaysError,
     MissingDependencyError,
     Problem,
-    ProblemsError,
     ProgramError,
     ProgramNotFoundError,
 )
@@ -27,10 +27,6 @@ from cm_engine.program.wording import structure_problems
 from cm_engine.spelling import nearest
 
 GROUP = "cm_engine.payout"
-
-
-class GatewaysError(ProblemsError):
-    """Report every problem of a file of gateways."""
 
 
 class Kind(Protocol):

@@ -9,8 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from cm_engine.enrolling import zone_name
-from cm_engine.errors import Problem, ProgramError, ProgramNotFoundError, ReportError
-from cm_engine.intake.errors import MappingError
+from cm_engine.errors import MappingError, Problem, ProgramError, ProgramNotFoundError, ReportError
 from cm_engine.intake.mapping import SAME, CodeMapping, CodeRule, MappingFile, Panel
 from cm_engine.intake.queue import acts_source
 from cm_engine.plain import opaque, unreserved
@@ -57,7 +56,7 @@ def parse_mapping(text: str, *, people: Mapping[str, str] | None = None, name: s
     Example:
         >>> parse_mapping("mapping: lab\nsource: lab\nparticipants: same\ncodes:\n- {system: LN, code: a, target: x}")
         Traceback (most recent call last):
-        cm_engine.intake.errors.MappingError: <text>:5:3: error: codes.0: say which program this is for, here or in the key 'program' of the file
+        cm_engine.errors.MappingError: <text>:5:3: error: codes.0: say which program this is for, here or in the key 'program' of the file
     """
     file, document = _read(text, name)
     if file.participants != SAME and people is None:

@@ -69,7 +69,7 @@ class _Way(NamedTuple):
 
 
 def may_send(draft: Draft, contact: ContactState, at: datetime, policy: MessagePolicy) -> Answer:
-    """Return whether something may be said to somebody now.
+    """Return whether something may be said to somebody now. Keeps INV-17.
 
     It may if the handle is there, a consent for this recipient, channel and scope is in force on that day where they are,
     they have not opted out of the channel or the topic, and no quiet hours are there. The first handle by which it may

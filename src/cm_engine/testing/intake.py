@@ -9,7 +9,7 @@ from typing import NamedTuple, NoReturn
 import pytest
 
 from cm_engine.arrivals import Arrival, Code, Status, Unread
-from cm_engine.intake.errors import IntakeError
+from cm_engine.errors import IntakeError
 from cm_engine.ports import Intake
 from cm_engine.testing.suites import refuse_replaced
 
