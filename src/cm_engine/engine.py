@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from cm_engine import catalogue
 from cm_engine.auditing import Verification, verified
-from cm_engine.banking import Banking
+from cm_engine.delivering import Delivering
 from cm_engine.enrolling import (
     before_text,
     enrollment_id,
@@ -17,21 +17,29 @@ from cm_engine.enrolling import (
     zone_name,
 )
 from cm_engine.episodes import Episodes
-from cm_engine.errors import ReportError
+from cm_engine.errors import AlreadyEnrolledError, KeyConflictError, ReportError, StaleReportError
 from cm_engine.ledger.balances import Balance
+from cm_engine.log.encoding import instant
 from cm_engine.log.rows import EnrollmentRow, ProgramRow
+from cm_engine.log.stand import Enrolled
+from cm_engine.messaging import Messaging
 from cm_engine.migrating import Migrating
 from cm_engine.moving import Moving
 from cm_engine.opened import Opened
 from cm_engine.plain import one_line, opaque, plain_day, unreserved
+from cm_engine.ports import Transaction
 from cm_engine.previewing import Preview, previews
 from cm_engine.program import Program, canonical, digest, load_program
 from cm_engine.randomizing import Randomizing
-from cm_engine.recorded import Enrollment, Recorded
-from cm_engine.recording import Recording, acts_of, numbered, whole_log
+from cm_engine.receiving import Receiving
+from cm_engine.recorded import Enrollment, Recorded, as_they_stand
+from cm_engine.recording import Act, Done, Recording, acts_of, numbered, whole_log
 from cm_engine.register import Register
 from cm_engine.reports import (
+    Amendment,
     Report,
+    Voiding,
+    act_of,
     act_of_amendment,
     act_of_assertion,
     act_of_report,
@@ -40,14 +48,35 @@ from cm_engine.reports import (
 )
 from cm_engine.rules.days import Before
 from cm_engine.rules.state import Evidence
+from cm_engine.sites.office import Office
+from cm_engine.sites.placing import Newcomer, enrolled_at
 from cm_engine.siting import Siting
 from cm_engine.staffing import Staffing
 from cm_engine.statement import Statement, statement_of
+from cm_engine.stocking import Stocking
 
 Made = TypeVar("Made")
 
+BEGAN_OTHERWISE = (
+    "what an enrollment began with stays: ask for it as it began, transfer it to another site, or discharge it and "
+    "enroll anew, under a key of its own"
+)
+"""What to do where an enrollment is asked for again, and differs."""
 
-class Engine(Banking, Migrating, Moving, Episodes, Randomizing, Siting, Staffing, Opened):
+
+class Engine(
+    Stocking,
+    Messaging,
+    Delivering,
+    Migrating,
+    Moving,
+    Episodes,
+    Randomizing,
+    Receiving,
+    Siting,
+    Staffing,
+    Opened,
+):
     """Record results, decide them, and keep what follows: for ever, exactly, and with the reasons.
 
     Safe to share between threads. All arguments are by name.
@@ -113,8 +142,11 @@ class Engine(Banking, Migrating, Moving, Episodes, Randomizing, Siting, Staffing
         key: str = "",
         id: str = "",  # noqa: A002 - what it is
         site: str = "",
+        again: bool = False,
     ) -> Enrollment:
         """Enroll a participant in a program.
+
+        Who is in the program by an enrollment that is open, of whatever version, is refused: both would be paid.
 
         Args:
             participant: an opaque id of the host's; never a name.
@@ -127,8 +159,10 @@ class Engine(Banking, Migrating, Moving, Episodes, Randomizing, Siting, Staffing
                 participant, the program and the start.
             id: of the enrollment; if left out, one is made. What begins with @ is kept for journals.
             site: where the participant is seen, whose zone is then the clinic's.
+            again: a second enrollment is meant, beside one that is open.
 
         Raises:
+            AlreadyEnrolledError: the participant is in the program by another enrollment, which is open.
             JournalNotFoundError: there is no such site.
             SiteClosedError: the site takes no new enrollments.
             ReportError: something is missing, no zone is known, or the id or the source begins with @.
@@ -146,34 +180,80 @@ class Engine(Banking, Migrating, Moving, Episodes, Randomizing, Siting, Staffing
         )
         by, key = one_line("by", by), one_line("key", key) if key else ""
         source = unreserved("source", source)
-        if site:
-            stored = self._enrolled_at(site, given, source, key, by).enrolled.row
-        else:
-            stored = self._tried(lambda recording: recording.enroll(given, source, key, by)).enrolled.row
+        try:
+            stored = self._enrolled(Newcomer(given, source, key, by), site, again=again).enrolled.row
+        except KeyConflictError as error:
+            raise KeyConflictError(source, error.key, error.stored, error.given, BEGAN_OTHERWISE) from None
         if id and stored.id != id:
-            msg = f"id: the participant is enrolled already, as {stored.id!r}"
+            msg = f"id: this enrollment is there already, as {stored.id!r}; use that id, or leave it out"
             raise ReportError(msg)
-        return Enrollment.of(stored)
+        return self.enrollment(stored.id)
+
+    def _enrolled(self, newcomer: Newcomer, site: str, *, again: bool) -> Done:
+        """Enroll somebody, at a site if one is named, unless they are in the program already."""
+
+        def work(tx: Transaction, now: str, locked: bool) -> Done:  # noqa: FBT001 - as it is called
+            if site:
+                done = enrolled_at(Office(tx, self._register, now), site, newcomer)
+            else:
+                done = Recording(tx, self._register, now, locked=locked).enroll(*newcomer)
+            if not (again or done.replayed):
+                self._refuse_second(tx, done.enrolled, now)
+            return done
+
+        return self._written(work, lock=bool(site))
+
+    def _refuse_second(self, tx: Transaction, new: Enrolled, now: str) -> None:
+        """Refuse somebody who is in a program by another enrollment that is open.
+
+        Raises:
+            AlreadyEnrolledError: it says which one.
+        """
+        program = new.rules.program.program
+        rows = [
+            row
+            for row in tx.enrollments(participant=new.row.participant)
+            if row.id != new.row.id and self._register.rules(tx, row.program).program.program == program
+        ]
+        for known in as_they_stand(tx, self._register, rows, now):
+            if known.overlaps(date.fromisoformat(new.row.start)):
+                raise AlreadyEnrolledError(
+                    known.participant, program, known.id, known.start.isoformat(), known.status
+                )
 
     def enrollment(self, enrollment: str) -> Enrollment:
-        """Return an enrollment by its id.
+        """Return an enrollment by its id, as it stands today.
 
         Raises:
             EnrollmentNotFoundError: there is none.
+
+        Example:
+            >>> from datetime import date
+            >>> from cm_engine import Engine
+            >>> engine = Engine.open("memory:", zone="America/Los_Angeles")
+            >>> _ = engine.add_program("california-recovery-incentives")
+            >>> told = {"by": "nurse-7", "source": "front-desk"}
+            >>> anna = engine.enroll(
+            ...     participant="p-104", program="california-recovery-incentives", start=date(2026, 1, 5), by="nurse-7"
+            ... )
+            >>> _ = engine.discharge(enrollment=anna.id, on=date(2026, 1, 9), why="moved away", key="d-1", **told)
+            >>> engine.enrollment(anna.id).status, engine.enrollment(anna.id).discharged_on
+            ('discharged', datetime.date(2026, 1, 9))
         """
         with self._storage.reading() as tx:
-            return Enrollment.of(found_enrollment(tx, enrollment))
+            row = found_enrollment(tx, enrollment)
+            return as_they_stand(tx, self._register, [row], instant(self._now()))[0]
 
     def enrollments(
         self, *, participant: str = "", after: str = "", limit: int = 1000, site: str = ""
     ) -> list[Enrollment]:
-        """Return enrollments in the order of their ids, of one participant or of all.
+        """Return enrollments as they stand today, in the order of their ids, of one participant or of all.
 
         Args:
             participant: whose; empty for all.
             after: the id that comes before them, for the next page.
             limit: at most so many.
-            site: only those that are there today.
+            site: only those that are there today, or will be when they begin.
 
         Raises:
             JournalNotFoundError: there is no such site.
@@ -182,7 +262,7 @@ class Engine(Banking, Migrating, Moving, Episodes, Randomizing, Siting, Staffing
             return self._enrollments_at(site, participant, after, limit)
         with self._storage.reading() as tx:
             rows = tx.enrollments(participant=participant, after=after, limit=limit)
-        return [Enrollment.of(row) for row in rows]
+            return as_they_stand(tx, self._register, rows, instant(self._now()))
 
     def record(
         self,
@@ -198,6 +278,7 @@ class Engine(Banking, Migrating, Moving, Episodes, Randomizing, Siting, Staffing
         collected_at: datetime | None = None,
         on: date | None = None,
         resulted_at: datetime | None = None,
+        expected_last: int | None = None,
     ) -> Recorded:
         """Record an observation, decide it, and post what it awards: in one transaction, once for ever.
 
@@ -215,8 +296,11 @@ class Engine(Banking, Migrating, Moving, Episodes, Randomizing, Siting, Staffing
             collected_at: when the specimen was taken or the visit was, aware; its day in the clinic's zone counts.
             on: the day it counts for, if it is another one, or if no time is known.
             resulted_at: when the result came, aware.
+            expected_last: the record that has to be the last one of the enrollment, as the caller saw it:
+                `last_record` of the enrollment, or `record` of an act. Left out, whatever came meanwhile is no matter.
 
         Raises:
+            StaleReportError: something else was recorded since `expected_last`; look again.
             ReportError: something is missing, or does not go together.
             EnrollmentNotFoundError: there is no such enrollment.
             ResultsError: what was seen does not fit the program.
@@ -237,7 +321,7 @@ class Engine(Banking, Migrating, Moving, Episodes, Randomizing, Siting, Staffing
             on=on,
             resulted_at=resulted_at,
         )
-        return self._recorded(act_of_report(report, self._now()))
+        return self._recorded_after(expected_last, act_of_report(report, self._now()))
 
     def record_many(self, reports: Iterable[Report]) -> list[Recorded]:
         """Record observations in one transaction, in their order: all of them, or none.
@@ -249,14 +333,35 @@ class Engine(Banking, Migrating, Moving, Episodes, Randomizing, Siting, Staffing
         acts = list(numbered(lambda report: act_of_report(report, now), reports))
         return [Recorded(done) for done in self._take(acts)] if acts else []
 
-    def rehearse(self, reports: Iterable[Report]) -> list[Recorded]:
-        """Return what observations would lead to if they were recorded now, in their order; nothing is written.
+    def rehearse(self, reports: Iterable[Report | Amendment | Voiding]) -> list[Recorded]:
+        """Return what observations and corrections would lead to if they were recorded now; nothing is written.
+
+        Of a result that two people enter, it is what the second entry would decide.
+
+        Args:
+            reports: in their order; each builds on those before it.
 
         Raises:
-            CmEngineError: as `record_many`.
+            CmEngineError: as `record_many`, and as `amend` and `void`.
+
+        Example:
+            >>> from datetime import date
+            >>> from cm_engine import Amendment, Engine, Report
+            >>> engine = Engine.open("memory:", zone="America/Los_Angeles")
+            >>> _ = engine.add_program("california-recovery-incentives")
+            >>> anna = engine.enroll(
+            ...     participant="p-104", program="california-recovery-incentives", start=date(2026, 1, 5), by="nurse-7"
+            ... ).id
+            >>> _ = engine.record(
+            ...     enrollment=anna, result="+", on=date(2026, 1, 5), source="front-desk", key="udt-778", by="nurse-7"
+            ... )
+            >>> corrected = Amendment(Report(anna, "front-desk", "udt-778-b", "nurse-7", "-"), record=1, why="typo")
+            >>> [done] = engine.rehearse([corrected])
+            >>> done.awards, len(engine.history(enrollment=anna))
+            ({'USD': Decimal('10.00')}, 2)
         """
         now = self._now()
-        acts = list(numbered(lambda report: act_of_report(report, now), reports))
+        acts = list(numbered(lambda report: act_of(report, now), reports))
         return self._rehearsed(acts, lambda done, _: [Recorded(each) for each in done]) if acts else []
 
     def amend(
@@ -275,6 +380,7 @@ class Engine(Banking, Migrating, Moving, Episodes, Randomizing, Siting, Staffing
         collected_at: datetime | None = None,
         on: date | None = None,
         resulted_at: datetime | None = None,
+        expected_last: int | None = None,
     ) -> Recorded:
         """Correct a recorded observation: everything after it is decided anew, and the difference is posted.
 
@@ -285,6 +391,7 @@ class Engine(Banking, Migrating, Moving, Episodes, Randomizing, Siting, Staffing
         Args:
             record: the number of the observation: `record` of its decision.
             why: the reason, for the audit.
+            expected_last: as for `record`.
 
         Raises:
             RecordNotFoundError: there is no such observation, or it was voided.
@@ -303,17 +410,45 @@ class Engine(Banking, Migrating, Moving, Episodes, Randomizing, Siting, Staffing
             on=on,
             resulted_at=resulted_at,
         )
-        return self._recorded(act_of_amendment(report, record, why, self._now()))
+        return self._recorded_after(expected_last, act_of_amendment(report, record, why, self._now()))
 
-    def void(self, *, enrollment: str, record: int, why: str, source: str, key: str, by: str) -> Recorded:
+    def void(
+        self,
+        *,
+        enrollment: str,
+        record: int,
+        why: str,
+        source: str,
+        key: str,
+        by: str,
+        expected_last: int | None = None,
+    ) -> Recorded:
         """Take a recorded observation back, as if it had never been made; it stays in the history.
+
+        Args:
+            record, why: as for `amend`.
+            expected_last: as for `record`.
 
         Raises:
             RecordNotFoundError: there is no such observation, or it was voided.
             CmEngineError: as `record`.
         """
         report = Report(enrollment=enrollment, source=source, key=key, by=by)
-        return self._recorded(act_of_voiding(report, record, why))
+        return self._with_released(self._recorded_after(expected_last, act_of_voiding(report, record, why)))
+
+    def _recorded_after(self, expected_last: int | None, act: Act) -> Recorded:
+        """Record an act, if a record is still the last one of its enrollment; None is any."""
+        if expected_last is None:
+            return self._recorded(act)
+
+        def work(tx: Transaction, now: str, _: bool) -> Done:  # noqa: FBT001 - as it is called
+            found = tx.look_up([act.enrollment], [(act.source, act.key)])
+            standing = None if found.records else found.standings.get(act.enrollment)
+            if standing and standing.seq != expected_last:
+                raise StaleReportError(act.enrollment, expected_last, standing.seq)
+            return Recording(tx, self._register, now, locked=True).take([act])[0]
+
+        return Recorded(self._written(work, lock=True))
 
     def assert_awarded(
         self,

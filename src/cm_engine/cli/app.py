@@ -17,7 +17,21 @@ from rich.progress import track
 from cm_engine import __version__
 from cm_engine import catalogue as programs
 from cm_engine.cases import case_problems, observation
-from cm_engine.cli import bank, bundles, database, episodes, importing, people, sites, trials
+from cm_engine.cli import (
+    bank,
+    bundles,
+    contacts,
+    database,
+    delivery,
+    episodes,
+    importing,
+    intake,
+    people,
+    sites,
+    stock,
+    trials,
+    worker,
+)
 from cm_engine.cli.curves import curve
 from cm_engine.cli.durable import commands
 from cm_engine.cli.forms import timeline_json
@@ -46,13 +60,20 @@ app.add_typer(commands)
 app.add_typer(episodes.commands)
 app.add_typer(bank.commands)
 app.add_typer(importing.commands)
+app.add_typer(intake.commands)
+app.add_typer(intake.review, name="review")
+app.add_typer(delivery.commands)
+app.add_typer(delivery.payout, name="payout")
+app.add_typer(worker.commands)
 app.add_typer(database.commands, name="db")
 app.add_typer(trials.commands, name="trial")
 app.add_typer(sites.commands, name="site")
+app.add_typer(stock.commands, name="stock")
 app.add_typer(bundles.commands)
 app.add_typer(bundles.bundle, name="bundle")
 app.add_typer(people.commands)
 app.add_typer(people.staff, name="staff")
+app.add_typer(contacts.commands, name="contact")
 
 
 def _version(asked: bool) -> None:  # noqa: FBT001 - typer calls it so

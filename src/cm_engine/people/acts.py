@@ -12,7 +12,10 @@ from cm_engine.log.moves import EXPORTED, IMPORTED
 from cm_engine.log.purse import DECLINED, EXPIRED, HANDED_OVER, PAID_OUT, REDEEMED, REFUNDED
 from cm_engine.log.rows import RESERVED, RecordRow
 from cm_engine.log.sited import PLACED, REPLANNED, TRANSFERRED
+from cm_engine.messages.contact import DISCLOSED, ERASED, OPTED_OUT
 from cm_engine.people.rights import STAFF
+from cm_engine.stock.fold import ALLOTTED as STOCK_ALLOTTED
+from cm_engine.stock.fold import EXPIRED as STOCK_EXPIRED
 from cm_engine.trials.fold import ALLOCATED
 
 ON_ENROLLMENT: Mapping[str, str] = {
@@ -46,10 +49,25 @@ ON_ENROLLMENT: Mapping[str, str] = {
 }
 """The right that an act on an enrollment needs, by its kind; one that is not here needs a right of its own name."""
 
-ON_JOURNAL: Mapping[str, str] = {"trial": "trial", "site": "site", "staff": STAFF}
+ON_JOURNAL: Mapping[str, str] = {
+    "trial": "trial",
+    "site": "site",
+    "stock": "stock",
+    "staff": STAFF,
+    "contact": "contact",
+    "intake": "record",
+}
 """The right that acts on journals need, by the kind of the journal; one that is not here needs its name."""
 
-OF_KIND: Mapping[tuple[str, str], str] = {("trial", ALLOCATED): "allocate"}
+OF_KIND: Mapping[tuple[str, str], str] = {
+    ("trial", ALLOCATED): "allocate",
+    ("stock", STOCK_ALLOTTED): "pay",
+    ("stock", STOCK_EXPIRED): "pay",
+    ("contact", OPENED): "opt-out",
+    ("contact", OPTED_OUT): "opt-out",
+    ("contact", DISCLOSED): "disclose",
+    ("contact", ERASED): "erase",
+}
 """The right that an act on a journal needs which is not that of all the others."""
 
 

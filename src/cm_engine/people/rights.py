@@ -17,22 +17,22 @@ SYSTEM = "system"
 STAFF = "staff"
 """The right to say who works here."""
 
-FRONT_DESK = frozenset({"read", "record", "excuse", "enter"})
+FRONT_DESK = frozenset({"read", "record", "excuse", "enter", "contact", "opt-out"})
 CLINICIAN = FRONT_DESK | {"enroll", "allocate", "reschedule", "pause", "discharge"}
 CORRECTING = frozenset({"amend", "void", "withdraw", "freeze", "migrate", "transfer"})
-SUPERVISOR = CLINICIAN | CORRECTING | {"assert", "verify", "trial", "site", STAFF}
+SUPERVISOR = CLINICIAN | CORRECTING | {"assert", "verify", "trial", "site", "stock", "erase", STAFF}
 
 RIGHTS: Rights = {
     "front-desk": FRONT_DESK,
     "clinician": CLINICIAN,
     "supervisor": SUPERVISOR,
-    "cashier": frozenset({"read", "release", "redeem"}),
+    "cashier": frozenset({"read", "release", "redeem", "stock"}),
     "auditor": frozenset({"read", "verify", "assert"}),
-    SYSTEM: frozenset({"record", "excuse", "sweep", "pay", "release"}),
+    SYSTEM: frozenset({"record", "excuse", "sweep", "pay", "release", "contact", "opt-out", "disclose"}),
 }
 """What each role may do, if the host has no table of its own."""
 
-OWN = frozenset({"sweep", "pay", "follow"})
+OWN = frozenset({"sweep", "pay", "follow", "opt-out", "disclose"})
 """What the engine does itself, whoever is known."""
 
 AUDITS = frozenset({"read", "verify", "assert"})
