@@ -234,7 +234,7 @@ def test_a_host_that_cannot_say_where_somebody_is_reached_stands_in_the_way_of_n
         return {"p-0": "a@example.org", "p-2": "c@example.org"}[participant]
 
     done = clinic.engine.dispatcher({"cards": mail}, handle=handle).deliver()
-    assert [each.enrollment for each in done] == ["e-p-0", "e-p-2"]
+    assert [each.note for each in done] == ["handed over", "KeyError", "handed over"]
     assert clinic.statuses() == ["over", "waiting", "over"]
 
 

@@ -16,21 +16,23 @@ from cm_engine.delivery.sending import (
     changed,
     delivery_of,
     sending_of,
+    unread,
 )
-from cm_engine.delivery.steps import Equipment, Ready, handed_over, is_held, releasing, taken_over
+from cm_engine.delivery.steps import Equipment, Ready, came_late, handed_over, is_held, releasing, taken_over
 from cm_engine.enrolling import found_enrollment
 from cm_engine.errors import DeliveryError, ReportError
 from cm_engine.gateways import Answer
 from cm_engine.ledger.accounts import OWED
+from cm_engine.log.bank import Bank
 from cm_engine.log.encoding import instant
 from cm_engine.log.outbox import PAYOUT, payout_of, work_name
-from cm_engine.log.purse import DECLINED, HANDED_OVER
+from cm_engine.log.purse import DECLINED, HANDED_OVER, REDEEMED
 from cm_engine.log.rows import OVER, WAITING, WorkRow
 from cm_engine.people.guard import refuse_act
 from cm_engine.plain import one_line
-from cm_engine.ports import Claim, PayoutGateway, Transaction, WorkQuery
+from cm_engine.ports import LAST, Claim, PayoutGateway, Transaction, WorkQuery
 from cm_engine.recorded import Recorded
-from cm_engine.recording import Act, Done, Recording
+from cm_engine.recording import Act, Done, Recording, whole_log
 from cm_engine.reports import Report, act_of_course
 
 Payout = tuple[str, int, int]
@@ -57,6 +59,9 @@ class Delivering(Banking):
             lease: longer than a gateway takes to answer: what a dead worker had is taken over after it.
             handle: tells where a participant wants rewards delivered, for gateways that need it.
         """
+        if self._storage.joined:
+            msg = "dispatcher: the host may roll its transaction back, and money that was paid stays paid; make one of the engine itself"
+            raise ReportError(msg)
         return Dispatcher(self, gateways, worker=worker, lease=lease, handle=handle)
 
     def deliveries(
@@ -127,7 +132,11 @@ class Delivering(Banking):
             DeliveryError: it is under way, or over.
         """
 
-        def again(_: Transaction, row: WorkRow) -> WorkRow:
+        def again(tx: Transaction, row: WorkRow) -> WorkRow:
+            asked = releasing(row, by, self._now())._replace(
+                kind=DECLINED
+            )  # it needs the right, and no second person
+            refuse_act(tx, self._register, self._policy, asked)
             sending = sending_of(row)
             anew = sending if sending.is_with_gateway else Sending(approved_by=sending.approved_by)
             return changed(row, WAITING, anew._replace(calls=0), f"tried again by {by}")
@@ -172,37 +181,45 @@ class Delivering(Banking):
 
         return Recorded(self._written(work, lock=True))
 
-    def cancelled(self, report: Report, number: int, leg: int, why: str) -> Done:
+    def cancelled(self, report: Report, known: Delivery, why: str) -> Done:
         """Take a payout back that a gateway surely does not have; a dispatcher asks it first."""
-        act = act_of_course(DECLINED, report, {"number": number, "leg": leg, "why": why})
+        return self._written(self._taking_back(report, known, why), lock=True)
 
-        def work(tx: Transaction, now: str, locked: bool) -> Done:  # noqa: FBT001 - as all work is called
-            [done] = Recording(tx, self._register, now, locked=locked).take([act])
-            row = _found(tx, report.enrollment, number, leg)
-            if not done.replayed:
-                _refuse_under_way(row)
-                tx.settle(row, changed(row, OVER, sending_of(row), f"cancelled by {report.by}"))
-            return done
+    def reissued(self, report: Report, known: Delivery, why: str) -> Recorded | None:
+        """Take a payout back and send the same anew, both or neither; None if nothing of it is owed."""
+        take_back = self._taking_back(report, known, why)
+
+        def work(tx: Transaction, now: str, locked: bool) -> Recorded | None:  # noqa: FBT001 - as all work is called
+            back = take_back(tx, now, locked)
+            owed = [entry for entry in back.entries if entry.credit == OWED]
+            if not owed:
+                return None
+            sent = Bank.of(back.enrolled, whole_log(tx, report.enrollment)).purse.sent[
+                known.number, known.leg
+            ]
+            amount = back.enrolled.rules.program.unit(sent.unit).decimal(owed[0].amount)
+            body = {"unit": sent.unit, "amount": amount} | ({"product": sent.product} if sent.product else {})
+            act = act_of_course(REDEEMED, report._replace(key=f"{report.key}/anew"), body)
+            return Recorded(Recording(tx, self._register, now, locked=locked).take([act])[0])
 
         return self._written(work, lock=True)
 
-    def sent_anew(self, back: Done, report: Report, number: int, leg: int) -> Recorded | None:
-        """Send what came back of a payout on its way again; None if nothing of it is owed."""
-        owed = [entry for entry in back.entries if entry.credit == OWED]
-        if not owed:
-            return None
-        found = self.payouts(enrollment=report.enrollment)
-        [product] = [each.product for each in found if (each.number, each.leg) == (number, leg)]
-        amount = back.enrolled.rules.program.unit(owed[0].unit).decimal(owed[0].amount)
-        return self.redeem(
-            enrollment=report.enrollment,
-            amount=amount,
-            unit=owed[0].unit,
-            product=product,
-            source=report.source,
-            key=report.key,
-            by=report.by,
-        )
+    def _taking_back(
+        self, report: Report, known: Delivery, why: str
+    ) -> Callable[[Transaction, str, bool], Done]:
+        """Return the work that takes a payout back, if nothing was done with it since its gateway was asked."""
+        place = {"number": known.number, "leg": known.leg}
+        act = act_of_course(DECLINED, report, {**place, "why": why})
+
+        def work(tx: Transaction, now: str, locked: bool) -> Done:  # noqa: FBT001 - as all work is called
+            [done] = Recording(tx, self._register, now, locked=locked).take([act])
+            row = _found(tx, report.enrollment, **place)
+            if not done.replayed:
+                _refuse_under_way(row, known)
+                tx.settle(row, changed(row, OVER, sending_of(row), f"cancelled by {report.by}"))
+            return done
+
+        return work
 
     def claimed(self, worker: str, lease: timedelta, limit: int, enrollment: str) -> list[WorkRow]:
         """Give payouts that are due to a worker."""
@@ -223,6 +240,19 @@ class Delivering(Banking):
 
         return self._written(prepare, lock=True)
 
+    def put_off(self, row: WorkRow, why: str) -> WorkRow | None:
+        """Note that a payout could not be gone on with; None if another worker has it by now."""
+
+        def put(tx: Transaction, *_: object) -> WorkRow | None:
+            if not is_held(tx, row):
+                return None
+            [was] = tx.work(WorkQuery(PAYOUT, row.enrollment, row.name))
+            new = unread(was, why, self._now())
+            tx.settle(was, new)
+            return new
+
+        return self._written(put)
+
     def settled(self, row: WorkRow, answer: Answer, chance: float) -> WorkRow | None:
         """Write what a gateway answered; None if another worker has the payout by now, who will find the same out."""
 
@@ -230,6 +260,7 @@ class Delivering(Banking):
             recording = Recording(tx, self._register, now, locked=locked)
             recording.standing(row.enrollment)
             if not is_held(tx, row):
+                came_late(tx, row, answer)
                 return None
             new = after_answer(row, answer, self._now(), chance)
             if new.state == OVER:
@@ -240,9 +271,9 @@ class Delivering(Banking):
         return self._written(settle, lock=True)
 
 
-def _refuse_under_way(row: WorkRow) -> None:
-    """Refuse to take a payout back that a worker is about to ask a gateway for again."""
-    if row.state == WAITING and sending_of(row).is_with_gateway:
+def _refuse_under_way(row: WorkRow, known: Delivery) -> None:
+    """Refuse to take a payout back that a worker is about to ask a gateway for again, or has asked for since."""
+    if delivery_of(row) != known or (row.state == WAITING and sending_of(row).is_with_gateway):
         raise DeliveryError(row.enrollment, *payout_of(row.name), "it is under way; wait until it is stuck")
 
 
@@ -263,6 +294,6 @@ def _found(tx: Transaction, enrollment: str, number: int, leg: int) -> WorkRow:
 def _work_of(tx: Transaction, act: Act) -> Iterator[WorkRow]:
     """Yield the work on the payouts that an act is about, which is not over yet."""
     number, leg = act.body["number"], act.body.get("leg")
-    for row in tx.work(WorkQuery(PAYOUT, act.enrollment)):
+    for row in tx.work(WorkQuery(PAYOUT, act.enrollment, limit=LAST)):
         if payout_of(row.name)[0] == number and leg in {None, payout_of(row.name)[1]} and row.state != OVER:
             yield row

@@ -6,9 +6,11 @@ from cm_engine.bundles.arriving import Arriving, arrive, asked_to_arrive
 from cm_engine.bundles.bundle import Bundle
 from cm_engine.bundles.checking import bundle_from, bundle_text, checked_key, seed_in, stood
 from cm_engine.bundles.leaving import Leaving, asked_to_leave, leave_as_asked
+from cm_engine.delivery.steps import refuse_with_gateway
 from cm_engine.errors import ReportError, SecretError
 from cm_engine.log.encoding import instant
 from cm_engine.opened import Opened
+from cm_engine.ports import Transaction
 from cm_engine.recorded import Enrollment, as_they_stand
 from cm_engine.register import MISSING
 from cm_engine.wrapping import KEPT, wrapped
@@ -79,9 +81,14 @@ class Moving(Opened):
             raise ReportError(msg)
         asked = asked_to_leave(Leaving(enrollment, to, why, consent, leave, source, key, by))
         shared = checked_key(seal_with)
-        return self._written(
-            lambda tx, now, _: leave_as_asked(tx, self._register, now, asked, shared), lock=True
-        )
+
+        def left(tx: Transaction, now: str, _: object) -> Bundle:
+            bundle = leave_as_asked(tx, self._register, now, asked, shared)
+            if leave:  # its rows are locked by now; what is refused is undone
+                refuse_with_gateway(tx, enrollment)
+            return bundle
+
+        return self._written(left, lock=True)
 
     def import_bundle(
         self,

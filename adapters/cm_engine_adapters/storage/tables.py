@@ -83,6 +83,8 @@ def tables(metadata: MetaData | None = None, *, prefix: str = PREFIX, schema: st
     named = Index(f"{prefix}programs_named", "program", "version", unique=True)
     by_record = Index(f"{prefix}decisions_record", "enrollment", "record")
     due = Index(f"{prefix}work_due", "kind", "state", "due")
+    listed = Index(f"{prefix}work_listed", "kind", "enrollment", "name")
+    by_state = Index(f"{prefix}work_state", "kind", "state", "enrollment", "name")
     of_enrollment = ("enrollment", "number")
     return Tables(
         programs=table("programs", ProgramRow, ("digest",), named),
@@ -91,7 +93,7 @@ def tables(metadata: MetaData | None = None, *, prefix: str = PREFIX, schema: st
         decisions=table("decisions", DecisionRow, of_enrollment, by_record),
         entries=table("entries", EntryRow, (*of_enrollment, "leg")),
         payouts=table("payouts", PayoutRow, (*of_enrollment, "leg")),
-        work=table("work", WorkRow, ("enrollment", "kind", "name"), due),
+        work=table("work", WorkRow, ("enrollment", "kind", "name"), due, listed, by_state),
         standings=table("standings", StandingRow, ("enrollment",)),
         pools=table("pools", PoolRow, ("holder", "scope", "name", "unit", "per")),
     )

@@ -7,9 +7,9 @@ from random import random
 from typing import Protocol
 from uuid import uuid4
 
-from cm_engine.delivery.sending import NOTHING_THERE, Delivery, Sending, delivery_of, sending_of
+from cm_engine.delivery.sending import NOTHING_THERE, Delivery, Sending, delivery_of, plain_answer, sending_of
 from cm_engine.delivery.steps import Equipment, is_to_be_asked, lost
-from cm_engine.errors import DeliveryError, StorageError
+from cm_engine.errors import CmEngineError, DeliveryError, StorageError
 from cm_engine.gateways import Answer, Order, Outcome
 from cm_engine.log.rows import OVER, WorkRow
 from cm_engine.plain import one_line
@@ -39,14 +39,17 @@ class Outbox(Protocol):
     def settled(self, row: WorkRow, answer: Answer, chance: float) -> WorkRow | None:
         """Write what a gateway answered; None if another worker has the payout by now."""
 
+    def put_off(self, row: WorkRow, why: str) -> WorkRow | None:
+        """Note that a payout could not be gone on with; None if another worker has it by now."""
+
     def delivery(self, *, enrollment: str, number: int, leg: int = 1) -> Delivery:
         """Return what has become of a payout on its way."""
 
-    def cancelled(self, report: Report, number: int, leg: int, why: str) -> Done:
+    def cancelled(self, report: Report, known: Delivery, why: str) -> Done:
         """Take a payout back that a gateway surely does not have."""
 
-    def sent_anew(self, back: Done, report: Report, number: int, leg: int) -> Recorded | None:
-        """Send what came back of a payout on its way again; None if nothing of it is owed."""
+    def reissued(self, report: Report, known: Delivery, why: str) -> Recorded | None:
+        """Take a payout back and send the same anew, both or neither; None if nothing of it is owed."""
 
 
 class Dispatcher:
@@ -79,7 +82,7 @@ class Dispatcher:
         self._lease = lease
         self.worker = one_line("worker", worker or f"worker-{uuid4().hex[:8]}")
         able = {name: gateway.capabilities for name, gateway in gateways.items()}
-        self._equipment = Equipment(able, handle or _nowhere)
+        self._equipment = Equipment(able, handle or _nowhere, lease)
 
     def deliver(self, *, enrollment: str = "", limit: int = 100) -> list[Delivery]:
         """Hand over payouts that are due, those that were due first first; return what became of each.
@@ -125,7 +128,8 @@ class Dispatcher:
             CmEngineError: as `decline`.
         """
         report = Report(enrollment, source, key, by)
-        return Recorded(self._cancelled(report, number, leg, one_line("why", why), is_absent))
+        known = self._absent(report, number, leg, is_absent)
+        return Recorded(self._engine.cancelled(report, known, one_line("why", why)))
 
     def reissue(
         self,
@@ -152,11 +156,15 @@ class Dispatcher:
             CmEngineError: as `cancel`, and as `redeem`.
         """
         report = Report(enrollment, source, key, by)
-        back = self._cancelled(report, number, leg, one_line("why", why), is_absent)
-        return self._engine.sent_anew(back, report._replace(key=f"{key}/anew"), number, leg)
+        known = self._absent(report, number, leg, is_absent)
+        return self._engine.reissued(report, known, one_line("why", why))
 
-    def _cancelled(self, report: Report, number: int, leg: int, why: str, is_absent: bool) -> Done:  # noqa: FBT001 - as it is asked
-        """Take a payout back that its gateway surely does not have."""
+    def _absent(self, report: Report, number: int, leg: int, is_absent: bool) -> Delivery:  # noqa: FBT001 - as it is asked
+        """Return a payout that its gateway surely does not have.
+
+        Raises:
+            DeliveryError: it may have it.
+        """
         known = self._engine.delivery(enrollment=report.enrollment, number=number, leg=leg)
         gateway = self._gateways.get(known.gateway)
         if known.status != OVER and known.order and not is_absent and not _is_absent(gateway, known):
@@ -164,10 +172,10 @@ class Dispatcher:
                 f"{known.gateway} has it, or cannot say; look there, and if it surely has not: is_absent=True"
             )
             raise DeliveryError(report.enrollment, number, leg, told)
-        return self._engine.cancelled(report, number, leg, why)
+        return known
 
     def _tried(self, row: WorkRow) -> WorkRow | None:
-        """Hand a payout over; one that fails in a way of its own is due again after its lease.
+        """Return what became of a payout; what it meets stands in the way of no other.
 
         Raises:
             StorageError: the storage failed, and would for all others.
@@ -177,8 +185,9 @@ class Dispatcher:
         except StorageError:
             raise
         except Exception as error:  # noqa: BLE001 - a host's `handle` may raise anything, and a row may be damaged
-            _log.warning("a payout was left for later: %s", type(error).__name__)
-            return None
+            _log.warning("a payout was put off: %s", type(error).__name__)
+            why = str(error) if isinstance(error, CmEngineError) else type(error).__name__
+            return self._engine.put_off(row, why)
 
     def _handed_over(self, row: WorkRow) -> WorkRow | None:
         """Ask the gateway of a payout, and return what became of it; None if another worker has it by now."""
@@ -195,21 +204,30 @@ class Dispatcher:
         gateway, order = self._gateways[sending.gateway], sending.order
         assert order is not None, "the order is saved before it is asked for"
         try:
-            return _asked(gateway, order, is_new=was in NOTHING_THERE)
+            return _asked(gateway, order, was)
         except Exception as error:  # noqa: BLE001 - an adapter of a stranger's may raise anything
             _log.warning("the gateway %s raised %s", sending.gateway, type(error).__name__)
             return lost(f"the gateway raised {type(error).__name__}")
 
 
-def _asked(gateway: PayoutGateway, order: Order, *, is_new: bool) -> Answer:
+def _asked(gateway: PayoutGateway, order: Order, was: str) -> Answer:
     """Return what a gateway answers; that it does nothing now says nothing of what it was sent before."""
-    reads_back = gateway.capabilities.reads_back
-    found = gateway.find(order.id) if reads_back and not is_new else None
-    answer = _checked(found or gateway.send(order))
-    if found:
-        return _doubted(answer) if answer.outcome == Outcome.RETRY_LATER else answer
-    is_certain = is_new or reads_back
-    return answer if is_certain or answer.outcome not in NOTHING_THERE else _doubted(answer)
+    is_new, reads_back = was in NOTHING_THERE, gateway.capabilities.reads_back
+    if is_new or not reads_back:
+        answer = plain_answer(gateway.send(order))
+        return answer if is_new or answer.outcome not in NOTHING_THERE else _doubted(answer)
+    if (found := gateway.find(order.id)) is not None:
+        return _looked_up(found)
+    if was in {Outcome.CREATED, Outcome.REPLAYED}:
+        return Answer(Outcome.CONFLICT, note="the vendor took it, and does not find it any more")
+    return plain_answer(gateway.send(order))
+
+
+def _looked_up(found: object) -> Answer:
+    """Return what a lookup tells: that an order ended says who names it; else it is the lookup that is refused."""
+    answer = plain_answer(found)
+    has_ended = answer.outcome == Outcome.REJECTED and answer.reference
+    return answer if has_ended or answer.outcome not in NOTHING_THERE else _doubted(answer)
 
 
 def _doubted(answer: Answer) -> Answer:
@@ -227,12 +245,7 @@ def _is_absent(gateway: PayoutGateway | None, known: Delivery) -> bool:
         found = gateway.find(known.order)
     except Exception:  # noqa: BLE001 - an adapter of a stranger's may raise anything
         return False
-    return found is None or found.outcome == Outcome.REJECTED
-
-
-def _checked(answer: object) -> Answer:
-    """Return what a gateway answered, if it can be read."""
-    return answer if isinstance(answer, Answer) else lost(f"the gateway answered {type(answer).__name__}")
+    return found is None or _looked_up(found).outcome == Outcome.REJECTED
 
 
 def _nowhere(*_: str) -> str:

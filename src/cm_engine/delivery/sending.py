@@ -6,11 +6,12 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from cm_engine.gateways import Answer, Order, Outcome, difference
+from cm_engine.errors import DeliveryError
+from cm_engine.gateways import Answer, Order, Outcome, Placed, difference
 from cm_engine.log.encoding import dumped, instant
 from cm_engine.log.outbox import payout_of
 from cm_engine.log.rows import OVER, WAITING, WorkRow
-from cm_engine.waiting import CALLS_MAX, wait_after
+from cm_engine.waiting import CALLS_MAX, FIRST_WAIT, wait_after
 
 BY_HAND, TO_APPROVE, STUCK = "by hand", "to be approved", "stuck"
 """What becomes of the work on a payout, beside waiting and over: a person hands it over, releases it, or looks what is wrong."""
@@ -22,8 +23,23 @@ ASKED = "asked"
 NOTHING_THERE = frozenset({"", Outcome.REJECTED, Outcome.RETRY_LATER})
 """After these the gateway has nothing under the id: a person may do with the payout as they like."""
 
+PUT_OFF_MAX = 84
+"""As often may a gateway put a payout off: three days, so that an outage needs no person for each."""
+WAIT_MAX = timedelta(days=7)
+"""No vendor makes a payout wait longer."""
+MANY = 2000
+"""So many characters of a text are looked at."""
+TEXTS = ("gateway", "began", "last", "reference", "approved_by")
 ASKS_AGAIN = timedelta(minutes=10)
 """As long is waited before a vendor is asked what has become of an order that it has taken."""
+
+
+class UnreadableWorkError(DeliveryError):
+    """The work on a payout is damaged."""
+
+
+def _place(row: WorkRow) -> tuple[str, int, int]:
+    return (row.enrollment, *payout_of(row.name))
 
 
 class Sending(NamedTuple):
@@ -62,13 +78,23 @@ def text_of(sending: Sending) -> str:
 
 
 def sending_of(row: WorkRow) -> Sending:
-    """Return what is known of a payout, from its work."""
-    form: dict[str, Any] = json.loads(row.body)
-    return Sending(**{**form, "order": _order(form["order"])} if "order" in form else form)
+    """Return what is known of a payout, from its work; what another release knew beside it is left out.
+
+    Raises:
+        UnreadableWorkError: it is damaged.
+    """
+    try:
+        form = {name: value for name, value in json.loads(row.body).items() if name in Sending._fields}
+        found = Sending(**form)
+        if not isinstance(found.calls, int) or not all(isinstance(form.get(name, ""), str) for name in TEXTS):
+            raise TypeError  # noqa: TRY301 - as what else is wrong with it
+        return found._replace(order=_order(form.get("order")))
+    except (ValueError, TypeError, AttributeError, ArithmeticError, LookupError) as error:
+        raise UnreadableWorkError(*_place(row), f"its work cannot be read: {type(error).__name__}") from None
 
 
-def _order(form: Mapping[str, Any]) -> Order:
-    return Order(**{**form, "amount": Decimal(form["amount"])})
+def _order(form: Mapping[str, Any] | None) -> Order | None:
+    return Order(**{**form, "amount": Decimal(form["amount"])}) if form else None
 
 
 def after_answer(row: WorkRow, answer: Answer, now: datetime, chance: float) -> WorkRow:
@@ -88,7 +114,7 @@ def after_answer(row: WorkRow, answer: Answer, now: datetime, chance: float) -> 
             return changed(row, STUCK, sending, differs)
         if answer.is_given:
             return changed(row, OVER, sending, "handed over")
-        again = instant(now + (answer.wait or ASKS_AGAIN))
+        again = instant(now + max(answer.wait or ASKS_AGAIN, FIRST_WAIT))
         return changed(row, WAITING, sending._replace(calls=0), answer.note)._replace(due=again)
     if answer.outcome in {Outcome.CONFLICT, Outcome.REJECTED}:
         return changed(row, STUCK, sending, answer.note or f"the gateway said: {answer.outcome}")
@@ -96,7 +122,7 @@ def after_answer(row: WorkRow, answer: Answer, now: datetime, chance: float) -> 
 
 
 def _again(row: WorkRow, sending: Sending, answer: Answer, now: datetime, chance: float) -> WorkRow:
-    if sending.calls >= CALLS_MAX:
+    if sending.calls >= (CALLS_MAX if answer.outcome == Outcome.UNKNOWN else PUT_OFF_MAX):
         note = f"asked {sending.calls} times in vain; the last answer was: {answer.note or answer.outcome}"
         return changed(row, STUCK, sending, note)
     due = instant(now + max(wait_after(sending.calls, chance), answer.wait or timedelta(0)))
@@ -106,6 +132,43 @@ def _again(row: WorkRow, sending: Sending, answer: Answer, now: datetime, chance
 def changed(row: WorkRow, state: str, sending: Sending, note: str) -> WorkRow:
     """Return work in another state; what stood in the way is cut to a line."""
     return row._replace(state=state, body=text_of(sending), note=" ".join(note.split())[:500])
+
+
+def plain_answer(answer: object) -> Answer:
+    """Return what a gateway answered in a form that can be compared and stored; if it has none, the order may be there."""
+    try:
+        return _plain(answer)
+    except (ValueError, TypeError, AttributeError, ArithmeticError):
+        return Answer(
+            Outcome.UNKNOWN, note=f"the gateway answered {type(answer).__name__}, which cannot be read"
+        )
+
+
+def _plain(answer: Any) -> Answer:  # noqa: ANN401 - of a stranger's
+    outcome, placed, wait = Outcome(answer.outcome), answer.placed, answer.wait
+    if placed is not None:
+        amount = placed.amount
+        if amount is not None and not (isinstance(amount, Decimal) and amount.is_finite()):
+            msg = "amount"
+            raise ValueError(msg)
+        placed = Placed(amount, _line(placed.unit), _line(placed.product))
+    if wait is not None:
+        wait = min(max(wait, timedelta(0)), WAIT_MAX)
+    return Answer(outcome, _line(answer.reference), _line(answer.note), placed, bool(answer.is_given), wait)
+
+
+def _line(text: object) -> str:
+    """Return a text without what no line has, nor a database takes."""
+    plain = "" if text is None else str(text)[:MANY]
+    return " ".join("".join(each if each.isprintable() else " " for each in plain).split())
+
+
+def unread(row: WorkRow, why: str, now: datetime) -> WorkRow:
+    """Return work that could not be gone on with: it waits, and in the end a person has to look."""
+    told = row._replace(note=" ".join(why.split())[:500])
+    if row.tries >= CALLS_MAX:
+        return told._replace(state=STUCK)
+    return told._replace(due=instant(now + ASKS_AGAIN))
 
 
 class Delivery(NamedTuple):
@@ -134,9 +197,17 @@ class Delivery(NamedTuple):
     note: str
 
 
+def _known(row: WorkRow) -> Sending:
+    """Return what is known of a payout, nothing of one whose work is damaged."""
+    try:
+        return sending_of(row)
+    except UnreadableWorkError:
+        return Sending()
+
+
 def delivery_of(row: WorkRow) -> Delivery:
     """Return what has become of a payout, from its work."""
-    sending, due = sending_of(row), row.due if row.state == WAITING else ""
+    sending, due = _known(row), row.due if row.state == WAITING else ""
     order = sending.order.id if sending.order else ""
     place = (row.enrollment, *payout_of(row.name), row.state, due)
     return Delivery(*place, sending.gateway, order, sending.reference, row.tries, row.note)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from cm_engine.delivery.sending import (
     ASKED,
     BY_HAND,
+    NOTHING_THERE,
     STUCK,
     TO_APPROVE,
     Sending,
@@ -20,11 +21,11 @@ from cm_engine.journal import Journal
 from cm_engine.ledger.accounts import IN_FLIGHT
 from cm_engine.log.bank import Bank
 from cm_engine.log.encoding import dumped, instant
-from cm_engine.log.outbox import payout_of
+from cm_engine.log.outbox import PAYOUT, payout_of, stay_on
 from cm_engine.log.purse import HANDED_OVER, Sent
 from cm_engine.log.rows import DELIVERY, OVER, WAITING, RecordRow, WorkRow
 from cm_engine.people.rights import SELF
-from cm_engine.ports import Transaction, WorkQuery
+from cm_engine.ports import LAST, Transaction, WorkQuery
 from cm_engine.recording import Act, Recording, whole_log
 from cm_engine.register import Register
 from cm_engine.sites.kind import SITE
@@ -39,10 +40,12 @@ class Equipment(NamedTuple):
     Attributes:
         able: what each gateway can do that it has, by name.
         handle: tells where a participant wants rewards of a gateway delivered; empty if nowhere.
+        lease: as long has it a payout from when it asks for it.
     """
 
     able: Mapping[str, Capabilities]
     handle: Callable[[str, str], str]
+    lease: timedelta = timedelta(minutes=5)
 
 
 def is_held(tx: Transaction, row: WorkRow) -> bool:
@@ -103,15 +106,22 @@ class Ready:
             return self._left(
                 STUCK, "what was saved to be asked for is not what the log says; somebody changed it"
             )
-        if not able.reads_back and self._is_forgotten(able):
+        if sending.is_with_gateway and not able.reads_back and self._is_forgotten(able):
             why = f"{sending.gateway} knows an order again for {able.remembers} only, and cannot be asked what became of it"
             return self._left(STUCK, why)
-        return changed(self.row, WAITING, sending._replace(last=ASKED), self.row.note)
+        began = sending.began if sending.is_with_gateway else instant(self.now)
+        asked = sending._replace(last=ASKED, began=began)
+        return self._leased(changed(self.row, WAITING, asked, self.row.note))
+
+    def _leased(self, row: WorkRow) -> WorkRow:
+        """Return work that is about to be asked for, with the whole lease before it."""
+        return row._replace(due=instant(self.now + self.equipment.lease))
 
     def _is_forgotten(self, able: Capabilities) -> bool:
-        """Tell whether the vendor may take the order for a new one."""
+        """Tell whether the vendor may take the order for a new one by the time it arrives there."""
         began = datetime.fromisoformat(self.sending.began)
-        return able.remembers is not None and self.now >= began + able.remembers
+        arrives = self.now + self.equipment.lease
+        return able.remembers is not None and arrives >= began + able.remembers
 
     def _chosen(self) -> WorkRow:
         """Return work with the first gateway of the site that can hand it over, or why none does."""
@@ -128,13 +138,13 @@ class Ready:
                 sending = self.sending._replace(
                     gateway=name, order=order, began=instant(self.now), last=ASKED
                 )
-                return changed(self.row, WAITING, sending, "")
+                return self._leased(changed(self.row, WAITING, sending, ""))
             why.append(f"{name}: {wrong}")
         return self._left(STUCK, "; ".join(why))
 
     def _gateways(self) -> Iterator[str]:
         """Yield the gateways of the site by which the payout may go, in order."""
-        site = Journal(SITE, self.bank.calendar.stays[-1].site, self.tx).state()
+        site = Journal(SITE, stay_on(self.bank.calendar, self.sent.day).site, self.tx).state()
         return (each.name for each in site.gateways if self.sent.day >= each.since)
 
     def _order(self) -> Order:
@@ -145,7 +155,10 @@ class Ready:
         return Order(order_id(decision, sent.leg), amount, sent.unit, sent.product, participant)
 
     def _left(self, state: str, note: str) -> WorkRow:
-        return changed(self.row, state, self.sending, note)
+        """Return work that is not asked for now; whether an earlier call was answered is not known any more."""
+        sending = self.sending
+        last = Outcome.UNKNOWN if sending.last == ASKED else sending.last
+        return changed(self.row, state, sending._replace(last=str(last)), note)
 
     def _later(self, note: str) -> WorkRow:
         return self._left(WAITING, note)._replace(due=instant(self.now + WAITS))
@@ -164,6 +177,33 @@ def taken_over(tx: Transaction, act: Act, row: WorkRow) -> WorkRow:
     new = changed(row, OVER, sending, f"{act.kind} by {act.actor}")
     tx.settle(row, new)
     return new
+
+
+def refuse_with_gateway(tx: Transaction, enrollment: str) -> None:
+    """Refuse to let an enrollment go while a gateway may have a payout of it.
+
+    Raises:
+        DeliveryError: one may be there.
+    """
+    for row in tx.work(WorkQuery(PAYOUT, enrollment, limit=LAST)):
+        if row.state != OVER and sending_of(row).is_with_gateway:
+            why = f"the gateway {sending_of(row).gateway} may have it; wait until it is over, or cancel it"
+            raise DeliveryError(enrollment, *payout_of(row.name), why)
+
+
+def came_late(tx: Transaction, row: WorkRow, answer: Answer) -> None:
+    """Note that a gateway may have taken what its worker does not have any more, unless it was handed over by that."""
+    order = sending_of(row).order
+    [now] = tx.work(WorkQuery(row.kind, row.enrollment, row.name))
+    known = order and tx.look_up([], [(DELIVERY, order.id)]).records
+    if known or answer.outcome in NOTHING_THERE:
+        return
+    sending = sending_of(now)._replace(last=str(Outcome.UNKNOWN), reference=answer.reference)
+    if now.state == OVER:
+        note = f"{now.note}; and then the gateway said: {answer.outcome}; it may be paid twice"
+        tx.settle(now, changed(now, STUCK, sending, note))
+    elif not sending_of(now).is_with_gateway:
+        tx.settle(now, changed(now, now.state, sending, now.note))
 
 
 def is_to_be_asked(row: WorkRow) -> bool:

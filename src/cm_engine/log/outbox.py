@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from cm_engine.log.encoding import instant
 from cm_engine.log.rows import WAITING, PayoutRow, WorkRow
-from cm_engine.rules.windows import Calendar
+from cm_engine.rules.windows import Calendar, Stay
 
 PAYOUT = "payout"
 """The kind of work that hands a payout over."""
@@ -19,14 +19,13 @@ def outbox(calendar: Calendar, payouts: Iterable[PayoutRow]) -> tuple[WorkRow, .
     """
     if not calendar.stays:
         return ()
-    zone = calendar.stays[-1].zone
     return tuple(
         WorkRow(
             row.enrollment,
             PAYOUT,
             work_name(row.number, row.leg),
             WAITING,
-            _begins(row.day, zone),
+            _begins(row.day, stay_on(calendar, row.day).zone),
             0,
             "",
             "{}",
@@ -34,6 +33,12 @@ def outbox(calendar: Calendar, payouts: Iterable[PayoutRow]) -> tuple[WorkRow, .
         )
         for row in payouts
     )
+
+
+def stay_on(calendar: Calendar, day: str) -> Stay:
+    """Return where an enrollment is on a day; before it was anywhere, where it came to first."""
+    there = [stay for stay in calendar.stays if stay.first.isoformat() <= day]
+    return there[-1] if there else calendar.stays[0]
 
 
 def work_name(number: int, leg: int) -> str:

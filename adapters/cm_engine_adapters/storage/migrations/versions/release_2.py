@@ -8,17 +8,23 @@ down_revision = "1"
 
 COLUMNS = "enrollment kind name state due tries worker body note"
 KEY = {"enrollment", "kind", "name"}
+INDEXES = {
+    "due": "kind state due",
+    "listed": "kind enrollment name",
+    "state": "kind state enrollment name",
+}
 
 
 def upgrade(prefix: str, schema: str | None) -> None:
-    """Make the table, its index, and the triggers that keep rows from being removed; nothing waits yet."""
+    """Make the table, its indexes, and the triggers that keep rows from being removed; nothing waits yet."""
     table = f"{prefix}work"
     made = [
         Column(name, Integer() if name == "tries" else Text(), primary_key=name in KEY, nullable=False)
         for name in COLUMNS.split()
     ]
     op.create_table(table, *made, schema=schema)
-    op.create_index(f"{prefix}work_due", table, ["kind", "state", "due"], schema=schema)
+    for name, columns in INDEXES.items():
+        op.create_index(f"{prefix}work_{name}", table, columns.split(), schema=schema)
     guards = _postgresql if op.get_context().dialect.name == "postgresql" else _sqlite
     for statement in guards(table, f'"{schema}".' if schema else ""):
         op.execute(statement.replace(":", r"\:"))
