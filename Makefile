@@ -8,7 +8,7 @@ STAMP := .venv/installed
 .PHONY: help install demo test interop lint format bench clean
 
 help:
-	@echo "make demo     decide a small cohort and show every reason, then keep it in a database"
+	@echo "make demo     decide a small cohort and show every reason, keep it in a database, hand over and say so"
 	@echo "make test     run all tests"
 	@echo "make interop  fetch files and tools of others, and test on them; says what it skips"
 	@echo "make lint     formatting, style, types, import contracts"
@@ -28,6 +28,7 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)
 	@$(BIN)/python examples/cohort.py
 	@$(BIN)/python examples/durable.py
+	@$(BIN)/python -m examples.delivery
 
 test: $(STAMP)
 	$(BIN)/python -m pytest

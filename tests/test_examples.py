@@ -42,6 +42,21 @@ def test_the_demo_may_be_run_again_on_the_same_database(tmp_path: Path) -> None:
     assert run("durable.py", url) == run("durable.py", url)
 
 
+def test_a_payout_whose_answer_was_lost_is_handed_over_once_and_said_in_neutral_words() -> None:
+    command = [sys.executable, "-m", "examples.delivery"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=EXAMPLES.parent)
+    assert done.stderr == ""
+    for said in (
+        "payout 1: waiting; the payment system answered 500",
+        "payout 1: over; handed over",
+        "ann@example.org got: You have an update",
+        "The payment system has 2 orders, each once.",
+        "Awarded $20.00, handed over $20.00, on the way $0.00.",
+        "Audit: 13 acts: all as it should be.",
+    ):
+        assert said in done.stdout
+
+
 def test_an_asynchronous_host_commits_and_rolls_back(tmp_path: Path) -> None:
     shown = run("async_session.py", f"sqlite+aiosqlite:///{tmp_path / 'clinic.db'}")
     assert shown.splitlines()[-1] == "in the log: observed first"
