@@ -969,7 +969,10 @@ def test_keys_that_are_none_are_refused(
     assert NUMBER not in err
 
 
-def test_the_command_shows_what_was_disclosed(run: Callable[..., Any], tmp_path: Path) -> None:
+def test_the_command_shows_what_was_disclosed(
+    run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     made = clinic(f"sqlite:///{tmp_path / 'clinic.db'}", FileKeyring(tmp_path / "keys.db", KEY))
     made.reach()
     made.consents()

@@ -90,7 +90,7 @@ def parse_gateways(
     Example:
         >>> parse_gateways("gateways:\n  cards: {kind: webhook, secret: hunter2}", {})
         Traceback (most recent call last):
-        cm_engine.delivery.configuring.GatewaysError: <text>:2:3: error: gateways.cards: the key 'url' is missing
+        cm_engine.errors.GatewaysError: <text>:2:3: error: gateways.cards: the key 'url' is missing
         <text>:2:34: error: gateways.cards.secret: expected {env: NAME} or {file: PATH}, which say where the secret is; it never stands here
     """
     document = read_document(text, name)

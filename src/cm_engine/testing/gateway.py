@@ -65,8 +65,9 @@ class FakeGateway:
         return _answer(Outcome.REPLAYED, known) if known else None
 
     def _taken(self, order: Order) -> Answer:
-        known = self.orders.setdefault(order.id, order)
-        if known is order:
+        known = self.orders.get(order.id)
+        if known is None:
+            self.orders[order.id] = order
             return _answer(Outcome.CREATED, order)
         if known != order:
             return Answer(Outcome.CONFLICT, note="another order has this id")
