@@ -30,6 +30,10 @@ START = date(2026, 1, 5)
 MORNING = datetime(2026, 1, 5, 18, tzinfo=UTC)
 
 
+OPENED: list[Engine] = []
+"""The engines that a test has opened, to be closed with it."""
+
+
 class Clinic:
     """A clinic with one site and one gateway, and a clock that stands still until it is put forward."""
 
@@ -38,6 +42,7 @@ class Clinic:
         self.engine = Engine(
             storage=open_storage(url, {}), zone="America/Los_Angeles", clock=lambda: self.now
         )
+        OPENED.append(self.engine)
         self.engine.add_program(parse_program(program))
         self.program = "cards"
         self.engine.open_site("north", zone="America/Los_Angeles", by="boss-1")
@@ -80,9 +85,14 @@ class Clinic:
         return [each.status for each in self.engine.deliveries()]
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def url(request: pytest.FixtureRequest, tmp_path: Any) -> str:
-    return "memory:" if request.param == "memory" else f"sqlite:///{tmp_path / 'clinic.db'}"
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[str]:
+    if request.param == "postgresql":
+        yield request.getfixturevalue("postgresql_url")
+    else:
+        yield "memory:" if request.param == "memory" else f"sqlite:///{tmp_path / 'clinic.db'}"
+    while OPENED:
+        OPENED.pop().close()
 
 
 @pytest.fixture

@@ -35,6 +35,10 @@ NOON = datetime(2026, 1, 5, 20, tzinfo=UTC)
 SMS = frozenset({"sms"})
 
 
+OPENED: list[Engine] = []
+"""The engines that a test has opened, to be closed with it."""
+
+
 class Clinic:
     """A clinic that tells one participant what it may, and a clock that stands still until it is put forward."""
 
@@ -42,6 +46,7 @@ class Clinic:
         self.now = NOON
         engine = Engine(storage=open_storage(url, {}), zone="America/Los_Angeles", clock=lambda: self.now)
         self.engine = engine.with_keys(MemoryKeyring()).with_messages(policy or MessagePolicy())
+        OPENED.append(self.engine)
         self.engine.add_program(parse_program(PROGRAM))
         self.told: dict[str, Any] = {"source": "desk", "by": "nurse-7"}
         self.ann = self.engine.enroll(
@@ -76,9 +81,14 @@ class Clinic:
         return sorted(each.kind for each in self.engine.messages())
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return "memory:" if request.param == "memory" else f"sqlite:///{tmp_path / 'clinic.db'}"
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "postgresql":
+        yield request.getfixturevalue("postgresql_url")
+    else:
+        yield "memory:" if request.param == "memory" else f"sqlite:///{tmp_path / 'clinic.db'}"
+    while OPENED:
+        OPENED.pop().close()
 
 
 @pytest.fixture
