@@ -33,7 +33,8 @@ def prism() -> Path:
     program = folder / "node_modules" / ".bin" / "prism"
     if not program.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        command = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), PRISM]
+        quickly = ["--silent", "--no-audit", "--no-fund", "--fetch-retries=0"]
+        command = ["npm", "install", *quickly, "--prefix", str(folder), PRISM]
         try:
             subprocess.run(command, check=True, capture_output=True, timeout=SECONDS_MAX)
         except (subprocess.SubprocessError, OSError) as error:

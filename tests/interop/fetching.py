@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 CACHE = Path(__file__).resolve().parents[2] / "build" / "interop"
-SECONDS_MAX = 240
+SECONDS_MAX = 90
 """A download that takes longer is given up."""
 
 FHIR_EXAMPLES = "hl7.fhir.r4.examples"
@@ -26,7 +26,7 @@ def fhir_examples() -> Path:
         AbsentError: npm is not there, or the package cannot be fetched.
     """
     name = f"{FHIR_EXAMPLES}-{FHIR_VERSION}.tgz"
-    return _kept(name, ["npm", "pack", "--silent", f"{FHIR_EXAMPLES}@{FHIR_VERSION}"])
+    return _kept(name, ["npm", "pack", "--silent", "--fetch-retries=0", f"{FHIR_EXAMPLES}@{FHIR_VERSION}"])
 
 
 def hl7_samples() -> Path:
