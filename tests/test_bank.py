@@ -27,6 +27,7 @@ from cm_engine.ports import Storage
 from cm_engine.recorded import Recorded
 from cm_engine.recording import whole_log
 from cm_engine.register import Register
+from cm_engine.rules import RULES_VERSION
 from tests.bank_model import Bank, RefusedError
 from tests.faults import together
 from tests.test_tampering import COLUMNS, Log, assert_found, changes, key_values
@@ -797,7 +798,7 @@ def test_acts_of_the_bank_after_decisions_of_other_rules_are_followed_all_the_sa
         patch.setattr("cm_engine.log.deciding.reasons_text", lambda _: "[]")
         older = Log(f"sqlite:///{tmp_path / 'older.db'}", until_it_expires)
     for module in ("log.deciding", "log.bank", "auditing"):
-        monkeypatch.setattr(f"cm_engine.{module}.RULES_VERSION", 2)
+        monkeypatch.setattr(f"cm_engine.{module}.RULES_VERSION", RULES_VERSION + 1)
     with older.copy() as copy:
         found = copy.verify()
         assert found.is_clean, found

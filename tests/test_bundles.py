@@ -45,6 +45,7 @@ from cm_engine.bundles.layout import HELD, canonical_form
 from cm_engine.bundles.sealing import sealed
 from cm_engine.opening import open_storage
 from cm_engine.register import Register
+from cm_engine.rules import RULES_VERSION
 from cm_engine.wrapping import KEPT, TRAVELS, unwrapped, wrapped
 from tests.programs import document_of, schedules
 from tests.test_durable_machine import PROGRAMS
@@ -721,7 +722,7 @@ def test_a_log_that_this_release_decides_otherwise_is_refused_with_the_decision(
         older.setattr("cm_engine.log.deciding.reasons_text", lambda _: "[]")
         _, there, bundle = moved(ALL["absorbing"], 0, 3)
     for module in ("log.deciding", "auditing"):
-        monkeypatch.setattr(f"cm_engine.{module}.RULES_VERSION", 2)
+        monkeypatch.setattr(f"cm_engine.{module}.RULES_VERSION", RULES_VERSION + 1)
     with pytest.raises(BundleError, match="decision 1: this release decides it otherwise: reasons"):
         there.take(bundle)
     assert not any(there.counts().values())

@@ -12,7 +12,7 @@ import pytest
 
 from cm_engine import cli
 from cm_engine.cli.app import app
-from cm_engine.cli.contacts import _opened
+from cm_engine.cli.contacts import opened_with_keys
 from cm_engine.cli.stock import commands
 from cm_engine.gateways import Order, order_id
 
@@ -65,7 +65,7 @@ def form(done: Done) -> dict[str, Any]:
 
 
 def allotted(number: int = 1) -> str:
-    with _opened(URL) as engine:
+    with opened_with_keys(URL) as engine:
         return engine.allot("north", Order(order_id("x", number), 25, "USD", recipient="p-1")).order  # type: ignore[arg-type]
 
 

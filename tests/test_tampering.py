@@ -18,6 +18,7 @@ from cm_engine import parse_program
 from cm_engine.auditing import Verification
 from cm_engine.engine import Engine
 from cm_engine.opening import open_storage
+from cm_engine.rules import RULES_VERSION
 from cm_engine_adapters.storage.tables import tables
 from tests.faults import PROGRAMS, SOURCE, START, engine_on, engine_with_programs, enrolled, negative
 
@@ -398,7 +399,7 @@ def older(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Log]:
         patch.setattr("cm_engine.log.deciding.reasons_text", lambda _: "[]")
         made = Log(f"sqlite:///{tmp_path / 'older.db'}", simple)
     for module in ("log.deciding", "auditing"):
-        monkeypatch.setattr(f"cm_engine.{module}.RULES_VERSION", 2)
+        monkeypatch.setattr(f"cm_engine.{module}.RULES_VERSION", RULES_VERSION + 1)
     yield made
     made.close()
 

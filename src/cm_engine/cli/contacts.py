@@ -103,7 +103,7 @@ def add(
 
     The address is read from the standard input, so that no list of processes and no history of a shell has it.
     """
-    with _opened(db, make=True) as engine:
+    with opened_with_keys(db, make=True) as engine:
         found = engine.add_handle(
             participant=who,
             channel=channel,
@@ -133,7 +133,7 @@ def remove(
     as_json: JsonOption = False,
 ) -> None:
     """Remove how somebody is reached."""
-    with _opened(db) as engine:
+    with opened_with_keys(db) as engine:
         found = engine.remove_handle(
             participant=who, channel=channel, recipient=recipient, by=by, source=source, key=key
         )
@@ -164,7 +164,7 @@ def consent(
     as_json: JsonOption = False,
 ) -> None:
     """Record a written consent."""
-    with _opened(db, make=True) as engine:
+    with opened_with_keys(db, make=True) as engine:
         found = engine.consent(
             participant=who,
             consent=paper,
@@ -196,7 +196,7 @@ def revoke(
     as_json: JsonOption = False,
 ) -> None:
     """Revoke a consent, from this moment on."""
-    with _opened(db) as engine:
+    with opened_with_keys(db) as engine:
         found = engine.revoke(participant=who, consent=paper, by=by, source=source, key=key)
     _show(found, as_json=as_json)
 
@@ -218,7 +218,7 @@ def opt_out(
     as_json: JsonOption = False,
 ) -> None:
     """End messages to somebody, at once."""
-    with _opened(db) as engine:
+    with opened_with_keys(db) as engine:
         found = engine.opt_out(
             participant=who,
             recipient=recipient,
@@ -249,7 +249,7 @@ def opt_in(
     as_json: JsonOption = False,
 ) -> None:
     """Begin messages again to somebody who asks for them; a consent is needed besides."""
-    with _opened(db) as engine:
+    with opened_with_keys(db) as engine:
         found = engine.opt_in(
             participant=who,
             recipient=recipient,
@@ -286,7 +286,7 @@ def hear(
 
     The address it came from is read from the standard input.
     """
-    with _opened(db) as engine:
+    with opened_with_keys(db) as engine:
         found = engine.hear(
             channel=channel,
             address=_address(),
@@ -306,7 +306,7 @@ def hear(
 @commands.command(epilog=f"Example: cm-engine contact show {AT} p-104")
 def show(who: ParticipantArgument, db: DatabaseOption, as_json: JsonOption = False) -> None:
     """Show how somebody is reached, without addresses, and what they consented to."""
-    with _opened(db) as engine:
+    with opened_with_keys(db) as engine:
         found = engine.contact(who)
     _show(found, as_json=as_json)
 
@@ -314,7 +314,7 @@ def show(who: ParticipantArgument, db: DatabaseOption, as_json: JsonOption = Fal
 @commands.command("list", epilog=f"Example: cm-engine contact list {AT}")
 def list_contacts(db: DatabaseOption, as_json: JsonOption = False) -> None:
     """List all contacts, without addresses."""
-    with _opened(db) as engine:
+    with opened_with_keys(db) as engine:
         found = engine.contacts()
     if as_json:
         sys.stdout.write(one_line({"contacts": [_form(each) for each in found]}))
@@ -327,7 +327,7 @@ def list_contacts(db: DatabaseOption, as_json: JsonOption = False) -> None:
 @commands.command(epilog=f"Example: cm-engine contact disclosures {AT} p-104")
 def disclosures(who: ParticipantArgument, db: DatabaseOption, as_json: JsonOption = False) -> None:
     """Show what was disclosed of a participant: to whom, by what, when, and with which consent."""
-    with _opened(db) as engine:
+    with opened_with_keys(db) as engine:
         found = engine.disclosures(who)
     if as_json:
         sys.stdout.write(one_line({"disclosures": [_disclosure(each) for each in found]}))
@@ -352,12 +352,12 @@ def erase(
     as_json: JsonOption = False,
 ) -> None:
     """Erase all addresses of a participant, for ever, by erasing their key."""
-    with _opened(db) as engine:
+    with opened_with_keys(db) as engine:
         found = engine.erase(participant=who, by=by, source=source, key=key)
     _show(found, as_json=as_json)
 
 
-def _opened(db: str, *, make: bool = False) -> Engine:
+def opened_with_keys(db: str, *, make: bool = False) -> Engine:
     """Open the engine on a database, with the keys of the environment if there are any."""
     keyring = _keyring()
     engine = opened(db, make=make)

@@ -13,7 +13,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from cm_engine.cli.contacts import _opened as opened
+from cm_engine.cli.contacts import opened_with_keys as opened
 from cm_engine.cli.journal import one_line
 from cm_engine.cli.options import (
     AsOfOption,

@@ -12,7 +12,7 @@ from cm_engine.rules.criteria import NO_VALUES, Measured, Memory
 from cm_engine.rules.milestones import Progress
 from cm_engine.rules.state import Ladder, Received, State, Track
 
-LAYOUT = 3
+LAYOUT = 4
 
 
 def dump_state(state: State) -> str:

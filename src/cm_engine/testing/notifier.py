@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple, Protocol
 import pytest
 
 from cm_engine.ports import Delivery, Envelope, Notifier
+from cm_engine.testing.suites import refuse_replaced
 
 WORDS = {
     "plain": "You have an update. Sign in to see it. Reply STOP to end.",
@@ -64,11 +65,7 @@ class NotifierConformance:
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
-        suite = {name: test for name, test in vars(NotifierConformance).items() if name.startswith("test_")}
-        replaced = [name for name, test in suite.items() if getattr(cls, name) is not test]
-        if replaced:
-            msg = f"{cls.__name__} replaces {', '.join(replaced)}; add tests of other names"
-            raise TypeError(msg)
+        refuse_replaced(NotifierConformance, cls)
 
     @pytest.fixture
     def receiver(self) -> Receiver | Iterator[Receiver]:

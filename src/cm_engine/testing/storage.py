@@ -13,6 +13,7 @@ from cm_engine.errors import StorageConflictError, StorageError
 from cm_engine.log.rows import Batch, PoolRow, ProgramRow, WorkRow
 from cm_engine.ports import Claim, Storage, WorkQuery
 from cm_engine.testing import rows
+from cm_engine.testing.suites import refuse_replaced
 
 Made = TypeVar("Made")
 
@@ -91,11 +92,7 @@ class StorageConformance:
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
-        suite = {name: test for name, test in vars(StorageConformance).items() if name.startswith("test_")}
-        replaced = [name for name, test in suite.items() if getattr(cls, name) is not test]
-        if replaced:
-            msg = f"{cls.__name__} replaces {', '.join(replaced)}; add tests of other names"
-            raise TypeError(msg)
+        refuse_replaced(StorageConformance, cls)
 
     @pytest.fixture
     def storage(self) -> Storage | Iterator[Storage]:
