@@ -22,7 +22,7 @@ from cm_engine import CmEngineError, Observation, Program, ResultsError, parse_p
 from cm_engine.errors import BalanceError, KeyConflictError, RecordNotFoundError
 from cm_engine.ledger.balances import Balance
 from cm_engine.recorded import Recorded, RecordedDecision
-from cm_engine.reports import Report
+from cm_engine.reported import Report
 from tests.durable_model import (
     ZONE,
     Books,

@@ -28,7 +28,7 @@ from cm_engine.errors import (
     StorageFullError,
 )
 from cm_engine.opening import open_storage
-from cm_engine.reports import Report
+from cm_engine.reported import Report
 from cm_engine_adapters.storage import sql
 from cm_engine_adapters.storage.failures import failure
 from cm_engine_adapters.storage.sqlite import SqliteStorage

@@ -22,7 +22,7 @@ from cm_engine.errors import (
     StorageConflictError,
     StorageError,
 )
-from cm_engine.reports import Report
+from cm_engine.reported import Report
 from cm_engine_adapters.storage.postgresql import PostgresTransaction
 from cm_engine_adapters.storage.sql import SqlTransaction
 

@@ -63,7 +63,7 @@ from cm_engine.people.standing import Staff, StaffAct, WaitingEntry
 from cm_engine.program import Program, canonical, digest, json_schema, load_program, parse_program
 from cm_engine.program.units import Unit
 from cm_engine.recorded import Enrollment, Recorded, RecordedDecision
-from cm_engine.reports import Amendment, Report, Voiding
+from cm_engine.reported import Amendment, Report, Voiding
 from cm_engine.rules import (
     Award,
     Decision,

@@ -23,7 +23,7 @@ from cm_engine.ports import Transaction
 from cm_engine.program.rewards import Payout
 from cm_engine.recorded import Recorded, as_they_stand
 from cm_engine.recording import Act, Recording, whole_log
-from cm_engine.reports import Report, act_of_course, awarded_unit, exact, refuse_ahead
+from cm_engine.reported import Report, act_of_course, awarded_unit, exact, refuse_ahead
 from cm_engine.sites.office import refuse_unknown
 
 PAGE = 500

@@ -33,7 +33,7 @@ from cm_engine.plain import one_line
 from cm_engine.ports import LAST, Claim, PayoutGateway, Transaction, WorkQuery
 from cm_engine.recorded import Recorded
 from cm_engine.recording import Act, Done, Recording, whole_log
-from cm_engine.reports import Report, act_of_course
+from cm_engine.reported import Report, act_of_course
 
 Payout = tuple[str, int, int]
 """An enrollment, the number of a decision, and the leg."""

@@ -35,7 +35,7 @@ from cm_engine.receiving import Receiving
 from cm_engine.recorded import Enrollment, Recorded, as_they_stand
 from cm_engine.recording import Act, Done, Recording, acts_of, numbered, whole_log
 from cm_engine.register import Register
-from cm_engine.reports import (
+from cm_engine.reported import (
     Amendment,
     Report,
     Voiding,

@@ -20,7 +20,7 @@ from cm_engine.opened import Opened
 from cm_engine.plain import one_line, plain_day
 from cm_engine.recorded import Recorded, RecordedDecision
 from cm_engine.recording import Done, Recording, whole_log
-from cm_engine.reports import Report, act_of_course, act_of_report, refuse_ahead
+from cm_engine.reported import Report, act_of_course, act_of_report, refuse_ahead
 from cm_engine.rules.state import Evidence
 from cm_engine.sites.kind import SITE
 from cm_engine.sites.office import Office, refuse_unknown

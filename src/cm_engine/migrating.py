@@ -12,7 +12,7 @@ from cm_engine.plain import one_line, plain_day
 from cm_engine.previewing import Preview, previews, rest
 from cm_engine.recorded import Recorded
 from cm_engine.recording import Act, Done, Recording
-from cm_engine.reports import Report, act_of_course
+from cm_engine.reported import Report, act_of_course
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from cm_engine.reception.desk import PartRefusedError, Reception, sources_in, wa
 from cm_engine.reception.kept import said_by
 from cm_engine.reception.visit import Sender, opening, taken_in
 from cm_engine.recorded import Recorded
-from cm_engine.reports import Report
+from cm_engine.reported import Report
 from cm_engine.rules.state import Evidence
 
 Document = bytes | str | PathLike[str]

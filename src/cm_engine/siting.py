@@ -16,7 +16,7 @@ from cm_engine.opened import Opened
 from cm_engine.plain import one_line, plain_day
 from cm_engine.recorded import Enrollment, Recorded
 from cm_engine.recording import Done
-from cm_engine.reports import Report, act_of_course
+from cm_engine.reported import Report, act_of_course
 from cm_engine.sites.asking import (
     asked_to_add_gateway,
     asked_to_close,

@@ -21,7 +21,7 @@ from cm_engine.ports import Transaction
 from cm_engine.recorded import Recorded
 from cm_engine.recording import Recording
 from cm_engine.register import program_in
-from cm_engine.reports import Report, act_of_report, act_of_withdrawal
+from cm_engine.reported import Report, act_of_report, act_of_withdrawal
 from cm_engine.rules.state import Evidence
 
 Found = TypeVar("Found")

@@ -16,7 +16,7 @@ from cm_engine.plain import one_line
 from cm_engine.ports import PayoutGateway
 from cm_engine.recorded import Recorded
 from cm_engine.recording import Done
-from cm_engine.reports import Report
+from cm_engine.reported import Report
 
 LEASE = timedelta(minutes=5)
 """As long has a worker the payouts that it claimed; who is killed leaves them to others after it."""

@@ -17,7 +17,7 @@ from cm_engine.log.encoding import dumped, instant
 from cm_engine.log.history import day_of
 from cm_engine.program.values import amount, day, shown, symbol, wrong
 from cm_engine.recorded import Enrollment
-from cm_engine.reports import Report
+from cm_engine.reported import Report
 from cm_engine.rules.state import Evidence
 
 ENROLLMENT = "enrollment"

@@ -16,8 +16,8 @@ from cm_engine.reception.kept import Given, recorded_entry, report_of
 from cm_engine.recorded import Recorded
 from cm_engine.recording import Done, Recording
 from cm_engine.register import Register
-from cm_engine.reports import Amendment, Report
-from cm_engine.reports import act_of as log_act_of
+from cm_engine.reported import Amendment, Report
+from cm_engine.reported import act_of as log_act_of
 
 PROBED = 8
 """As many acts on one thing are looked up at a time."""

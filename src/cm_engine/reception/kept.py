@@ -13,7 +13,7 @@ from cm_engine.ledger.accounts import BEARS
 from cm_engine.log.encoding import instant
 from cm_engine.plain import TELLING
 from cm_engine.recording import Done
-from cm_engine.reports import Amendment, Report, Voiding
+from cm_engine.reported import Amendment, Report, Voiding
 
 Given = Report | Amendment | Voiding
 """What is reported to the log of an enrollment."""

@@ -34,7 +34,7 @@ from cm_engine.reception.desk import Reception, acts_on
 from cm_engine.reception.kept import Given, arrival_body, money_entry, recorded_entry, short, waiting_entry
 from cm_engine.recorded import Enrollment, Recorded, as_they_stand
 from cm_engine.recording import Done
-from cm_engine.reports import Amendment, Report, Voiding
+from cm_engine.reported import Amendment, Report, Voiding
 
 CORRECTED = "corrected by the sender"
 SENT_IN_ERROR = "sent in error, by the sender"
