@@ -7,12 +7,16 @@
     + TrialError              a trial file is wrong
     + MappingError            a mapping file of an intake is wrong, or its table of participants
     + GatewaysError           a file of gateways is wrong
+    + NotifiersError          a file of notifiers is wrong
+    + EndpointsError          a file of endpoints is wrong
   x ProgramNotFoundError      no such program, also a LookupError
+  x EndpointsNotFoundError    no such set of endpoints, or no such endpoint in it; also a LookupError
   x AmbiguousNameError        two packages offer one name
   x ResultsError              a word of results, or a file of them, cannot be read; also a ValueError
     + PlanExceededError       more results than the plan has visits
     + ResultsFileError        lines of a file of results are wrong; also a ProblemsError
   x StateError                a state belongs to another program; also a ValueError
+  x TooManyStatesError        a program has more states than it may be explored for; says where
   x UndatedError              an amount depends on the date and no start date was given; also a ValueError
   x MissingDependencyError    names the extra to install
   x ProgramNotAddedError      no such program is registered, also a LookupError
@@ -34,6 +38,7 @@
   x BalanceError              a balance is not what was asserted
   x BundleError               a bundle of an enrollment is damaged, or cannot be taken here
   x IntakeError               a document cannot be read at all
+  x ChannelError              the gateways of a site are not what a program asks for, or do not pay what it awards
   x DeliveryError             a payout is with a gateway, or otherwise not where it could be done
   x OutOfStockError           what an order asks for is not in stock now
   x StorageError              the storage failed; nothing was written
@@ -107,6 +112,28 @@ class GatewaysError(ProblemsError):
     """Report every problem of a file of gateways."""
 
 
+class EndpointsError(ProblemsError):
+    """Report every problem of a file of endpoints."""
+
+
+class EndpointsNotFoundError(CmEngineError, LookupError):
+    """Report a set of endpoints that nobody offers, or an endpoint that a set has not.
+
+    Attributes:
+        name: what was asked for.
+        known: what there is.
+    """
+
+    def __init__(self, what: str, name: str, known: Iterable[str], hint: str = "") -> None:
+        self.name = name
+        self.known = tuple(known)
+        super().__init__(f"no {what} {name!r}{hint}; there are {', '.join(self.known) or 'none'}")
+
+
+class NotifiersError(ProblemsError):
+    """Report every problem of a file of notifiers."""
+
+
 class ProgramNotFoundError(CmEngineError, LookupError):
     """Report a program that neither the catalogue nor the disk holds.
 
@@ -172,6 +199,24 @@ class StateError(CmEngineError, ValueError):
         self.expected = expected
         super().__init__(
             f"the state belongs to program {found[:12]}, not to {expected[:12]}; decide with the one it began with"
+        )
+
+
+class TooManyStatesError(CmEngineError):
+    """Report that a program has too many states to be explored; simulate it instead.
+
+    Attributes:
+        program: its id.
+        slot, slots: how far the plan was explored.
+        states: how many states the slot had by then.
+        most: how many decisions were allowed.
+    """
+
+    def __init__(self, program: str, slot: int, slots: int, states: int, most: int) -> None:
+        self.program, self.slot, self.slots, self.states, self.most = program, slot, slots, states, most
+        super().__init__(
+            f"program {program} has too many states to look at all of them: {states} and more after {slot} of {slots} "
+            f"visits, and {most} decisions were allowed; allow more, or simulate it"
         )
 
 
@@ -474,6 +519,21 @@ class IntakeError(CmEngineError):
         self.format = format
         self.why = why
         super().__init__(f"this is no document of the format {format}: {why}; nothing is recorded")
+
+
+class ChannelError(CmEngineError):
+    """Report programs that are paid at sites whose gateways are not what they ask for; nothing was written.
+
+    Attributes:
+        mismatches: one line for each: the program, the site, what is needed, and what each gateway declares.
+    """
+
+    def __init__(self, mismatches: Iterable[str]) -> None:
+        self.mismatches = tuple(mismatches)
+        told = "\n".join(self.mismatches)
+        super().__init__(
+            f"{told}\ngive the site a gateway that is, or the program another site; nothing is changed"
+        )
 
 
 class DeliveryError(CmEngineError):

@@ -38,12 +38,24 @@ NOTHING_SEEN: tuple[Reason, ...] = ()
 NO_EXTRAS = Extras((), None)
 
 
-class Transition(NamedTuple):
-    """What an outcome does at a visit before limits, and what is promised for the next visit.
+class Movement(NamedTuple):
+    """What an outcome does at a visit before limits.
 
     Attributes:
         track: where the target stands then, without measured values.
         awards: what it pays, as a decision has it.
+    """
+
+    track: Track
+    paid: Award
+    awards: tuple[Award, ...]
+    reasons: tuple[Reason, ...]
+
+
+class Transition(NamedTuple):
+    """A movement, with what is said and promised of later visits.
+
+    Attributes:
         said: the reasons with what is promised, where nothing else is looked at.
         promises: some reason says what later visits pay.
     """
@@ -51,8 +63,8 @@ class Transition(NamedTuple):
     track: Track
     paid: Award
     awards: tuple[Award, ...]
-    said: tuple[Reason, ...]
     reasons: tuple[Reason, ...]
+    said: tuple[Reason, ...]
     promises: bool
     promised: Next | PlanEnded
 
@@ -62,7 +74,7 @@ Parts = tuple[tuple[Award, tuple[Reason, ...]], ...]
 
 
 def settled(
-    look: Occasion, change: Transition, reading: Reading | None = None
+    look: Occasion, change: Transition | Movement, reading: Reading | None = None
 ) -> tuple[State, tuple[Award, ...], tuple[Reason, ...]]:
     """Return what a visit comes to: the state after it, what is paid within the limits, and why."""
     state, memory, outcome, why = look.state, look.track.memory, change.track.outcomes, change.reasons
@@ -137,9 +149,27 @@ def _worth(reasons: tuple[Reason, ...]) -> Iterator[Reason]:
 def transition(
     target: TargetRules, index: int, ladder: Ladder, outcome: str, variant: int | None = None
 ) -> Transition:
-    """Return what an outcome does at the visit of an index, before limits.
+    """Return what an outcome does at the visit of an index, before limits, and what it promises.
 
     Remembered, because a program has few states and a clinic meets the same ones all day.
+
+    Raises:
+        PlanExceededError: the plan has no such visit.
+        ResultsError: the outcome is not a symbol of a use-pattern word.
+    """
+    moved = movement(target, index, ladder, outcome, variant)
+    after, reasons = moved.track.ladder, moved.reasons
+    if isinstance(reasons[0], WasReset):
+        reasons = tuple(_with_way_back(target, index + 1, after, reasons))
+    promises = any(isinstance(reason, WasReset | Recoverable | Recovered) for reason in reasons)
+    promised = promise(target, index + 1, after)
+    return Transition(*moved[:3], reasons, (*reasons, promised), promises, promised)
+
+
+def movement(
+    target: TargetRules, index: int, ladder: Ladder, outcome: str, variant: int | None = None
+) -> Movement:
+    """Return what an outcome does at the visit of an index, before limits, with nothing said of later visits.
 
     Raises:
         PlanExceededError: the plan has no such visit.
@@ -149,14 +179,9 @@ def transition(
     if outcome not in visit.phase.effects:
         raise ResultsError(unknown_result(outcome) or f"expected one result, got {outcome!r}")
     response = respond(visit, on_entering(visit, ladder), outcome, variant)
-    after, reasons = response.ladder, response.reasons
-    if isinstance(reasons[0], WasReset):
-        reasons = tuple(_with_way_back(target, index + 1, after, reasons))
     paid = Award(response.unit or visit.phase.unit, response.earned)
-    promises = any(isinstance(reason, WasReset | Recoverable | Recovered) for reason in reasons)
-    track = Track(index + 1, after, outcome, NO_VALUES, 0)
-    promised = promise(target, index + 1, after)
-    return Transition(track, paid, (paid,), (*reasons, promised), reasons, promises, promised)
+    track = Track(index + 1, response.ladder, outcome, NO_VALUES, 0)
+    return Movement(track, paid, (paid,), response.reasons)
 
 
 def _with_way_back(

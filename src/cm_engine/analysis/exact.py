@@ -1,0 +1,439 @@
+"""What a program pays, exactly: the distribution of what is paid in a unit, its mean and spread, and the limits reached.
+
+Weights run forward through the automata of a cluster, slot by slot; each row of weights lies over the states of a purse.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from math import gcd, sqrt
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cm_engine.analysis.behavior import Behavior
+from cm_engine.analysis.explored import Cluster, Explored
+from cm_engine.analysis.flow import Flow, Key
+from cm_engine.analysis.purse import Chances, FreePurse, LimitedPurse, Purse, drawn
+from cm_engine.errors import TooManyStatesError
+from cm_engine.program.units import Unit
+from cm_engine.rules.limits import When
+from cm_engine.rules.prizes import full_bowl
+
+MOST_WEIGHTS = 30_000_000
+"""How many weights a distribution may have at one slot."""
+
+Row = NDArray[np.float64]
+"""A weight for each state of a purse."""
+
+Sums = dict[Key, tuple[Fraction | int, ...]]
+"""The weight of each key, and the first two moments of what is paid on the ways to it."""
+
+Worth = tuple[Fraction | int, Fraction | int]
+"""The mean and the variance of what a part pays."""
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """How likely each sum is that a program pays in a unit.
+
+    Attributes:
+        unit: what is counted.
+        sums: every sum that is possible, in minor units, in order.
+        chances: of each sum; 1 in all.
+    """
+
+    unit: Unit
+    sums: NDArray[np.int64]
+    chances: Row
+
+    @cached_property
+    def _upto(self) -> Row:
+        return np.cumsum(self.chances)
+
+    def quantile(self, share: float) -> int:
+        """Return the least sum that so large a share of participants does not exceed, in minor units."""
+        place = int(np.searchsorted(self._upto, share * self._upto[-1] - 1e-12))
+        return int(self.sums[min(place, len(self.sums) - 1)])
+
+    def at_most(self, amount: int) -> float:
+        """Return how likely a sum of so many minor units or less is."""
+        place = int(np.searchsorted(self.sums, amount, side="right"))
+        return float(self._upto[place - 1]) if place else 0.0
+
+    @property
+    def mean(self) -> float:
+        """Return the mean in minor units."""
+        return float(self.sums @ self.chances)
+
+    @property
+    def sd(self) -> float:
+        """Return the standard deviation in minor units."""
+        return sqrt(max(0.0, float((self.sums - self.mean) ** 2 @ self.chances)))
+
+    def plus(self, other: "Distribution") -> "Distribution":
+        """Return the distribution of the sum of two independent ones."""
+        quantum = gcd(_quantum(self.sums), _quantum(other.sums)) or 1
+        dense = np.convolve(_dense(self, quantum), _dense(other, quantum))
+        return _sparse(self.unit, dense, int(self.sums[0] + other.sums[0]), quantum)
+
+
+@dataclass(frozen=True)
+class Moments:
+    """The mean and the variance of what a program pays in a unit, in minor units and exact."""
+
+    mean: Fraction
+    variance: Fraction
+
+    @property
+    def sd(self) -> float:
+        """Return the standard deviation in minor units."""
+        return sqrt(self.variance)
+
+
+def distribution(explored: Explored, behavior: Behavior, unit: Unit) -> Distribution:
+    """Return how likely each sum is that a program pays in a unit.
+
+    The sums are exact, their chances floats. What draws win counts where the unit is the program's money.
+
+    Args:
+        explored: the program.
+        behavior: how likely each result is.
+        unit: what is counted.
+
+    Raises:
+        TooManyStatesError: there are too many sums in too many states; simulate the program instead.
+
+    Example:
+        >>> from cm_engine import catalogue
+        >>> from cm_engine.analysis import explore, visitwise
+        >>> explored = explore(catalogue.program("higgins-1994-voucher"))
+        >>> paid = distribution(explored, visitwise(1), explored.units[0])
+        >>> paid.unit.decimal(paid.quantile(0.5))
+        Decimal('1155.50')
+    """
+    found = [_of_cluster(explored, cluster, behavior, unit) for cluster in explored.clusters_of(unit)]
+    total = found[0]
+    for each in found[1:]:
+        total = total.plus(each)
+    return total
+
+
+def moments(explored: Explored, behavior: Behavior, unit: Unit) -> Moments:
+    """Return the mean and the variance of what a program pays in a unit, in minor units.
+
+    They are exact fractions where no limit looks at the unit; where one does, they are those of the distribution, whose
+    chances are floats: right to far less than a minor unit.
+
+    Args:
+        explored: the program.
+        behavior: how likely each result is.
+        unit: what is counted.
+
+    Example:
+        >>> from cm_engine import catalogue
+        >>> from cm_engine.analysis import explore, visitwise
+        >>> explored = explore(catalogue.program("va-prize"))
+        >>> moments(explored, visitwise(1), explored.units[0]).mean
+        Fraction(181876, 5)
+    """
+    found = [_moments(explored, cluster, behavior, unit) for cluster in explored.clusters_of(unit)]
+    return Moments(
+        sum((each.mean for each in found), Fraction(0)), sum((each.variance for each in found), Fraction(0))
+    )
+
+
+def _moments(explored: Explored, cluster: Cluster, behavior: Behavior, unit: Unit) -> Moments:
+    if not cluster.is_limited:
+        return _free_moments(explored, cluster, behavior, unit)
+    found = _of_cluster(explored, cluster, behavior, unit)
+    return Moments(Fraction(found.mean), Fraction(found.sd) ** 2)
+
+
+def reached(explored: Explored, behavior: Behavior) -> tuple[float, ...]:
+    """Return how likely each limit of a program takes something of what a participant earns."""
+    chances = [0.0] * len(explored.rules.limits)
+    for cluster in explored.clusters:
+        if cluster.is_limited:
+            purse = LimitedPurse(explored, None)
+            row = _final(explored, cluster, behavior, Leading(purse))
+            for held, weight in zip(purse.states.values, row, strict=False):
+                for index in held.bit:
+                    chances[index] += float(weight)
+    return tuple(chances)
+
+
+def _of_cluster(explored: Explored, cluster: Cluster, behavior: Behavior, unit: Unit) -> Distribution:
+    if cluster.is_limited:
+        purse = LimitedPurse(explored, unit)
+        row = _final(explored, cluster, behavior, Leading(purse))
+        return _gathered(unit, np.array(purse.sums()[: len(row)], dtype=np.int64), row)
+    if _draws_from(explored, unit):
+        return _with_draws(explored, cluster, behavior, unit)
+    sums = Shifting(explored, cluster, unit)
+    row = _final(explored, cluster, behavior, sums)
+    return _gathered(unit, sums.sums(len(row)), row)
+
+
+def _gathered(unit: Unit, sums: NDArray[np.int64], row: Row) -> Distribution:
+    values, places = np.unique(sums, return_inverse=True)
+    chances = np.bincount(places, weights=row)
+    kept = chances > 0
+    return Distribution(unit, values[kept], chances[kept])
+
+
+def _draws_from(explored: Explored, unit: Unit) -> tuple[str, ...]:
+    """Return the bowls whose prizes count in a unit."""
+    return tuple(explored.program.bowls) if unit == explored.money else ()
+
+
+def _with_draws(explored: Explored, cluster: Cluster, behavior: Behavior, unit: Unit) -> Distribution:
+    """Return how likely each sum is where draws are counted first, and what they win is put in their place at the end."""
+    purse = FreePurse(explored, unit)
+    row = _final(explored, cluster, behavior, Leading(purse))
+    held = [(sums, weight) for sums, weight in zip(purse.states.values, row, strict=False) if weight]
+    quantum = (
+        gcd(
+            *(sums[0] for sums, _ in held),
+            *(value for each in purse.bowls for value in _slips(explored, each)),
+        )
+        or 1
+    )
+    lowest = min(sums[0] for sums, _ in held)
+    won = _Wins(explored, purse.bowls, quantum)
+    total = np.zeros(1)
+    for (paid, *draws), weight in held:
+        part = won.of(tuple(draws))
+        first = (paid - lowest) // quantum
+        total = _grown(total, first + len(part))
+        total[first : first + len(part)] += weight * part
+    return _sparse(unit, total, lowest, quantum)
+
+
+def _slips(explored: Explored, bowl: str) -> tuple[int, ...]:
+    return full_bowl(explored.program, bowl).values
+
+
+class _Wins:
+    """How likely each sum is that so many draws win, over whole quanta; each made from that of one draw less."""
+
+    def __init__(self, explored: Explored, bowls: tuple[str, ...], quantum: int) -> None:
+        self._single = [_in_quanta(drawn(explored.rules, each, 1), quantum) for each in bowls]
+        self._known: dict[tuple[int, ...], Row] = {(0,) * len(bowls): np.ones(1)}
+
+    def of(self, draws: tuple[int, ...]) -> Row:
+        """Return how likely each sum is."""
+        missing = [draws]
+        while missing[-1] not in self._known:
+            missing.append(_one_less(missing[-1]))
+        for each in reversed(missing[:-1]):
+            bowl = next(place for place, count in enumerate(each) if count)
+            self._known[each] = np.convolve(self._known[_one_less(each)], self._single[bowl])
+        return self._known[draws]
+
+
+def _one_less(draws: tuple[int, ...]) -> tuple[int, ...]:
+    bowl = next(place for place, count in enumerate(draws) if count)
+    return (*draws[:bowl], draws[bowl] - 1, *draws[bowl + 1 :])
+
+
+def _in_quanta(chances: Chances, quantum: int) -> Row:
+    dense = np.zeros(chances[-1][0] // quantum + 1)
+    for value, chance in chances:
+        dense[value // quantum] = float(chance)
+    return dense
+
+
+def _quantum(sums: NDArray[np.int64]) -> int:
+    return int(np.gcd.reduce(sums - sums[0]))
+
+
+def _dense(distribution: Distribution, quantum: int) -> Row:
+    places = (distribution.sums - distribution.sums[0]) // quantum
+    dense = np.zeros(int(places[-1]) + 1)
+    dense[places] = distribution.chances
+    return dense
+
+
+def _sparse(unit: Unit, dense: Row, lowest: int, quantum: int) -> Distribution:
+    kept = np.flatnonzero(dense)
+    return Distribution(unit, kept * quantum + lowest, dense[kept])
+
+
+def _grown(row: Row, length: int) -> Row:
+    return row if len(row) >= length else np.concatenate([row, np.zeros(length - len(row))])
+
+
+class Mover(Protocol):
+    """Moves rows of weights on, as parts are earned."""
+
+    first: int
+    """The place of the state in which nothing has been received."""
+
+    def pour(self, rows: dict[Key, Row], key: Key, row: Row, chance: float, part: int, when: When) -> None:
+        """Add a row with a chance to that of a key, each weight where a part leads."""
+
+
+def _final(explored: Explored, cluster: Cluster, behavior: Behavior, mover: Mover) -> Row:
+    """Return how likely each state of a purse is at the end of a cluster's slots."""
+    flow, rows = Flow(explored, cluster, behavior), dict[Key, Row]()
+    for key, chance in flow.starts():
+        rows[key] = np.zeros(mover.first + 1)
+        rows[key][mover.first] = float(chance)
+    for at, (number, place, slot, when) in enumerate(flow.slots()):
+        after: dict[Key, Row] = {}
+        while rows:
+            staying: dict[Key, Row] = {}
+            for key, row in rows.items():
+                for way in flow.ways(number, place, slot, key):
+                    mover.pour(
+                        staying if way.stays else after, way.to, row, float(way.chance), way.part, when
+                    )
+            rows = staying
+        rows = after
+        _refuse_too_many(explored, at, len(cluster.order), sum(map(len, rows.values())))
+    total = np.zeros(max(map(len, rows.values())))
+    for row in rows.values():
+        total[: len(row)] += row
+    return total
+
+
+def _refuse_too_many(explored: Explored, at: int, slots: int, weights: int) -> None:
+    if weights > MOST_WEIGHTS:
+        raise TooManyStatesError(explored.program.program, at, slots, weights, MOST_WEIGHTS)
+
+
+class Shifting:
+    """Rows over sums: the place of a weight is the sum, counted in the greatest amount that divides all."""
+
+    def __init__(self, explored: Explored, cluster: Cluster, unit: Unit) -> None:
+        """Look at what the slots of a cluster can pay in a unit."""
+        own = explored.rules.deposit.unit if explored.rules.deposit else None
+        self._amounts = [part.sum(unit, own) for part in explored.parts]
+        self._quantum = gcd(*self._amounts) or 1
+        self._shifts = [amount // self._quantum for amount in self._amounts]
+        self.first = -min(0, *self._shifts) * len(cluster.order) if min(self._shifts) < 0 else 0
+
+    def sums(self, length: int) -> NDArray[np.int64]:
+        """Return the sum of each place of a row."""
+        return (np.arange(length, dtype=np.int64) - self.first) * self._quantum
+
+    def pour(self, rows: dict[Key, Row], key: Key, row: Row, chance: float, part: int, when: When) -> None:  # noqa: ARG002
+        """Add a row with a chance to that of a key, later by what a part pays."""
+        shift, have = self._shifts[part], rows.get(key)
+        if shift < 0:
+            row, shift = row[-shift:], 0
+        need = shift + len(row)
+        if have is None:
+            have = rows[key] = np.zeros(need)
+            np.multiply(row, chance, out=have[shift:])
+            return
+        if len(have) < need:
+            have = rows[key] = _grown(have, need)
+        have[shift:need] += chance * row
+
+
+class Leading:
+    """Rows over the states of a purse."""
+
+    first = 0
+
+    def __init__(self, purse: Purse) -> None:
+        """Begin with nothing received."""
+        self._purse = purse
+        self._known: dict[tuple[int, When], _Ways] = {}
+
+    def pour(self, rows: dict[Key, Row], key: Key, row: Row, chance: float, part: int, when: When) -> None:
+        """Add a row with a chance to that of a key, each weight where a part leads."""
+        held = np.flatnonzero(row)
+        when = self._purse.like(when)
+        ways = self._known.setdefault((part, when), _Ways(self._purse, part, when))
+        to, shares = ways.of(held)
+        have = _grown(rows.get(key, np.zeros(1)), int(to.max()) + 1)
+        np.add.at(have, to, row[held][:, None] * shares * chance)
+        rows[key] = have
+
+
+class _Ways:
+    """Where a part leads from each state of a purse, as far as it was asked for; a column for each thing draws may win."""
+
+    def __init__(self, purse: Purse, part: int, when: When) -> None:
+        self._purse, self._part, self._when = purse, part, when
+        self._to, self._shares = np.full((0, 1), -1, dtype=np.int64), np.zeros((0, 1))
+
+    def of(self, held: NDArray[np.int64]) -> tuple[NDArray[np.int64], Row]:
+        """Return where the part leads from some states, and with which chances."""
+        self._widen(int(held.max()) + 1, self._to.shape[1])
+        for state in held[self._to[held, 0] < 0]:
+            steps = self._purse.ways(int(state), self._part, self._when)
+            self._widen(len(self._to), len(steps))
+            self._to[state], self._shares[state] = steps[0].to, 0.0
+            self._to[state, : len(steps)] = [each.to for each in steps]
+            self._shares[state, : len(steps)] = [float(each.chance) for each in steps]
+        return self._to[held], self._shares[held]
+
+    def _widen(self, rows: int, columns: int) -> None:
+        more = (max(0, rows - len(self._to)), max(0, columns - self._to.shape[1]))
+        if any(more):
+            pad = ((0, more[0]), (0, more[1]))
+            self._to = np.pad(self._to, pad, constant_values=-1)
+            self._shares = np.pad(self._shares, pad)
+            self._to[:, 1:][self._to[:, 1:] < 0] = 0
+
+
+def _free_moments(explored: Explored, cluster: Cluster, behavior: Behavior, unit: Unit) -> Moments:
+    """Return the moments of what no limit looks at; chances are counted in whole parts, a scale for each slot."""
+    flow, worth, scale = Flow(explored, cluster, behavior), _worth(explored, unit), 1
+    sums: Sums = {key: (chance, 0, 0) for key, chance in flow.starts()}
+    for number, place, slot, _ in flow.slots():
+        of_slot = flow.scale(slot)
+        scale *= of_slot
+        after: Sums = {}
+        while sums:
+            staying: Sums = {}
+            for key, had in sums.items():
+                for way in flow.ways(number, place, slot, key):
+                    _carry(
+                        staying if way.stays else after,
+                        way.to,
+                        had,
+                        int(way.chance * of_slot),
+                        worth[way.part],
+                    )
+            sums = {key: tuple(Fraction(each, of_slot) for each in had) for key, had in staying.items()}
+        sums = after
+    first, second = (Fraction(sum(had[moment] for had in sums.values())) / scale for moment in (1, 2))
+    return Moments(first, second - first**2)
+
+
+def _carry(into: Sums, key: Key, had: tuple[Fraction | int, ...], chance: int, worth: Worth) -> None:
+    """Add what a key has had to the next one, with what is paid on the way."""
+    (weight, first, second), (mean, variance) = had, worth
+    known = into.get(key, (0, 0, 0))
+    squares = second + 2 * mean * first + (mean * mean + variance) * weight
+    into[key] = (
+        known[0] + chance * weight,
+        known[1] + chance * (first + mean * weight),
+        known[2] + chance * squares,
+    )
+
+
+def _worth(explored: Explored, unit: Unit) -> list[Worth]:
+    """Return what each part pays in a unit, with what its draws win."""
+    own = explored.rules.deposit.unit if explored.rules.deposit else None
+    bowls = {name: moments_of(drawn(explored.rules, name, 1)) for name in _draws_from(explored, unit)}
+    found: list[Worth] = []
+    for part in explored.parts:
+        won = [(award.amount, bowls[award.unit.name]) for award in part.earned if award.unit.name in bowls]
+        mean = part.sum(unit, own) + sum(count * each.mean for count, each in won)
+        found.append((mean, sum(count * each.variance for count, each in won)))
+    return found
+
+
+def moments_of(chances: Chances) -> Moments:
+    """Return the mean and the variance of sums with their chances."""
+    mean = sum((chance * value for value, chance in chances), Fraction(0))
+    return Moments(
+        mean, sum((chance * value * value for value, chance in chances), Fraction(0)) - mean * mean
+    )

@@ -1,0 +1,226 @@
+"""The most and the least that a program can pay, each with a sequence of results that reaches it."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cm_engine.analysis.actions import HAPPENED, Action, Slot
+from cm_engine.analysis.explored import Cluster, Explored
+from cm_engine.analysis.purse import FreePurse, LimitedPurse, Purse
+from cm_engine.program.units import Unit
+from cm_engine.rules.limits import When
+
+Key = tuple[int, ...]
+"""The state of each automaton of a cluster."""
+
+Worths = NDArray[np.int64]
+"""What can still be paid from each state of a purse, in minor units."""
+
+IMPOSSIBLE = np.iinfo(np.int64).min // 4
+
+
+class Seen(NamedTuple):
+    """What a sequence shows: a word of results for each target, and the events that happened."""
+
+    words: Mapping[str, str]
+    events: tuple[str, ...] = ()
+
+
+class Extreme(NamedTuple):
+    """An amount in minor units, and what has to be seen for it; what draws win is their best or their worst."""
+
+    amount: int
+    seen: Seen
+
+
+def maximum(explored: Explored, unit: Unit) -> Extreme:
+    """Return the most that a program can pay in a unit, with a sequence that reaches it.
+
+    An event that pays without an end is taken to happen once for each reward.
+
+    Example:
+        >>> from cm_engine import catalogue
+        >>> from cm_engine.analysis import explore
+        >>> explored = explore(catalogue.program("california-recovery-incentives"))
+        >>> maximum(explored, explored.units[0]).amount
+        59900
+    """
+    return _extreme(explored, unit, 1)
+
+
+def minimum(explored: Explored, unit: Unit) -> Extreme:
+    """Return the least that a program can pay in a unit, with a sequence that reaches it; less than 0 with a deposit.
+
+    Example:
+        >>> from cm_engine import catalogue
+        >>> from cm_engine.analysis import explore
+        >>> explored = explore(catalogue.program("halpern-2015-deposit"))
+        >>> minimum(explored, explored.units[0]).amount
+        -15000
+    """
+    return _extreme(explored, unit, -1)
+
+
+def _extreme(explored: Explored, unit: Unit, sign: int) -> Extreme:
+    found = [_Search(explored, cluster, unit, sign).best() for cluster in explored.clusters_of(unit)]
+    words: dict[str, str] = {}
+    for each in found:
+        words.update(each.seen.words)
+    events = tuple(event for each in found for event in each.seen.events)
+    named = {target.name: words[target.name] for target in explored.rules.targets if target.name in words}
+    return Extreme(sum(each.amount for each in found), Seen(named, events))
+
+
+class _Search:
+    """Looks for the best way through a cluster, backward from its end."""
+
+    def __init__(self, explored: Explored, cluster: Cluster, unit: Unit, sign: int) -> None:
+        self.explored, self.cluster, self.sign = explored, cluster, sign
+        self.automata = [explored.automata[index] for index in cluster.automata]
+        self.purse: Purse = (LimitedPurse if cluster.is_limited else FreePurse)(explored, unit, counts=False)
+        self._moves: dict[tuple[int, When], _Moves] = {}
+
+    def best(self) -> Extreme:
+        """Return the best amount, and a sequence that reaches it."""
+        reach = list(self._reach())
+        worth: dict[Key, Worths] = {
+            key: np.zeros(len(held), dtype=np.int64) for key, held in reach[-1].items()
+        }
+        after = [worth]
+        for at in reversed(range(len(self.cluster.order))):
+            worth = self._before(at, reach[at], worth)
+            after.append(worth)
+        after.reverse()
+        start = tuple(automaton.start for automaton in self.automata)
+        return Extreme(self.sign * int(after[0][start][0]), self._way(start, after))
+
+    def _slot(self, at: int) -> tuple[int, int, Slot, When]:
+        number, place = self.cluster.order[at]
+        slot = self.automata[number].slots[place]
+        return number, place, slot, self.purse.like(self.explored.when(slot))
+
+    def _turns(self, at: int, key: Key) -> dict[tuple[Key, int, bool], Action]:
+        """Return where the actions of a slot lead, with the first action of those that do the same."""
+        number, place, _, _ = self._slot(at)
+        table = self.automata[number].table(place)
+        row, found = table.rows[key[number]], dict[tuple[Key, int, bool], Action]()
+        for column, action in enumerate(table.actions):
+            to = (*key[:number], int(table.after[row, column]), *key[number + 1 :])
+            found.setdefault((to, int(table.parts[row, column]), bool(table.stays[row, column])), action)
+        return found
+
+    def _moved(self, part: int, when: When) -> "_Moves":
+        return self._moves.setdefault((part, when), _Moves(self.purse, part, when, self.sign))
+
+    def _reach(self) -> Iterator[dict[Key, NDArray[np.bool_]]]:
+        """Yield for each slot, and for the end, which states of the purse each key can come with."""
+        start = tuple(automaton.start for automaton in self.automata)
+        rows = {start: np.ones(1, dtype=bool)}
+        for at in range(len(self.cluster.order)):
+            when, after, waiting = self._slot(at)[3], dict[Key, NDArray[np.bool_]](), dict(rows)
+            while waiting:
+                staying: dict[Key, NDArray[np.bool_]] = {}
+                for key, held in waiting.items():
+                    for to, part, stays in self._turns(at, key):
+                        _mark(
+                            staying if stays else after, to, self._moved(part, when).to(np.flatnonzero(held))
+                        )
+                for key, held in staying.items():
+                    _mark(rows, key, np.flatnonzero(held))
+                waiting = staying
+            yield rows
+            rows = after
+        yield rows
+
+    def _before(
+        self, at: int, reach: Mapping[Key, NDArray[np.bool_]], after: Mapping[Key, Worths]
+    ) -> dict[Key, Worths]:
+        """Return what can still be paid before a slot, from what can be after it."""
+        when, known = self._slot(at)[3], dict[Key, Worths]()
+
+        def worth(key: Key) -> Worths:
+            if key not in known:
+                held = np.flatnonzero(reach[key])
+                best = np.full(len(reach[key]), IMPOSSIBLE)
+                for to, part, stays in self._turns(at, key):
+                    then = worth(to) if stays else after[to]
+                    best[held] = np.maximum(best[held], self._moved(part, when).best(held, then))
+                known[key] = best
+            return known[key]
+
+        for key in reach:
+            worth(key)
+        return known
+
+    def _way(self, key: Key, after: list[dict[Key, Worths]]) -> Seen:
+        """Follow a best way from the start, and tell what is seen on it."""
+        words: dict[str, str] = {target.name: "" for target in self._targets}
+        events, held, at = [], 0, 0
+        while at < len(self.cluster.order):
+            slot, when = self._slot(at)[2:]
+            to, part, stays = self._best_turn(at, key, held, after, when)
+            action = self._turns(at, key)[to, part, stays]
+            if slot.event:
+                events += [slot.event] * (action.symbol == HAPPENED)
+            else:
+                words[self.explored.rules.targets[slot.target].name] += action.symbol
+            held = self._moved(part, when).first(held, after[at if stays else at + 1][to])
+            key, at = to, at + (not stays)
+        return Seen(words, tuple(events))
+
+    def _best_turn(
+        self, at: int, key: Key, held: int, after: list[dict[Key, Worths]], when: When
+    ) -> tuple[Key, int, bool]:
+        held_alone = np.array([held])
+
+        def worth(turn: tuple[Key, int, bool]) -> int:
+            to, part, stays = turn
+            then = after[at if stays else at + 1][to]
+            return int(self._moved(part, when).best(held_alone, then)[0])
+
+        return max(self._turns(at, key), key=worth)
+
+    @property
+    def _targets(self) -> list:
+        return [
+            self.explored.rules.targets[index] for automaton in self.automata for index in automaton.targets
+        ]
+
+
+def _mark(rows: dict[Key, NDArray[np.bool_]], key: Key, places: NDArray[np.int64]) -> None:
+    need = int(places.max()) + 1
+    have = rows.get(key, np.zeros(0, dtype=bool))
+    if len(have) < need:
+        have = np.concatenate([have, np.zeros(need - len(have), dtype=bool)])
+    have[places] = True
+    rows[key] = have
+
+
+class _Moves:
+    """Where a part leads from each state of a purse, and what it pays; a column for each thing that draws may win."""
+
+    def __init__(self, purse: Purse, part: int, when: When, sign: int) -> None:
+        self._ways: Callable[[int], tuple] = lambda state: purse.ways(state, part, when)
+        self._sign = sign
+        self._known: dict[int, tuple[tuple[int, int], ...]] = {}
+
+    def _of(self, state: int) -> tuple[tuple[int, int], ...]:
+        if state not in self._known:
+            self._known[state] = tuple((step.to, self._sign * step.paid) for step in self._ways(state))
+        return self._known[state]
+
+    def to(self, held: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return every state that the part leads to from some states."""
+        return np.array(sorted({to for state in held for to, _ in self._of(int(state))}), dtype=np.int64)
+
+    def best(self, held: NDArray[np.int64], after: Worths) -> Worths:
+        """Return the best that can be paid from some states, with the part."""
+        return np.array(
+            [max(paid + after[to] for to, paid in self._of(int(state))) for state in held], dtype=np.int64
+        )
+
+    def first(self, held: int, after: Worths) -> int:
+        """Return the state that the part best leads to."""
+        return max(self._of(held), key=lambda step: step[1] + after[step[0]])[0]

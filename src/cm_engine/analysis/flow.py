@@ -1,0 +1,126 @@
+"""How likely each way through a cluster of automata is, slot by slot, under a model of behavior."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from math import comb, lcm
+from typing import NamedTuple
+
+from cm_engine.analysis.actions import HAPPENED, NOT_HAPPENED, Action, Slot
+from cm_engine.analysis.automaton import Table
+from cm_engine.analysis.behavior import Behavior, Turn
+from cm_engine.analysis.explored import Cluster, Explored
+from cm_engine.rules.limits import When
+
+Key = tuple[int, ...]
+"""The state of each automaton of a cluster, and then the mood of each of its targets."""
+
+
+class Way(NamedTuple):
+    """One way on from a key: where to, the number of the part that is earned, and its chance."""
+
+    to: Key
+    part: int
+    stays: bool
+    chance: Fraction
+
+
+class Flow:
+    """All ways through a cluster, slot by slot."""
+
+    def __init__(self, explored: Explored, cluster: Cluster, behavior: Behavior) -> None:
+        """Look at a cluster under a model of behavior."""
+        self.explored, self.cluster, self.behavior = explored, cluster, behavior
+        self.automata = [explored.automata[index] for index in cluster.automata]
+        targets = [target for automaton in self.automata for target in automaton.targets]
+        self._mood = {target: len(self.automata) + place for place, target in enumerate(targets)}
+        self._models = {target: behavior.of(explored.rules.targets[target].name) for target in targets}
+        self._known: dict[
+            tuple[int, int, int, int, int], tuple[tuple[int, int, int, bool, Fraction], ...]
+        ] = {}
+
+    def starts(self) -> Iterator[tuple[Key, Fraction]]:
+        """Yield each key before the first slot, with its chance."""
+        states = tuple(automaton.start for automaton in self.automata)
+        moods: list[tuple[tuple[int, ...], Fraction]] = [((), Fraction(1))]
+        for model in self._models.values():
+            moods = [
+                ((*before, mood), chance * share)
+                for before, chance in moods
+                for mood, share in enumerate(model.start)
+                if share
+            ]
+        yield from (((*states, *mood), chance) for mood, chance in moods)
+
+    def slots(self) -> Iterator[tuple[int, int, Slot, When]]:
+        """Yield each slot in its order: its automaton, its place there, and its day."""
+        for number, place in self.cluster.order:
+            slot = self.automata[number].slots[place]
+            yield number, place, slot, self.explored.when(slot)
+
+    def scale(self, slot: Slot) -> int:
+        """Return a number that makes every chance of a slot whole."""
+        moods = range(len(self._models[slot.target].start)) if slot.target >= 0 else (0,)
+        found = (chance.denominator for mood in moods for _, _, chance in self._actions(slot, mood))
+        return lcm(*found)
+
+    def ways(self, number: int, place: int, slot: Slot, key: Key) -> Iterator[Way]:
+        """Yield the ways on from a key in a slot; those that end alike are one."""
+        where = self._mood.get(slot.target, -1)
+        mood = key[where] if slot.target >= 0 else 0
+        for to, after, part, stays, chance in self._merged(number, place, slot, key[number], mood):
+            moved = list(key)
+            moved[number] = to
+            if slot.target >= 0:
+                moved[where] = after
+            yield Way(tuple(moved), part, stays, chance)
+
+    def _merged(
+        self, number: int, place: int, slot: Slot, state: int, mood: int
+    ) -> tuple[tuple[int, int, int, bool, Fraction], ...]:
+        """Return what a state and a mood lead to; known once for slots of one kind with one model."""
+        kind, visit = self.automata[number].kinds[place], 0
+        if slot.target >= 0:
+            visit = min(slot.visit, len(self._models[slot.target].turns) - 1)
+        known = (number, kind, visit, state, mood)
+        if known not in self._known:
+            self._known[known] = tuple(self._found(self.automata[number].tables[kind], slot, state, mood))
+        return self._known[known]
+
+    def _found(
+        self, table: Table, slot: Slot, state: int, mood: int
+    ) -> Iterator[tuple[int, int, int, bool, Fraction]]:
+        row, sums = table.rows[state], dict[tuple[int, int, int, bool], Fraction]()
+        columns = {action: column for column, action in enumerate(table.actions)}
+        for action, after, chance in self._actions(slot, mood):
+            column = columns[action]
+            found = (
+                int(table.after[row, column]),
+                after,
+                int(table.parts[row, column]),
+                bool(table.stays[row, column]),
+            )
+            sums[found] = sums.get(found, Fraction(0)) + chance
+        yield from ((*found, chance) for found, chance in sums.items() if chance)
+
+    def _actions(self, slot: Slot, mood: int) -> Iterator[tuple[Action, int, Fraction]]:
+        if slot.event:
+            chance = self.behavior.event(slot.event)
+            yield from ((Action(HAPPENED), 0, chance), (Action(NOT_HAPPENED), 0, 1 - chance))
+            return
+        model = self._models[slot.target]
+        for turn in model.at(slot.visit)[mood]:
+            yield from self._shared(slot, model, turn)
+
+    def _shared(self, slot: Slot, model: Behavior, turn: Turn) -> Iterator[tuple[Action, int, Fraction]]:
+        """Yield the actions of a symbol: the usual choice, and each number of a group's members that may have met it."""
+        phase = self.explored.rules.targets[slot.target].visits[slot.visit].phase
+        if phase.options and turn.symbol == "-":
+            yield Action("-", choice=phase.options[phase.usual]), turn.to, turn.chance
+        elif (phase.group or phase.together) and turn.symbol != "_":
+            own = int(turn.symbol == "-")
+            others = (phase.group.size if phase.group else len(phase.variants)) - 1
+            for met in range(others + 1):
+                share = comb(others, met) * model.rate**met * (1 - model.rate) ** (others - met)
+                yield Action(turn.symbol, group=met + own), turn.to, turn.chance * share
+        else:
+            yield Action(turn.symbol), turn.to, turn.chance
