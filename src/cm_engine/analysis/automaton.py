@@ -6,7 +6,7 @@ is explored once for all slots like it, so that a plan of years is no larger tha
 
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,13 +95,23 @@ class Names(Generic[Value]):
         return number
 
 
+class _Cell(NamedTuple):
+    """What one action does: the state after it, what it earns, and how it is read and told."""
+
+    after: int
+    part: int
+    stays: bool
+    read: int
+    reasons: int
+
+
 @dataclass(slots=True)
 class _Rows:
     """A table while it is made."""
 
     actions: tuple[Action, ...]
     rows: dict[int, int] = field(default_factory=dict)
-    cells: list[tuple[int, int, bool, int, int]] = field(default_factory=list)
+    cells: list[_Cell] = field(default_factory=list)
 
     def table(self) -> Table:
         cells = np.array(self.cells, dtype=np.int32).reshape(-1, len(self.actions), 5)
@@ -139,7 +149,7 @@ class Explorer:
         """
         shape = _Shape(self.rules, slots)
         states, kinds, tables = Names[State](), Names[Hashable](), list[_Rows]()
-        frontier = (states.number(shape.bare(self.start, 0)),)
+        frontier: tuple[int, ...] = (states.number(shape.bare(self.start, 0)),)
         start, reach, known = frontier[0], [frontier], dict[tuple[int, tuple[int, ...]], tuple[int, ...]]()
         for place, slot in enumerate(slots):
             kind = kinds.number(shape.kind(place))
@@ -166,44 +176,42 @@ class Explorer:
                 state = shape.placed(states.values[number], place)
                 table.cells += self._row(shape, place, table, state, states)
             width, row = len(table.actions), table.rows[number]
-            for to, _, stays, _, _ in table.cells[row * width : (row + 1) * width]:
-                if not stays:
-                    after.add(to)
-                elif to not in seen:
-                    seen.add(to)
-                    waiting.append(to)
+            for cell in table.cells[row * width : (row + 1) * width]:
+                if not cell.stays:
+                    after.add(cell.after)
+                elif cell.after not in seen:
+                    seen.add(cell.after)
+                    waiting.append(cell.after)
         return tuple(sorted(after))
 
     def _row(
         self, shape: "_Shape", place: int, table: _Rows, state: State, states: Names[State]
-    ) -> Iterator[tuple[int, int, bool, int, int]]:
+    ) -> Iterator[_Cell]:
         self.made += len(table.actions)
         if self.made > self.most:
             raise TooManyStatesError(
                 self.rules.program.program, place, len(shape.slots), len(table.rows), self.most
             )
-        found: dict[Hashable, tuple[int, int, bool, int, int]] = {}
+        found: dict[Hashable, _Cell] = {}
         for action in table.actions:
             alike = shape.alike(place, action)
             if alike not in found:
                 found[alike] = self._cell(shape, place, action, state, states)
-            *cell, read, reasons = found[alike]
-            yield *cell, read if alike is action else ord(action.symbol), reasons
+            cell = found[alike]
+            yield cell if alike is action else cell._replace(read=ord(action.symbol))
 
-    def _cell(
-        self, shape: "_Shape", place: int, action: Action, state: State, states: Names[State]
-    ) -> tuple[int, int, bool, int, int]:
+    def _cell(self, shape: "_Shape", place: int, action: Action, state: State, states: Names[State]) -> _Cell:
         slot = shape.slots[place]
         name = "" if slot.event else self.rules.targets[slot.target].name
         observation = action.observation(name, slot.event)
         if observation is None:
-            return states.number(shape.bare(state, place + 1)), 0, False, 0, 0
+            return _Cell(states.number(shape.bare(state, place + 1)), 0, stays=False, read=0, reasons=0)
         after, decision = step(self.rules, state, observation, foretell=False)
         stays = not slot.event and after.tracks[slot.target].visits == slot.visit
         to = states.number(shape.bare(essence(self.rules, after), place + (not stays)))
         codes = self.reasons.number(tuple(reason.code for reason in decision.reasons))
         read = ord(decision.outcome) if decision.outcome else 0
-        return to, self.parts.number(part_of(decision)), stays, read, codes
+        return _Cell(to, self.parts.number(part_of(decision)), stays, read, codes)
 
 
 class _Shape:
@@ -278,7 +286,7 @@ class _Shape:
         if not self.by_week:
             return state._replace(tracks=tracks, last=state.start)
         progress = tuple(
-            each._replace(weeks=tuple((week + weeks, *counts) for week, *counts in each.weeks))
+            each._replace(weeks=tuple((week + weeks, *counts) for week, *counts in each.weeks))  # type: ignore[misc]
             for each in state.progress
         )
         counted = list(state.counted)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from cm_engine.analysis.behavior import Behavior
 from cm_engine.analysis.explored import Cluster, Explored
-from cm_engine.analysis.flow import Flow, Key
+from cm_engine.analysis.flow import Flow, Key, Way
 from cm_engine.analysis.purse import Chances, FreePurse, LimitedPurse, Purse, drawn
 from cm_engine.errors import TooManyStatesError
 from cm_engine.program.units import Unit
@@ -26,6 +26,9 @@ MOST_WEIGHTS = 30_000_000
 
 Row = NDArray[np.float64]
 """A weight for each state of a purse."""
+
+Rows = dict[Key, Row]
+"""The row of each key."""
 
 Sums = dict[Key, tuple[Fraction | int, ...]]
 """The weight of each key, and the first two moments of what is paid on the ways to it."""
@@ -111,7 +114,7 @@ def distribution(explored: Explored, behavior: Behavior, unit: Unit) -> Distribu
         >>> explored = explore(catalogue.program("higgins-1994-voucher"))
         >>> paid = distribution(explored, visitwise(1), explored.units[0])
         >>> paid.unit.decimal(paid.quantile(0.5))
-        Decimal('1155.50')
+        Decimal('997.50')
     """
     found = [_of_cluster(explored, cluster, behavior, unit) for cluster in explored.clusters_of(unit)]
     total = found[0]
@@ -178,7 +181,7 @@ def _of_cluster(explored: Explored, cluster: Cluster, behavior: Behavior, unit: 
 
 def _gathered(unit: Unit, sums: NDArray[np.int64], row: Row) -> Distribution:
     values, places = np.unique(sums, return_inverse=True)
-    chances = np.bincount(places, weights=row)
+    chances = np.bincount(places, weights=row).astype(np.float64)
     kept = chances > 0
     return Distribution(unit, values[kept], chances[kept])
 
@@ -257,7 +260,7 @@ def _dense(distribution: Distribution, quantum: int) -> Row:
 
 
 def _sparse(unit: Unit, dense: Row, lowest: int, quantum: int) -> Distribution:
-    kept = np.flatnonzero(dense)
+    kept = np.flatnonzero(dense).astype(np.int64)
     return Distribution(unit, kept * quantum + lowest, dense[kept])
 
 
@@ -271,25 +274,23 @@ class Mover(Protocol):
     first: int
     """The place of the state in which nothing has been received."""
 
-    def pour(self, rows: dict[Key, Row], key: Key, row: Row, chance: float, part: int, when: When) -> None:
-        """Add a row with a chance to that of a key, each weight where a part leads."""
+    def pour(self, rows: Rows, row: Row, way: Way, when: When) -> None:
+        """Add a row to that of the key that a way leads to, each weight where its part leads."""
 
 
 def _final(explored: Explored, cluster: Cluster, behavior: Behavior, mover: Mover) -> Row:
     """Return how likely each state of a purse is at the end of a cluster's slots."""
-    flow, rows = Flow(explored, cluster, behavior), dict[Key, Row]()
+    flow, rows = Flow(explored, cluster, behavior), Rows()
     for key, chance in flow.starts():
         rows[key] = np.zeros(mover.first + 1)
         rows[key][mover.first] = float(chance)
     for at, (number, place, slot, when) in enumerate(flow.slots()):
-        after: dict[Key, Row] = {}
+        after: Rows = {}
         while rows:
-            staying: dict[Key, Row] = {}
+            staying: Rows = {}
             for key, row in rows.items():
                 for way in flow.ways(number, place, slot, key):
-                    mover.pour(
-                        staying if way.stays else after, way.to, row, float(way.chance), way.part, when
-                    )
+                    mover.pour(staying if way.stays else after, row, way, when)
             rows = staying
         rows = after
         _refuse_too_many(explored, at, len(cluster.order), sum(map(len, rows.values())))
@@ -319,18 +320,18 @@ class Shifting:
         """Return the sum of each place of a row."""
         return (np.arange(length, dtype=np.int64) - self.first) * self._quantum
 
-    def pour(self, rows: dict[Key, Row], key: Key, row: Row, chance: float, part: int, when: When) -> None:  # noqa: ARG002
-        """Add a row with a chance to that of a key, later by what a part pays."""
-        shift, have = self._shifts[part], rows.get(key)
+    def pour(self, rows: Rows, row: Row, way: Way, when: When) -> None:  # noqa: ARG002
+        """Add a row to that of the key that a way leads to, later by what its part pays."""
+        shift, have, chance = self._shifts[way.part], rows.get(way.to), float(way.chance)
         if shift < 0:
             row, shift = row[-shift:], 0
         need = shift + len(row)
         if have is None:
-            have = rows[key] = np.zeros(need)
+            have = rows[way.to] = np.zeros(need)
             np.multiply(row, chance, out=have[shift:])
             return
         if len(have) < need:
-            have = rows[key] = _grown(have, need)
+            have = rows[way.to] = _grown(have, need)
         have[shift:need] += chance * row
 
 
@@ -344,15 +345,15 @@ class Leading:
         self._purse = purse
         self._known: dict[tuple[int, When], _Ways] = {}
 
-    def pour(self, rows: dict[Key, Row], key: Key, row: Row, chance: float, part: int, when: When) -> None:
-        """Add a row with a chance to that of a key, each weight where a part leads."""
+    def pour(self, rows: Rows, row: Row, way: Way, when: When) -> None:
+        """Add a row to that of the key that a way leads to, each weight where its part leads."""
         held = np.flatnonzero(row)
         when = self._purse.like(when)
-        ways = self._known.setdefault((part, when), _Ways(self._purse, part, when))
+        ways = self._known.setdefault((way.part, when), _Ways(self._purse, way.part, when))
         to, shares = ways.of(held)
-        have = _grown(rows.get(key, np.zeros(1)), int(to.max()) + 1)
-        np.add.at(have, to, row[held][:, None] * shares * chance)
-        rows[key] = have
+        have = _grown(rows.get(way.to, np.zeros(1)), int(to.max()) + 1)
+        np.add.at(have, to, row[held][:, None] * shares * float(way.chance))
+        rows[way.to] = have
 
 
 class _Ways:

@@ -123,7 +123,7 @@ def explore(program: Program, *, start: date | None = None, most: int = MOST) ->
         >>> from cm_engine import catalogue
         >>> explored = explore(catalogue.program("cpit-pregnancy"))
         >>> explored.size, [explored.called(automaton) for automaton in explored.automata]
-        (9, ['smoking'])
+        (5, ['smoking'])
     """
     start = start_of(program, start)
     rules = unlimited(program)
@@ -152,7 +152,8 @@ def groups_of(rules: Rules) -> list[tuple[tuple[int, ...], tuple[str, ...]]]:
     if rules.deposit:
         refunds = {each.event for each in rules.milestones if each.refunds and each.event}
         ties.append({*places.values(), "deposit", *refunds})
-    joined = _joined([{each} for each in (*places.values(), *rules.events)], ties)
+    single: list[int | str] = [*places.values(), *rules.events]
+    joined = _joined([{each} for each in single], ties)
     return [
         (
             tuple(sorted(each for each in group if isinstance(each, int))),

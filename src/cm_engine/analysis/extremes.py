@@ -1,19 +1,20 @@
 """The most and the least that a program can pay, each with a sequence of results that reaches it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cm_engine.analysis.actions import HAPPENED, Action, Slot
+from cm_engine.analysis.automaton import Automaton, Table
 from cm_engine.analysis.explored import Cluster, Explored
-from cm_engine.analysis.purse import FreePurse, LimitedPurse, Purse
+from cm_engine.analysis.flow import OVER, Key
+from cm_engine.analysis.purse import FreePurse, LimitedPurse
 from cm_engine.program.units import Unit
+from cm_engine.rules.compiled import TargetRules
 from cm_engine.rules.limits import When
-
-Key = tuple[int, ...]
-"""The state of each automaton of a cluster."""
 
 Worths = NDArray[np.int64]
 """What can still be paid from each state of a purse, in minor units."""
@@ -64,7 +65,12 @@ def minimum(explored: Explored, unit: Unit) -> Extreme:
 
 
 def _extreme(explored: Explored, unit: Unit, sign: int) -> Extreme:
-    found = [_Search(explored, cluster, unit, sign).best() for cluster in explored.clusters_of(unit)]
+    found = [
+        _Search(explored, cluster, unit, sign).best()
+        if cluster.is_limited
+        else _of_automaton(explored, explored.automata[cluster.automata[0]], unit, sign)
+        for cluster in explored.clusters_of(unit)
+    ]
     words: dict[str, str] = {}
     for each in found:
         words.update(each.seen.words)
@@ -73,13 +79,57 @@ def _extreme(explored: Explored, unit: Unit, sign: int) -> Extreme:
     return Extreme(sum(each.amount for each in found), Seen(named, events))
 
 
+def _of_automaton(explored: Explored, automaton: Automaton, unit: Unit, sign: int) -> Extreme:
+    """Look for the best way through an automaton that no limit looks at, backward from its end."""
+    purse, day = FreePurse(explored, unit, counts=False), When(0, 1, None)
+    pays = [max(sign * step.paid for step in purse.ways(0, part, day)) for part in range(len(explored.parts))]
+    worth = [np.zeros(len(automaton.states), dtype=np.int64)]
+    for place in reversed(range(len(automaton.slots))):
+        worth.append(_before(automaton.table(place), np.array(pays, dtype=np.int64), worth[-1]))
+    worth.reverse()
+    return Extreme(sign * int(worth[0][automaton.start]), _followed(explored, automaton, pays, worth))
+
+
+def _before(table: Table, pays: Worths, after: Worths) -> Worths:
+    """Return what can still be paid from each state before a slot; from those that cannot come there, nothing possible."""
+    rows, states = np.array(list(table.rows.values())), np.array(list(table.rows))
+    best = np.full(len(after), IMPOSSIBLE)
+    while True:
+        options = pays[table.parts] + np.where(table.stays, best[table.after], after[table.after])
+        found = options.max(axis=1)[rows]
+        if (found == best[states]).all():
+            return best
+        best[states] = found
+
+
+def _followed(explored: Explored, automaton: Automaton, pays: list[int], worth: list[Worths]) -> Seen:
+    """Follow a best way through an automaton from its start, and tell what is seen on it."""
+    words: dict[str, str] = {explored.rules.targets[index].name: "" for index in automaton.targets}
+    state, place, events = automaton.start, 0, list[str]()
+    while place < len(automaton.slots):
+        table, slot = automaton.table(place), automaton.slots[place]
+        row = table.rows[state]
+        then = np.where(table.stays[row], worth[place][table.after[row]], worth[place + 1][table.after[row]])
+        column = int(np.argmax(np.array(pays)[table.parts[row]] + then))
+        _tell(explored, slot, table.actions[column], words, events)
+        state, place = int(table.after[row, column]), place + (not table.stays[row, column])
+    return Seen(words, tuple(events))
+
+
+def _tell(explored: Explored, slot: Slot, action: Action, words: dict[str, str], events: list[str]) -> None:
+    if slot.event:
+        events += [slot.event] * (action.symbol == HAPPENED)
+    else:
+        words[explored.rules.targets[slot.target].name] += action.symbol
+
+
 class _Search:
-    """Looks for the best way through a cluster, backward from its end."""
+    """Looks for the best way through a cluster that a limit looks at, backward from its end."""
 
     def __init__(self, explored: Explored, cluster: Cluster, unit: Unit, sign: int) -> None:
         self.explored, self.cluster, self.sign = explored, cluster, sign
         self.automata = [explored.automata[index] for index in cluster.automata]
-        self.purse: Purse = (LimitedPurse if cluster.is_limited else FreePurse)(explored, unit, counts=False)
+        self.purse = LimitedPurse(explored, unit, counts=False)
         self._moves: dict[tuple[int, When], _Moves] = {}
 
     def best(self) -> Extreme:
@@ -104,11 +154,13 @@ class _Search:
     def _turns(self, at: int, key: Key) -> dict[tuple[Key, int, bool], Action]:
         """Return where the actions of a slot lead, with the first action of those that do the same."""
         number, place, _, _ = self._slot(at)
-        table = self.automata[number].table(place)
+        table, is_last = self.automata[number].table(place), place == len(self.automata[number].slots) - 1
         row, found = table.rows[key[number]], dict[tuple[Key, int, bool], Action]()
         for column, action in enumerate(table.actions):
-            to = (*key[:number], int(table.after[row, column]), *key[number + 1 :])
-            found.setdefault((to, int(table.parts[row, column]), bool(table.stays[row, column])), action)
+            stays = bool(table.stays[row, column])
+            state = OVER if is_last and not stays else int(table.after[row, column])
+            to = (*key[:number], state, *key[number + 1 :])
+            found.setdefault((to, int(table.parts[row, column]), stays), action)
         return found
 
     def _moved(self, part: int, when: When) -> "_Moves":
@@ -157,15 +209,12 @@ class _Search:
     def _way(self, key: Key, after: list[dict[Key, Worths]]) -> Seen:
         """Follow a best way from the start, and tell what is seen on it."""
         words: dict[str, str] = {target.name: "" for target in self._targets}
-        events, held, at = [], 0, 0
+        events, held, at = list[str](), 0, 0
         while at < len(self.cluster.order):
             slot, when = self._slot(at)[2:]
             to, part, stays = self._best_turn(at, key, held, after, when)
             action = self._turns(at, key)[to, part, stays]
-            if slot.event:
-                events += [slot.event] * (action.symbol == HAPPENED)
-            else:
-                words[self.explored.rules.targets[slot.target].name] += action.symbol
+            _tell(self.explored, slot, action, words, events)
             held = self._moved(part, when).first(held, after[at if stays else at + 1][to])
             key, at = to, at + (not stays)
         return Seen(words, tuple(events))
@@ -183,7 +232,7 @@ class _Search:
         return max(self._turns(at, key), key=worth)
 
     @property
-    def _targets(self) -> list:
+    def _targets(self) -> list[TargetRules]:
         return [
             self.explored.rules.targets[index] for automaton in self.automata for index in automaton.targets
         ]
@@ -201,26 +250,41 @@ def _mark(rows: dict[Key, NDArray[np.bool_]], key: Key, places: NDArray[np.int64
 class _Moves:
     """Where a part leads from each state of a purse, and what it pays; a column for each thing that draws may win."""
 
-    def __init__(self, purse: Purse, part: int, when: When, sign: int) -> None:
-        self._ways: Callable[[int], tuple] = lambda state: purse.ways(state, part, when)
+    def __init__(self, purse: LimitedPurse, part: int, when: When, sign: int) -> None:
+        self._ways = partial(purse.ways, part=part, when=when)
         self._sign = sign
-        self._known: dict[int, tuple[tuple[int, int], ...]] = {}
-
-    def _of(self, state: int) -> tuple[tuple[int, int], ...]:
-        if state not in self._known:
-            self._known[state] = tuple((step.to, self._sign * step.paid) for step in self._ways(state))
-        return self._known[state]
+        self._to, self._paid = np.full((0, 1), -1, dtype=np.int64), np.zeros((0, 1), dtype=np.int64)
 
     def to(self, held: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return every state that the part leads to from some states."""
-        return np.array(sorted({to for state in held for to, _ in self._of(int(state))}), dtype=np.int64)
+        self._learn(held)
+        return np.unique(self._to[held])
 
     def best(self, held: NDArray[np.int64], after: Worths) -> Worths:
         """Return the best that can be paid from some states, with the part."""
-        return np.array(
-            [max(paid + after[to] for to, paid in self._of(int(state))) for state in held], dtype=np.int64
-        )
+        self._learn(held)
+        found: Worths = np.max(self._paid[held] + after[self._to[held]], axis=1)
+        return found
 
     def first(self, held: int, after: Worths) -> int:
         """Return the state that the part best leads to."""
-        return max(self._of(held), key=lambda step: step[1] + after[step[0]])[0]
+        return int(self._to[held][np.argmax(self._paid[held] + after[self._to[held]])])
+
+    def _learn(self, held: NDArray[np.int64]) -> None:
+        self._widen(int(held.max()) + 1, 1)
+        for state in held[self._to[held, 0] < 0]:
+            steps = self._ways(int(state))
+            self._widen(0, len(steps))
+            self._to[state], self._paid[state] = steps[0].to, self._sign * steps[0].paid
+            self._to[state, : len(steps)] = [each.to for each in steps]
+            self._paid[state, : len(steps)] = [self._sign * each.paid for each in steps]
+
+    def _widen(self, rows: int, columns: int) -> None:
+        """Make room; a column more repeats the first, which changes neither the best nor where it leads."""
+        more = columns - self._to.shape[1]
+        if more > 0:
+            self._to = np.hstack([self._to, np.repeat(self._to[:, :1], more, axis=1)])
+            self._paid = np.hstack([self._paid, np.repeat(self._paid[:, :1], more, axis=1)])
+        if rows > len(self._to):
+            pad = ((0, rows - len(self._to)), (0, 0))
+            self._to, self._paid = np.pad(self._to, pad, constant_values=-1), np.pad(self._paid, pad)

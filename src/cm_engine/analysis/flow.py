@@ -15,6 +15,10 @@ Key = tuple[int, ...]
 """The state of each automaton of a cluster, and then the mood of each of its targets."""
 
 
+OVER = -1
+"""What stands for the state of an automaton whose slots are all decided, and for a mood that matters no more."""
+
+
 class Way(NamedTuple):
     """One way on from a key: where to, the number of the part that is earned, and its chance."""
 
@@ -67,11 +71,15 @@ class Flow:
         """Yield the ways on from a key in a slot; those that end alike are one."""
         where = self._mood.get(slot.target, -1)
         mood = key[where] if slot.target >= 0 else 0
+        is_last = place == len(self.automata[number].slots) - 1
+        of_target = (
+            slot.target >= 0 and slot.visit == len(self.explored.rules.targets[slot.target].visits) - 1
+        )
         for to, after, part, stays, chance in self._merged(number, place, slot, key[number], mood):
             moved = list(key)
-            moved[number] = to
+            moved[number] = OVER if is_last and not stays else to
             if slot.target >= 0:
-                moved[where] = after
+                moved[where] = OVER if of_target and not stays else after
             yield Way(tuple(moved), part, stays, chance)
 
     def _merged(
