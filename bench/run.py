@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from random import Random
 
@@ -26,8 +27,11 @@ from cm_engine import (
     decide,
     initial_state,
     parse_program,
+    shelf,
     step,
 )
+from cm_engine.endpoints import parse_endpoints, read_words
+from cm_engine.endpoints.telling import outcomes_of
 from cm_engine.rules.settle import transition
 
 ROUNDS = 15
@@ -168,6 +172,27 @@ def trial_seconds() -> Iterator[tuple[str, float]]:
     yield f"{len(found)} trial participants, California, {cents / 100:.2f} USD", time.perf_counter() - began
 
 
+def outcome_seconds(rounds: int = 7) -> Iterator[tuple[str, list[float]]]:
+    """How long the published endpoints of a trial take, from the file of their definitions on."""
+    if not TRIAL.is_file():
+        return
+    with TRIAL.open(encoding="utf-8") as file:
+        table = [f"{row['who']},{row['use_pattern']}" for row in csv.DictReader(file)]
+    words = "\n".join(["participant,results", *table]).encode()
+    found = [measured_seconds(words) for _ in range(rounds + 1)][1:]
+    yield f"outcomes: {len(table):,} people x 48 endpoints", [read + measure for read, measure in found]
+    yield "outcomes: of it, the definitions read", [read for read, _ in found]
+
+
+def measured_seconds(words: bytes) -> tuple[float, float]:
+    """Return how long it takes to read the definitions, and to read all words and measure them."""
+    began = time.perf_counter()
+    chosen = parse_endpoints(shelf.Offer("cm_engine_schedules", "ctn-0094.yaml", "endpoints").text())
+    read = time.perf_counter()
+    outcomes_of(chosen, read_words(BytesIO(words)))
+    return read - began, time.perf_counter() - read
+
+
 def ratios(speeds: dict[str, list[float]]) -> Iterator[tuple[str, str, list[float]]]:
     """Yield how fast each work is beside the anchor, round by round."""
     for name in list(speeds)[1:]:
@@ -197,6 +222,8 @@ def rows() -> Iterator[tuple[str, str, list[float]]]:
     yield "import cm_engine / import pydantic, sqlalchemy", "ratio", import_ratios()
     for name, seconds in trial_seconds():
         yield name, "s", [seconds]
+    for name, rounds in outcome_seconds():
+        yield name, "s", rounds
     yield from durable_rows()
 
 

@@ -1,1 +1,1 @@
-"""The catalogue: published incentive schedules, one YAML program file each, under `programs/`."""
+"""The catalogue: published incentive schedules under `programs/`, sets of endpoints under `endpoints/`, one YAML file each."""

@@ -1,4 +1,4 @@
-"""The texts of published program files by id, from every installed package that offers some."""
+"""The texts of published files by id, programs and others, from every installed package that offers some."""
 
 from collections import defaultdict
 from importlib.metadata import entry_points
@@ -15,19 +15,20 @@ SUFFIX = ".yaml"
 
 
 class Offer(NamedTuple):
-    """A program file that a package offers."""
+    """A file that a package offers, in the folder of its kind."""
 
     package: str
     file: str
+    folder: str = FOLDER
 
     @property
     def name(self) -> str:
         """Return what to call the file in problems."""
-        return f"{self.package}/{FOLDER}/{self.file}"
+        return f"{self.package}/{self.folder}/{self.file}"
 
     def text(self) -> str:
         """Return what the file says."""
-        return (files(self.package) / FOLDER / self.file).read_text("utf-8")
+        return (files(self.package) / self.folder / self.file).read_text("utf-8")
 
 
 def offer(program_id: str) -> Offer:
@@ -45,19 +46,24 @@ def offer(program_id: str) -> Offer:
     return Offer(packages[0], f"{program_id}{SUFFIX}")
 
 
-def offers() -> dict[str, list[str]]:
-    """Return the packages that offer each id: they declare the entry point, and have a file of that name."""
+def offers(folder: str = FOLDER) -> dict[str, list[str]]:
+    """Return the packages that offer each id: they declare the entry point, and have a file of that name there."""
     found = defaultdict(list)
     for package in sorted({point.value for point in entry_points(group=GROUP)}):
-        for name in _file_names(package):
+        for name in _file_names(package, folder):
             found[name.removesuffix(SUFFIX)].append(package)
     return found
 
 
-def _file_names(package: str) -> list[str]:
-    """Return the program files of a package; one that is broken must not take the others with it."""
+def _file_names(package: str, folder: str) -> list[str]:
+    """Return the files of a package in a folder, none if it has no such folder.
+
+    One that is broken must not take the others with it.
+    """
     try:
-        return [entry.name for entry in (files(package) / FOLDER).iterdir() if entry.name.endswith(SUFFIX)]
+        offered = files(package) / folder
+        names = [entry.name for entry in offered.iterdir()] if offered.is_dir() else []
     except (ImportError, OSError) as error:
-        warn(f"the programs of {package} cannot be read: {error}", RuntimeWarning, stacklevel=2)
+        warn(f"the {folder} of {package} cannot be read: {error}", RuntimeWarning, stacklevel=2)
         return []
+    return [name for name in names if name.endswith(SUFFIX)]
