@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,6 +17,7 @@ from cm_engine.cli.behaviors import (
     RatesOption,
     RecoverOption,
 )
+from cm_engine.cli.files import write
 from cm_engine.cli.options import JsonOption
 from cm_engine.cli.programs import find_program
 from cm_engine.cli.tables import screen
@@ -54,3 +56,32 @@ def analyze_program(
         sys.stdout.write(json.dumps(analyzing.form(analysis), ensure_ascii=False, indent=1) + "\n")
     else:
         screen().print(analyzing.page(analysis))
+
+
+OutputOption = Annotated[
+    Path, typer.Option("--output", "-o", metavar="FILE", help="the page to write", dir_okay=False)
+]
+
+
+@commands.command("report", epilog="Example: cm-engine report va-prize -o report.html")
+def report_program(
+    program: ProgramArgument,
+    output: OutputOption,
+    met: MetOption = None,
+    lapse: LapseOption = None,
+    recover: RecoverOption = None,
+    leave: DropOption = None,
+    events: EventOption = None,
+    rates: RatesOption = None,
+    start: BeginOption = None,
+) -> None:
+    """Write the design report: one page to show to a funder or an ethics board.
+
+    The schedule in plain words, the curve of rewards, earnings by the share of visits met, the distribution of costs
+    with its limits, example timelines, proofs and findings, and sources. The page fetches nothing and runs nothing.
+    """
+    from cm_engine.cli import analyzing  # noqa: PLC0415 - numpy comes with an extra
+
+    asked = Asked(met, lapse, recover, leave, events, rates)
+    write(output, analyzing.report(analyzing.analyzed(find_program(program), asked, start)))
+    typer.echo(f"{output} is written")

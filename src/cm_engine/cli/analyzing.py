@@ -19,6 +19,7 @@ from cm_engine.cli.results import read_results
 from cm_engine.cli.tables import heading
 from cm_engine.errors import ResultsError
 from cm_engine.program import Program
+from cm_engine.reports.design import design_report
 from cm_engine.rules import Rules, compile_rules
 from cm_engine.spelling import nearest
 
@@ -69,6 +70,11 @@ def _event(text: str, rules: Rules) -> tuple[str, Fraction]:
         msg = f"--event: expected NAME=P with an event of the program{hint} (known: {known}), got {text!r}"
         raise ResultsError(msg)
     return name, chance_of(chance)
+
+
+def report(analysis: Analysis) -> str:
+    """Return the design report of an analysis."""
+    return design_report(analysis)
 
 
 def page(analysis: Analysis) -> Group:

@@ -1,31 +1,16 @@
 """What each visit of a program pays, as a picture: bars with every visit met, dots with one lapse."""
 
-from collections.abc import Iterator, Mapping
 from html import escape
-from typing import NamedTuple
 
 from cm_engine.program import Program
-from cm_engine.program.plan import visit_count
-from cm_engine.program.units import Unit
-from cm_engine.rules import decide
+from cm_engine.reports.curve import Curve, curves_of
 
-VISITS_SHOWN = 60
 WIDTH, PANEL, LEFT, RIGHT, TOP, GAP = 760, 190, 64, 16, 56, 64
-
-
-class Series(NamedTuple):
-    """What the visits of one target pay in one unit: with all met, and with one lapse."""
-
-    target: str
-    unit: Unit
-    met: tuple[int, ...]
-    lapsed: tuple[int, ...]
-    lapse: int
 
 
 def curve(program: Program) -> str:
     """Return a picture of what each visit pays, as SVG: with every visit met, and with one lapse."""
-    series = list(_series(program))
+    series = list(curves_of(program))
     height = TOP + len(series) * (PANEL + GAP)
     panels = "".join(_panel(TOP + index * (PANEL + GAP), each) for index, each in enumerate(series))
     title = f"{program.program}: what each visit pays"
@@ -35,34 +20,6 @@ def curve(program: Program) -> str:
         f'font-family="system-ui, sans-serif" font-size="13">\n<title>{escape(title)}</title>\n'
         f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>\n{_legend(title, lapse)}{panels}</svg>\n'
     )
-
-
-def _series(program: Program) -> Iterator[Series]:
-    """Yield a series for each target and each unit that its visits pay, with all visits of all targets met."""
-    lengths = {
-        name: min(visit_count(program.plan(target)), VISITS_SHOWN) for name, target in program.targets.items()
-    }
-    met = _paid(program, {name: "-" * length for name, length in lengths.items()})
-    words = {name: _with_lapse(length) for name, length in lengths.items()}
-    lapsed = _paid(program, words)
-    for name in lengths:
-        for unit in dict.fromkeys(unit for paid in met[name] for unit in paid):
-            called = name if len(lengths) > 1 else ""
-            all_met, one_not = (tuple(paid.get(unit, 0) for paid in each[name]) for each in (met, lapsed))
-            yield Series(called, unit, all_met, one_not, words[name].index("+"))
-
-
-def _with_lapse(length: int) -> str:
-    lapse = length * 2 // 5
-    return "-" * lapse + "+" + "-" * (length - lapse - 1)
-
-
-def _paid(program: Program, words: Mapping[str, str]) -> dict[str, list[dict[Unit, int]]]:
-    start = next((case.start for case in program.cases if case.start), None)
-    paid: dict[str, list[dict[Unit, int]]] = {name: [] for name in words}
-    for decision in decide(program, words, start=start).decisions:
-        paid[decision.target].append(dict(decision.paid))
-    return paid
 
 
 def _legend(title: str, lapse: int | None) -> str:
@@ -76,7 +33,7 @@ def _legend(title: str, lapse: int | None) -> str:
     )
 
 
-def _panel(top: int, series: Series) -> str:
+def _panel(top: int, series: Curve) -> str:
     highest = max(*series.met, *series.lapsed) or 1
     slot = (WIDTH - LEFT - RIGHT) / len(series.met)
 
@@ -97,7 +54,7 @@ def _panel(top: int, series: Series) -> str:
     return f"{_axes(top, series, highest, slot)}{bars}\n{dots}\n"
 
 
-def _axes(top: int, series: Series, highest: int, slot: float) -> str:
+def _axes(top: int, series: Curve, highest: int, slot: float) -> str:
     unit, visits = series.unit, len(series.met)
     every = next(step for step in (1, 2, 5, 10) if visits / step <= 15 or step == 10)  # noqa: PLR2004 - labels
     marks = "".join(

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
-from cm_engine.cli.tables import case_word, counted_noun
+from cm_engine.cli.tables import case_word
 from cm_engine.program import Program
-from cm_engine.program.plan import VisitBlock, visit_count
 from cm_engine.program.prizes import Bowl, average
-from cm_engine.program.rewards import CONDITIONS_OF_MILESTONES, Limit, When
+from cm_engine.program.rewards import CONDITIONS_OF_MILESTONES, When
 from cm_engine.program.worked import Case
+from cm_engine.reports.in_words import amount_words, limit_words, rhythm
 
 
 def index_page(programs: Sequence[Program]) -> str:
@@ -41,17 +41,10 @@ def program_page(program: Program) -> str:
 
 
 def _visits(program: Program) -> str:
-    rhythms = {name: _rhythm(program.plan(target)) for name, target in program.targets.items()}
+    rhythms = {name: rhythm(program.plan(target)) for name, target in program.targets.items()}
     if len(set(rhythms.values())) == 1:
         return next(iter(rhythms.values()))
     return "; ".join(f"{name}: {rhythm}" for name, rhythm in rhythms.items())
-
-
-def _rhythm(plan: tuple[VisitBlock, ...]) -> str:
-    last, count = plan[-1].weeks, visit_count(plan)
-    if str(last).endswith("-"):
-        return "visits without an end"
-    return f"{counted_noun(count, 'visit')} in {counted_noun(last.last, 'week')}"
 
 
 def _evidence(program: Program) -> str:
@@ -80,7 +73,7 @@ def _milestones(program: Program) -> str:
     """Return what is paid beside the visits, as a table; nothing if nothing is."""
     rows = [
         f"| {each.says} | {_condition(each.when)}{', each time' if each.repeats else ''} | "
-        f"{_spoken(program, each.unit, each.amount) if each.amount else 'the deposit back'} |"
+        f"{amount_words(program, each.unit, each.amount) if each.amount else 'the deposit back'} |"
         for each in program.milestones.values()
     ]
     head = "## Milestones\n\n| what is said | when | what it pays |\n|---|---|---|"
@@ -97,11 +90,11 @@ def _condition(when: When) -> str:
 def _bowl(program: Program, unit: str, bowl: Bowl) -> str:
     """Return what a unit draws from, as a table."""
     slips = [
-        f"| {name} | {slip.count} | {_spoken(program, None, slip.value)} |"
+        f"| {name} | {slip.count} | {amount_words(program, None, slip.value)} |"
         for name, slip in bowl.slips.items()
     ]
     odds = [
-        f"| {name} | {each.chance} | {_spoken(program, None, each.value)} |"
+        f"| {name} | {each.chance} | {amount_words(program, None, each.value)} |"
         for name, each in bowl.odds.items()
     ]
     head = (
@@ -112,31 +105,7 @@ def _bowl(program: Program, unit: str, bowl: Bowl) -> str:
     return "\n".join([head, *slips, *odds, "", f"A {unit} wins {program.currency} {worth:.3f} on average."])
 
 
-_CROSSING = {
-    "truncate": "the reward that would cross it is cut to what is left",
-    "withhold": "the reward that would cross it is not paid",
-    "stop": "the reward that would cross it is not paid, and nothing after it",
-}
-
-
 def _limits(program: Program) -> str:
     """Return the limits, as a list; nothing if there are none."""
-    lines = [f"- {_limit(program, limit)}" for limit in program.limits]
+    lines = [f"- {limit_words(program, limit)}" for limit in program.limits]
     return "\n".join(["## Limits\n", *lines]) if lines else ""
-
-
-def _limit(program: Program, limit: Limit) -> str:
-    amounts = [
-        f"{_spoken(program, limit.unit, amount)}{f' from {day}' if day else ''}"
-        for day, amount in limit.amount.changes
-    ]
-    window = f"{limit.days} days" if limit.days else limit.per
-    whose = (
-        f" in all programs of {limit.payer}" if limit.payer else f" from {limit.fund}" if limit.fund else ""
-    )
-    return f"{', '.join(amounts)} per {window}{whose}: {_CROSSING[limit.crossing]}"
-
-
-def _spoken(program: Program, unit: str | None, amount: Decimal) -> str:
-    named = program.unit(unit)
-    return named.spoken(named.minor(amount))

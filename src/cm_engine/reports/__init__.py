@@ -1,0 +1,1 @@
+"""Pages and tables: what the log says, as rows, and rows as text, HTML, CSV and JSON."""

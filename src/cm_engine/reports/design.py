@@ -1,0 +1,427 @@
+"""The design report: one page that a program designer shows to a funder or an ethics board, before anyone enrols."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from fractions import Fraction
+from typing import Protocol
+
+from cm_engine.analysis.summary import Analysis, Figures, earnings
+from cm_engine.program.models import Program
+from cm_engine.program.units import Unit
+from cm_engine.program.values import OUTCOMES
+from cm_engine.reports.charts import Axis, Bar, Reference, Series, Visit, bar_chart, line_chart, strip
+from cm_engine.reports.curve import VISITS_SHOWN, Curve, curves_of, paid_by_visit, with_lapse
+from cm_engine.reports.in_words import (
+    bowl_words,
+    deposit_words,
+    limit_words,
+    listed,
+    milestone_words,
+    payout_words,
+    target_words,
+)
+from cm_engine.reports.page import (
+    Column,
+    Markup,
+    Meaning,
+    Section,
+    Tile,
+    badge,
+    bullets,
+    figure,
+    joined,
+    link,
+    page,
+    paragraph,
+    part,
+    section,
+    table,
+    tiles,
+)
+
+BARS = 24
+"""How many bars a distribution is shown in at most."""
+MEANINGS: dict[str, Meaning] = {
+    "-": "good",
+    "+": "bad",
+    "o": "bad",
+    "r": "bad",
+    "e": "neutral",
+    "*": "neutral",
+}
+SEVERITIES: dict[str, Meaning] = {"error": "bad", "warning": "warning", "note": "neutral"}
+KNOWN: dict[str, Meaning] = {"stated": "good", "derived": "good", "unverified": "warning"}
+
+
+class Finding(Protocol):
+    """What was proved, or found wrong."""
+
+    @property
+    def rule(self) -> str:
+        """Return the id of the rule."""
+
+    @property
+    def severity(self) -> str:
+        """Return how grave it is."""
+
+    @property
+    def message(self) -> str:
+        """Return it in plain words."""
+
+
+def design_report(analysis: Analysis, findings: Iterable[Finding] = ()) -> str:
+    """Return the design report of a program: one page of HTML that fetches nothing.
+
+    Args:
+        analysis: all figures of the program under a model of behavior.
+        findings: what was proved, or found wrong.
+
+    Example:
+        >>> from cm_engine import catalogue
+        >>> from cm_engine.analysis import analyze, visitwise
+        >>> report = design_report(analyze(catalogue.program("va-prize"), visitwise("0.8")))
+        >>> "Prize contingency management" in report, "<script" in report
+        (True, False)
+    """
+    program = analysis.explored.program
+    sections = [
+        _at_a_glance(analysis),
+        _in_words(program),
+        _curves(program),
+        _by_rate(analysis),
+        _cost(analysis),
+        _examples(program),
+        _findings([*findings]),
+        _assumptions(analysis),
+        *_sources(program),
+    ]
+    lead = program.summary or "What this program pays, what it costs, and what was proved of it."
+    footer = (
+        f"Program {program.program}, version {program.version}, digest {analysis.explored.rules.digest}. "
+        f"{analysis.explored.size} states were looked at."
+    )
+    return page(program.title, lead, sections, footer=footer, contents="Contents")
+
+
+def _at_a_glance(analysis: Analysis) -> Section:
+    return section(
+        "At a glance", tiles(each for figures in analysis.figures for each in _tiles(analysis, figures))
+    )
+
+
+def _tiles(analysis: Analysis, figures: Figures) -> Iterator[Tile]:
+    unit, spread = figures.unit, figures.distribution
+    name = f" in {unit.plural or unit.name}" if len(analysis.figures) > 1 else ""
+    yield Tile(
+        f"On average{name}", about(unit, figures.moments.mean), f"a participant, if {analysis.behavior.says}"
+    )
+    low, high = unit.spoken(spread.quantile(0.05)), unit.spoken(spread.quantile(0.95))
+    yield Tile(f"Nine in ten get{name}", f"{low} to {high}", "by the same model")
+    yield Tile(
+        f"At most{name}", unit.spoken(figures.maximum.amount), f"with {_seen(figures.maximum.seen.words)}"
+    )
+    if figures.minimum.amount:
+        yield Tile(
+            f"At least{name}",
+            unit.spoken(figures.minimum.amount),
+            f"with {_seen(figures.minimum.seen.words)}",
+        )
+
+
+def about(unit: Unit, minor: float | Fraction) -> str:
+    """Return an amount that need not be whole, spoken, to the minor unit; of things to a tenth.
+
+    Example:
+        >>> from cm_engine.program.units import unit_named
+        >>> about(unit_named("USD"), 1234.4), about(unit_named("draw"), Fraction(719, 10))
+        ('$12.34', '71.9 draws')
+    """
+    if unit.is_money:
+        return unit.spoken(round(minor))
+    return f"{float(minor):.1f} {unit.plural or unit.name}"
+
+
+def _seen(words: Mapping[str, str]) -> str:
+    found = set("".join(words.values()))
+    named = [OUTCOMES[symbol] for symbol in OUTCOMES if symbol in found]
+    return f"every result {named[0]}" if len(named) == 1 else f"results {listed(named)}"
+
+
+def _in_words(program: Program) -> Section:
+    targets = [part(name, bullets(target_words(program, name))) for name in program.targets]
+    beside = [milestone_words(program, each) for each in program.milestones.values()]
+    beside += [bowl_words(program, unit, bowl) for unit, bowl in program.bowls.items()]
+    beside += [deposit_words(program)] if program.deposit else []
+    limits = [limit_words(program, each) for each in program.limits]
+    parts = [part("Beside the visits", bullets(beside))] if beside else []
+    parts += [part("Limits", bullets(limits))] if limits else [part("Limits", paragraph("None."))]
+    return section(
+        "The schedule in plain words", *targets, *parts, part("Payout", paragraph(payout_words(program)))
+    )
+
+
+def _curves(program: Program) -> Section:
+    curves = [_curve(each) for each in curves_of(program)]
+    return section("What each visit pays", *curves)
+
+
+def _curve(curve: Curve) -> Markup:
+    unit, name = curve.unit, f" of {curve.target}" if curve.target else ""
+    lapse = curve.lapse + 1
+    rows = [
+        (str(number), unit.spoken(met), unit.spoken(lapsed))
+        for number, (met, lapsed) in enumerate(zip(curve.met, curve.lapsed, strict=True), 1)
+    ]
+    shown = f" The first {VISITS_SHOWN} visits are shown." if len(curve.met) == VISITS_SHOWN else ""
+    caption = f"What each visit{name} pays: with every visit met, and with a lapse at visit {lapse} and all others met.{shown}"
+    lines = [
+        _line("every visit met", curve.met, unit),
+        _line(f"a lapse at visit {lapse}", curve.lapsed, unit),
+    ]
+    columns = [
+        Column("Visit", number=True),
+        Column("Every visit met", number=True),
+        Column("With the lapse", number=True),
+    ]
+    return figure(
+        line_chart(caption, lines, x=Axis("visit", low=1), y=_axis(unit)), caption, table(rows, columns)
+    )
+
+
+def _line(name: str, amounts: Sequence[int], unit: Unit) -> Series:
+    return Series(name, [(number, _plain(unit, amount)) for number, amount in enumerate(amounts, 1)])
+
+
+def _plain(unit: Unit, minor: float) -> float:
+    """Return an amount of minor units as a chart draws it."""
+    return float(minor) / float(10**unit.decimals)
+
+
+def _axis(unit: Unit) -> Axis:
+    return Axis(unit.name if unit.is_money else unit.plural or unit.name, "{:,.6g}".format)
+
+
+def _by_rate(analysis: Analysis) -> Section:
+    shown = [_earned(analysis, figures.unit) for figures in analysis.figures]
+    return section("What a participant earns, by the share of visits met", *shown)
+
+
+def _earned(analysis: Analysis, unit: Unit) -> Markup:
+    found = earnings(analysis.explored, unit)
+    points = [(100 * float(each.rate), _plain(unit, each.mean)) for each in found]
+    band = [(_plain(unit, each.low), _plain(unit, each.high)) for each in found]
+    name = unit.name if unit.is_money else unit.plural or unit.name
+    caption = f"Mean earnings in {name} by the chance that each visit is met; nine in ten participants earn within the band."
+    chart = line_chart(
+        caption, [Series("mean", points, band)], x=Axis("visits met, %", low=0, high=100), y=_axis(unit)
+    )
+    rows = [
+        (
+            f"{100 * float(each.rate):g} %",
+            about(unit, each.mean),
+            unit.spoken(each.low),
+            unit.spoken(each.high),
+        )
+        for each in found
+    ]
+    columns: list[str | Column] = [
+        "Visits met",
+        *(
+            Column(head, number=True)
+            for head in ("Mean", "One in twenty gets no more than", "One in twenty gets no less than")
+        ),
+    ]
+    return figure(chart, caption, table(rows, columns))
+
+
+def _cost(analysis: Analysis) -> Section:
+    shown = [_spread(analysis, figures) for figures in analysis.figures]
+    limits = [
+        (bound.limit.unit.spoken(bound.limit.amounts[-1]), bound.limit.name, _share(bound.chance))
+        for bound in analysis.limits
+    ]
+    columns: list[str | Column] = ["Limit", "Per", Column("Takes something of what is earned", number=True)]
+    reached = (
+        part("How often a limit is reached", table(limits, columns))
+        if limits
+        else paragraph("There are no limits.")
+    )
+    return section("What a participant costs", f"If {analysis.behavior.says}.", *shown, reached)
+
+
+def _share(chance: float) -> str:
+    """Return a chance as people say it.
+
+    Example:
+        >>> _share(0.25), _share(0.00001), _share(0.0)
+        ('25 %', 'less than 0.1 %', 'never')
+    """
+    if not chance:
+        return "never"
+    return f"{100 * chance:.3g} %" if chance >= 0.001 else "less than 0.1 %"  # noqa: PLR2004 - a tenth of a percent
+
+
+def _spread(analysis: Analysis, figures: Figures) -> Markup:
+    unit, found = figures.unit, figures.distribution
+    lowest = min(0, int(found.sums[0]))
+    width = _width(int(found.quantile(0.999)) - lowest)
+    shares = [0.0] * BARS
+    for amount, chance in zip(found.sums, found.chances, strict=True):
+        shares[min(BARS - 1, (int(amount) - lowest) // width)] += float(chance)
+    last = max(place for place, share in enumerate(shares) if share > 1e-6)  # noqa: PLR2004 - too small to be seen
+    edges = [lowest + width * place for place in range(last + 2)]
+    bars = [Bar(f"{_plain(unit, edges[place]):,.6g}", 100 * shares[place]) for place in range(last + 1)]
+    limits = [
+        Reference(f"limit per {bound.limit.name}", (bound.limit.amounts[-1] - lowest) / width)
+        for bound in analysis.limits
+        if bound.limit.unit == unit
+        and bound.limit.name in {"episode", "calendar year", "grant year"}
+        and bound.limit.amounts[-1] <= edges[-1]
+    ]
+    name = unit.name if unit.is_money else unit.plural or unit.name
+    caption = f"How likely each total is, in {name}: half get {unit.spoken(found.quantile(0.5))} or less."
+    chart = bar_chart(caption, bars, x=Axis(name), y=Axis("%"), across=limits)
+    rows = [
+        (
+            f"{unit.spoken(edges[place])} to {'more' if place == BARS - 1 else unit.spoken(edges[place + 1] - 1)}",
+            _share(shares[place]),
+        )
+        for place in range(last + 1)
+    ]
+    return figure(chart, caption, table(rows, ["Total", Column("Share of participants", number=True)]))
+
+
+def _width(span: int) -> int:
+    """Return a round width for the bars of a distribution, in minor units."""
+    least, scale = max(1, -(-span // (BARS - 1))), 1
+    while True:
+        for step in (1, 2, 5):
+            if step * scale >= least:
+                return step * scale
+        scale *= 10
+
+
+STORIES: dict[str, Callable[[int], str]] = {
+    "Every visit met": lambda length: "-" * length,
+    "One lapse": with_lapse,
+    "Two visits missed in a row, then back": lambda length: _replaced("-" * length, length // 3, "oo"),
+    "Met and not met in turn": lambda length: ("-+" * length)[:length],
+    "Gone for good after a third of the visits": lambda length: (
+        "-" * (length // 3) + "o" * (length - length // 3)
+    ),
+}
+
+
+def _examples(program: Program) -> Section:
+    lengths = {curve.target: len(curve.met) for curve in curves_of(program)}
+    named = {name or next(iter(program.targets)): length for name, length in lengths.items()}
+    shown = [
+        _example(program, story, {name: made(length) for name, length in named.items()})
+        for story, made in STORIES.items()
+    ]
+    return section(
+        "Example timelines", "Each sign is a visit: - met, + positive or failed, o missed.", *shown
+    )
+
+
+def _replaced(word: str, place: int, by: str) -> str:
+    return word[:place] + by[: len(word) - place] + word[place + len(by) :]
+
+
+def _example(program: Program, story: str, words: dict[str, str]) -> Markup:
+    paid = paid_by_visit(program, words)
+    sums: dict[Unit, int] = {}
+    for each in (amounts for visits in paid.values() for amounts in visits):
+        for unit, amount in each.items():
+            sums[unit] = sums.get(unit, 0) + amount
+    total = listed(unit.spoken(amount) for unit, amount in sums.items()) or "nothing"
+    strips = [
+        strip(_strip_name(program, story, name), _visits(word, paid[name])) for name, word in words.items()
+    ]
+    named = (
+        [Markup(f"{paragraph(name, 'note')}\n{each}") for name, each in zip(words, strips, strict=True)]
+        if len(words) > 1
+        else strips
+    )
+    return part(f"{story}: {total}", *named)
+
+
+def _strip_name(program: Program, story: str, name: str) -> str:
+    return f"{story}, {name}" if len(program.targets) > 1 else story
+
+
+def _visits(word: str, paid: Sequence[dict[Unit, int]]) -> Iterator[Visit]:
+    for number, (symbol, amounts) in enumerate(zip(word, paid, strict=True), 1):
+        pays = listed(unit.spoken(amount) for unit, amount in amounts.items() if amount) or "nothing"
+        yield Visit(symbol, f"visit {number}: {OUTCOMES[symbol]}, {pays}", MEANINGS.get(symbol, "neutral"))
+
+
+def _findings(findings: Sequence[Finding]) -> Section:
+    if not findings:
+        return section("Proofs and findings", "Nothing was found wrong.")
+    rows = [
+        (badge(each.severity, SEVERITIES.get(each.severity, "neutral")), each.rule, _told(each))
+        for each in findings
+    ]
+    return section("Proofs and findings", table(rows, ["", "Rule", "What was found"]))
+
+
+def _told(finding: Finding) -> Markup:
+    example, cited = getattr(finding, "counter_example", None), getattr(finding, "citation", None)
+    parts: list[str] = [finding.message]
+    parts += [f" For example: {example}."] if example else []
+    parts += [" Source: ", str(cited), "."] if cited else []
+    return joined(*parts)
+
+
+def _assumptions(analysis: Analysis) -> Section:
+    program, start = analysis.explored.program, analysis.explored.start
+    said = [
+        f"Results come as likely as this: {analysis.behavior.says}.",
+        "Participants do otherwise; the earnings for other shares of visits met show how much that matters.",
+        "Every result is taken to be of its planned visit, in order.",
+        f"Week 1 begins on {start}."
+        if start
+        else "No dates are taken: a limit of a calendar year counts the whole plan as one year.",
+        *(
+            [f"Events ({listed(analysis.explored.rules.events)}) come before the first visit."]
+            if analysis.explored.rules.events
+            else []
+        ),
+        *(
+            ["What draws win is on average what the bowl says; a participant's own draws win more or less."]
+            if program.bowls
+            else []
+        ),
+        *(
+            ["Limits that count in several programs count what this one pays."]
+            if analysis.explored.rules.shares
+            else []
+        ),
+    ]
+    return section("What the figures rest on", bullets(said))
+
+
+def _sources(program: Program) -> Iterator[Section]:
+    if program.readings:
+        yield section("How it reads what its sources leave open", bullets(program.readings))
+    if program.evidence:
+        rows = [
+            (
+                each.of,
+                badge(each.mark, KNOWN.get(each.mark, "neutral")),
+                ", ".join(each.sources),
+                each.note or "",
+            )
+            for each in program.evidence
+        ]
+        yield section("How well its values are known", table(rows, ["Value", "Known", "Sources", "Note"]))
+    cited = [
+        joined(
+            f"{name}: {source.cite} ",
+            link("read it", source.url or f"https://doi.org/{source.doi}")
+            if source.url or source.doi
+            else "",
+        )
+        for name, source in program.sources.items()
+    ]
+    yield section("Sources", bullets(cited) if cited else paragraph("None is named."))

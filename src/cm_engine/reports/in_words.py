@@ -1,0 +1,305 @@
+"""A program in plain words, for those who decide about it: funders, ethics boards, clinicians."""
+
+from collections.abc import Callable, Iterable, Iterator
+from decimal import Decimal
+
+from cm_engine.program.evidence import Criterion
+from cm_engine.program.ladders import Descend, Escalate, Phase, Recover
+from cm_engine.program.models import Program, Target
+from cm_engine.program.plan import VisitBlock, visit_count
+from cm_engine.program.prizes import Bowl, average
+from cm_engine.program.rewards import Limit, Milestone, When
+
+Spoken = Callable[[Decimal], str]
+
+CROSSING = {
+    "truncate": "the reward that would cross it is cut to what is left",
+    "withhold": "the reward that would cross it is not paid",
+    "stop": "the reward that would cross it is not paid, and nothing after it",
+}
+BEHAVIORS = {
+    "abstinence": "abstinence",
+    "attendance": "attendance",
+    "medication": "medication taken",
+    "task": "a task done",
+}
+SUCCESS = {
+    "abstinence": ("negative test", "negative tests"),
+    "attendance": ("visit kept", "visits kept"),
+    "medication": ("dose taken", "doses taken"),
+    "task": ("task done", "tasks done"),
+}
+"""What a success of each behavior is called, once and several times."""
+
+
+def amount_words(program: Program, unit: str | None, amount: Decimal) -> str:
+    """Return an amount as it is spoken: $11.50, 3 draws."""
+    named = program.unit(unit)
+    return named.spoken(named.minor(amount))
+
+
+def target_words(program: Program, name: str) -> list[str]:
+    """Return what a target asks for and how it pays, a sentence or two for each of its phases.
+
+    Example:
+        >>> from cm_engine import catalogue
+        >>> for said in target_words(catalogue.program("budney-2006-voucher"), "cannabis"):
+        ...     print(said)
+        Abstinence: 24 visits in 12 weeks.
+        Weeks 1-12: the first negative test pays $1.50, and each one after it $1.50 more. Every 2 negative tests in a \
+row add $10.00. What is positive, missed or refused pays nothing and takes the reward back to its start.
+    """
+    target = program.targets[name]
+    return [_asked(program, target), *(_phase(program, target, phase) for phase in target.schedule)]
+
+
+def _asked(program: Program, target: Target) -> str:
+    plan = program.plan(target)
+    return f"{BEHAVIORS[target.behavior].capitalize()}{_shown_by(target)}: {rhythm(plan)}."
+
+
+def _shown_by(target: Target) -> str:
+    evidence = target.evidence
+    if evidence is None or not (evidence.specimen or evidence.measure):
+        return ""
+    looked_for = f" for {listed(evidence.analytes)}" if evidence.analytes else ""
+    measured = f" in {evidence.measure}" if evidence.measure else ""
+    return f", shown by {evidence.specimen or 'a measurement'}{looked_for}{measured}"
+
+
+def rhythm(plan: tuple[VisitBlock, ...]) -> str:
+    """Return how many visits a plan has, in how many weeks."""
+    last, count = plan[-1].weeks, visit_count(plan)
+    if str(last).endswith("-"):
+        return "visits without an end"
+    return f"{_number(count, 'visit')} in {_number(last.last, 'week')}"
+
+
+def _phase(program: Program, target: Target, phase: Phase) -> str:
+    parts = [f"{_weeks(phase)}: {_reward(program, target, phase)}", *_conditions(target, phase)]
+    parts += [*_bonus(program, target, phase), *_reset(target, phase), *_recovery(target, phase)]
+    return " ".join(f"{part}." for part in parts)
+
+
+def _weeks(phase: Phase) -> str:
+    if str(phase.weeks).endswith("-"):
+        return f"From week {phase.weeks.first} on"
+    return f"Week{'s' if phase.weeks.first != phase.weeks.last else ''} {phase.weeks}"
+
+
+def _reward(program: Program, target: Target, phase: Phase) -> str:
+    """Return what a phase pays, by the one key that says it."""
+    one, _ = SUCCESS[target.behavior]
+
+    def spoken(amount: Decimal) -> str:
+        return amount_words(program, phase.unit, amount) + (" an hour" if phase.hours > 1 else "")
+
+    if phase.escalate:
+        return _rising(phase.escalate, one, spoken)
+    if phase.descend:
+        return _falling(phase.descend, one, spoken)
+    if phase.weekly:
+        some = f", and {spoken(phase.weekly.some)} if only some were met" if phase.weekly.some else ""
+        return f"a week in which every visit was met pays {spoken(phase.weekly.all)}{some}"
+    if phase.choice:
+        options = (
+            f"{name} ({amount_words(program, option.unit, option.amount)})"
+            for name, option in phase.choice.items()
+        )
+        return f"each {one} pays what the participant chooses: {listed(options, 'or')}"
+    if phase.together:
+        return f"each {one} pays by how many of the group had one: {', '.join(map(spoken, phase.together))}"
+    return f"each {one} pays {spoken(phase.fixed or Decimal(0))}"
+
+
+def _rising(ladder: Escalate, one: str, spoken: Spoken) -> str:
+    top = f", up to {spoken(ladder.ceiling)}" if ladder.ceiling is not None else ""
+    if ladder.begins == "ceiling" and ladder.ceiling is not None:
+        return f"each {one} pays {spoken(ladder.ceiling)}, and after a reset {spoken(ladder.start)}, rising again by {spoken(ladder.step)}"
+    return f"the first {one} pays {spoken(ladder.start)}, and {_every(ladder.every)} {spoken(ladder.step)} more{top}"
+
+
+def _falling(ladder: Descend, one: str, spoken: Spoken) -> str:
+    floor = f", down to {spoken(ladder.floor)}" if ladder.floor else ""
+    return f"the first {one} pays {spoken(ladder.start)}, and {_every(ladder.every)} {spoken(ladder.step)} less{floor}"
+
+
+def _every(every: int | str) -> str:
+    if every == "week":
+        return "after each week in which every visit was met"
+    return "each one after it" if every == 1 else f"after every {every} of them"
+
+
+def _conditions(target: Target, phase: Phase) -> Iterator[str]:
+    one, many = SUCCESS[target.behavior]
+    if phase.require:
+        first, *later = phase.require
+        then = "".join(f", then {each} more" for each in later)
+        yield f"The first reward of a run takes {first} {many} in a row{then}"
+    if phase.provided:
+        yield f"It counts only where {phase.provided} was met at the same visit"
+    if phase.group and (phase.group.need > 1 or phase.group.paid == "all"):
+        paid = "all its members" if phase.group.paid == "all" else "those of them"
+        yield f"Of a group of {phase.group.size}, {phase.group.need} have to meet it for {paid} to be paid"
+    if phase.criterion:
+        yield f"A {one} is {_criterion(phase.criterion)}"
+
+
+def _criterion(criterion: Criterion) -> str:
+    if criterion.fall:
+        share, since = criterion.fall.share * 100, criterion.fall.since
+        daily = " for each day between" if criterion.fall.daily else ""
+        found = f"a value at least {share.normalize():f} % below the {since} one{daily}"
+    elif criterion.percentile:
+        side = criterion.percentile.direction
+        found = f"a value {side} rank {criterion.percentile.k} of the participant's own last {criterion.percentile.window}"
+    elif criterion.goal:
+        found = (
+            f"a value that reaches a goal, which begins at {criterion.goal.start} and rises with each success"
+        )
+    else:
+        found = ""
+    bound = criterion.always or criterion.threshold
+    limits = {"at_most": "at most", "below": "below", "at_least": "at least", "above": "above"}
+    sure = [
+        f"a value {word} {value}"
+        for key, word in limits.items()
+        if bound and (value := getattr(bound, key)) is not None
+    ]
+    return listed(filter(None, [found, *sure]), "or")
+
+
+def _bonus(program: Program, target: Target, phase: Phase) -> Iterator[str]:
+    if phase.bonus:
+        many = SUCCESS[target.behavior][1]
+        yield f"Every {phase.bonus.every} {many} in a row add {amount_words(program, phase.unit, phase.bonus.amount)}"
+
+
+OUTCOMES = ("positive", "missed", "refused", "excused", "invalid")
+
+
+def _reset(target: Target, phase: Phase) -> Iterator[str]:
+    called = {"positive": "positive" if target.behavior == "abstinence" else "failed"}
+    resetting = [called.get(outcome, outcome) for outcome in OUTCOMES if outcome in phase.resetting]
+    if resetting:
+        back = (
+            "takes the reward back to its start"
+            if phase.escalate or phase.descend
+            else "begins the count anew"
+        )
+        yield f"What is {listed(resetting, 'or')} pays nothing and {back}"
+    elif phase.escalate or phase.bonus or phase.require:
+        yield "Nothing takes the reward back"
+
+
+def _recovery(target: Target, phase: Phase) -> Iterator[str]:
+    if phase.recover:
+        yield _back(phase.recover, SUCCESS[target.behavior][1])
+
+
+def _back(recover: Recover, many: str) -> str:
+    level = "the reward last paid" if recover.level == "last earned" else "the reward that was next"
+    when = "with the last of them" if recover.paid == "nth" else "from the next one on"
+    return f"After a reset, {recover.after} {many} in a row bring back {level}, {when}"
+
+
+def milestone_words(program: Program, milestone: Milestone) -> str:
+    """Return when a milestone is reached and what it pays."""
+    pays = amount_words(program, milestone.unit, milestone.amount) if milestone.amount else ""
+    back = "the deposit back" if milestone.refunds else ""
+    often = ", each time" if milestone.repeats else ""
+    most = f", at most {milestone.at_most} times" if milestone.at_most else ""
+    return f"{milestone.says}: {_reached(milestone.when)} pays {listed(filter(None, [pays, back]))}{often}{most}."
+
+
+def _reached(when: When) -> str:
+    of = f" of {listed(when.targets)}" if when.targets else ""
+    if when.event:
+        times = f"{when.count} times " if when.count and when.count > 1 else ""
+        measured = f" with {_criterion(when.criterion)}" if when.criterion else ""
+        return f"{times}“{when.event}”{measured}"
+    if when.week:
+        met = {"all": "every visit", "some": "some visit"}.get(str(when.week), f"{when.week} visits")
+        return f"a week with {met}{of} met"
+    if when.end_of:
+        return f"the end of week{'s' if when.end_of.first != when.end_of.last else ''} {when.end_of}{of}, with {_number(when.at_least, 'success', 'successes')}"
+    if when.run:
+        return f"{when.run} successes in a row{of}"
+    return (
+        f"{_number(when.visits, 'visit')}{of} kept"
+        if when.visits
+        else f"{_number(when.count or 0, 'success', 'successes')}{of}"
+    )
+
+
+def bowl_words(program: Program, unit: str, bowl: Bowl) -> str:
+    """Return what a unit is drawn from, and what it wins on average."""
+    total = sum(slip.count for slip in bowl.slips.values())
+    slips = (
+        f"{slip.count} of {total} {name} ({amount_words(program, None, slip.value)})"
+        for name, slip in bowl.slips.items()
+    )
+    odds = (
+        f"{each.chance} {name} ({amount_words(program, None, each.value)})"
+        for name, each in bowl.odds.items()
+    )
+    mean = average(bowl)
+    worth = Decimal(mean.numerator) / Decimal(mean.denominator)
+    back = "goes back" if bowl.replace else "does not go back"
+    return f"A {unit} is a slip of {listed([*slips, *odds])}; it {back}, and wins {program.currency} {worth:.3f} on average."
+
+
+def limit_words(program: Program, limit: Limit) -> str:
+    """Return a limit: how much, in which window, whose, and what becomes of a reward that would cross it."""
+    amounts = [
+        f"{amount_words(program, limit.unit, amount)}{f' from {day}' if day else ''}"
+        for day, amount in limit.amount.changes
+    ]
+    window = f"{limit.days} days" if limit.days else limit.per
+    whose = (
+        f" in all programs of {limit.payer}" if limit.payer else f" from {limit.fund}" if limit.fund else ""
+    )
+    return f"{', '.join(amounts)} per {window}{whose}: {CROSSING[limit.crossing]}"
+
+
+def payout_words(program: Program) -> str:
+    """Return when awards are handed over."""
+    payout = program.payout
+    least = f", {amount_words(program, None, payout.minimum)} at least" if payout.minimum else ""
+    when = {
+        "at once": "Each award is handed over at once",
+        "on request": f"Awards are saved up and handed over on request{least}",
+        "set days": f"Awards are handed over on {listed(day.capitalize() for day in payout.days)}",
+    }[payout.when]
+    lost = (
+        f"; what was not collected is lost after {payout.expires_after} days" if payout.expires_after else ""
+    )
+    return f"{when}{lost}."
+
+
+def deposit_words(program: Program) -> str:
+    """Return what a participant pays in, and how it is lost; nothing without a deposit."""
+    deposit = program.deposit
+    if deposit is None:
+        return ""
+    takes = (
+        f" A {listed(deposit.on, 'or')} result takes {amount_words(program, None, deposit.loss)} of it."
+        if deposit.loss
+        else ""
+    )
+    return f"The participant pays in {amount_words(program, None, deposit.stake)}.{takes}"
+
+
+def listed(words: Iterable[str], last: str = "and") -> str:
+    """Return words as a list in a sentence.
+
+    Example:
+        >>> listed(["positive", "missed", "refused"], "or")
+        'positive, missed or refused'
+    """
+    *first, final = [*words] or [""]
+    return f"{', '.join(first)} {last} {final}" if first else final
+
+
+def _number(count: int, one: str, many: str = "") -> str:
+    return f"{count} {one if count == 1 else many or one + 's'}"

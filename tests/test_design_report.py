@@ -1,0 +1,154 @@
+"""The design report: one page that says what the analysis found, and that anyone can read, on a phone and on paper."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from html import escape
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+from playwright.sync_api import Browser, ViewportSize, sync_playwright
+
+from cm_engine import catalogue
+from cm_engine.analysis import Analysis, analyze, visitwise
+from cm_engine.cli.analyzing import page as shown
+from cm_engine.reports.design import design_report
+from cm_engine.reports.in_words import target_words
+
+PROGRAMS = ("california-recovery-incentives", "halpern-2015-deposit", "miedar-prize", "va-prize")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+PHONE, DESKTOP = ViewportSize(width=390, height=844), ViewportSize(width=1200, height=900)
+
+
+@pytest.fixture(scope="module")
+def analyses() -> dict[str, Analysis]:
+    """The analyses of some programs."""
+    return {name: analyze(catalogue.program(name), visitwise("0.8")) for name in PROGRAMS}
+
+
+@pytest.fixture(scope="module")
+def reports(analyses: dict[str, Analysis], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Their reports, as files."""
+    folder = tmp_path_factory.mktemp("reports")
+    found = {}
+    for name, analysis in analyses.items():
+        found[name] = folder / f"{name}.html"
+        found[name].write_text(design_report(analysis), "utf-8")
+    return found
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A browser of this machine."""
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        pytest.skip(f"needs a browser on this machine: one of {', '.join(BROWSERS)}")
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=found)
+        yield opened
+        opened.close()
+
+
+class Tag(NamedTuple):
+    name: str
+    attributes: dict[str, str | None]
+
+
+class Read(HTMLParser):
+    """Reads a page: its tags, and whether each is closed."""
+
+    EMPTY = frozenset({"meta", "br"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[Tag] = []
+        self.open: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(Tag(tag, dict(attrs)))
+        if tag not in self.EMPTY:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(Tag(tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_it_fetches_nothing_runs_nothing_and_closes_what_it_opens(
+    name: str, reports: dict[str, Path]
+) -> None:
+    read = Read(reports[name].read_text("utf-8"))
+    assert not read.open
+    assert not {"script", "img", "iframe", "object", "link"} & {tag.name for tag in read.tags}
+    assert not any("src" in tag.attributes for tag in read.tags)
+    assert all(key not in tag.attributes for tag in read.tags for key in ("onclick", "onload", "onerror"))
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_it_says_the_figures_of_the_analysis_and_the_words_of_the_program(
+    name: str, analyses: dict[str, Analysis], reports: dict[str, Path]
+) -> None:
+    text, analysis = reports[name].read_text("utf-8"), analyses[name]
+    for figures in analysis.figures:
+        assert figures.unit.spoken(figures.maximum.amount) in text
+        assert figures.unit.spoken(figures.distribution.quantile(0.95)) in text
+    assert analysis.explored.rules.digest in text
+    program = analysis.explored.program
+    for target in program.targets:
+        assert all(said in text for said in target_words(program, target))
+    assert all(escape(source.cite) in text for source in program.sources.values())
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_every_chart_carries_its_figures_as_a_table(name: str, reports: dict[str, Path]) -> None:
+    charts = re.findall(r"<figure>.*?</figure>", reports[name].read_text("utf-8"), re.DOTALL)
+    assert len(charts) >= 3
+    assert all(chart.count("<table>") == 1 and 'role=img aria-label="' in chart for chart in charts)
+
+
+def test_example_timelines_say_each_visit_in_words(reports: dict[str, Path]) -> None:
+    text = reports["va-prize"].read_text("utf-8")
+    assert "Every visit met: 164 draws" in text
+    assert "visit 10: positive, nothing" in text
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
+def test_anyone_can_read_it_in_a_browser(
+    size: ViewportSize, scheme: str, browser: Browser, reports: dict[str, Path]
+) -> None:
+    context = browser.new_context(viewport=size, color_scheme="dark" if scheme == "dark" else "light")
+    for report in [reports["california-recovery-incentives"], reports["miedar-prize"]]:
+        page = context.new_page()
+        page.goto(report.as_uri())
+        found = Axe().run(page).response["violations"]
+        assert [(each["id"], each["nodes"][0]["html"][:120]) for each in found] == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+        smallest = page.evaluate(
+            "Math.min(...[...document.querySelectorAll('body *')].filter(e => e.textContent.trim())"
+            ".map(e => parseFloat(getComputedStyle(e).fontSize)))"
+        )
+        assert smallest >= 12
+        page.close()
+    context.close()
+
+
+def test_paper_shows_the_tables_that_the_screen_folds(browser: Browser, reports: dict[str, Path]) -> None:
+    page = browser.new_page()
+    page.goto(reports["va-prize"].as_uri())
+    folded = page.locator("details table").first
+    assert not folded.is_visible()
+    page.emulate_media(media="print")
+    assert folded.is_visible()
+    page.close()
+
+
+def test_the_terminal_shows_the_same_figures(analyses: dict[str, Analysis]) -> None:
+    assert len(shown(analyses["va-prize"]).renderables) >= 4
