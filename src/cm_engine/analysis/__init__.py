@@ -8,7 +8,8 @@ except ModuleNotFoundError as error:
     raise MissingDependencyError("numpy", "analysis") from error
 
 from cm_engine.analysis.behavior import Behavior, dropping_out, estimated, markov, visitwise
-from cm_engine.analysis.exact import Distribution, Moments, distribution, moments, reached
+from cm_engine.analysis.distributions import Distribution, Moments
+from cm_engine.analysis.exact import distribution, moments, reached
 from cm_engine.analysis.explored import Explored, explore
 from cm_engine.analysis.extremes import Extreme, Seen, maximum, minimum
 from cm_engine.analysis.summary import Analysis, analyze

@@ -3,96 +3,29 @@
 Weights run forward through the automata of a cluster, slot by slot; each row of weights lies over the states of a purse.
 """
 
-from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
-from math import gcd, sqrt
-from typing import Protocol
+from math import gcd
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cm_engine.analysis.behavior import Behavior
+from cm_engine.analysis.distributions import Distribution, Moments, Row, gathered, grown, moments_of, sparse
 from cm_engine.analysis.explored import Cluster, Explored
-from cm_engine.analysis.flow import Flow, Key, Way
-from cm_engine.analysis.purse import Chances, FreePurse, LimitedPurse, Purse, drawn
+from cm_engine.analysis.flow import Flow, Key
+from cm_engine.analysis.movers import Leading, Mover, Rows, Shifting
+from cm_engine.analysis.purse import Chances, FreePurse, LimitedPurse, drawn
 from cm_engine.errors import TooManyStatesError
 from cm_engine.program.units import Unit
-from cm_engine.rules.limits import When
 from cm_engine.rules.prizes import full_bowl
 
 MOST_WEIGHTS = 30_000_000
 """How many weights a distribution may have at one slot."""
-
-Row = NDArray[np.float64]
-"""A weight for each state of a purse."""
-
-Rows = dict[Key, Row]
-"""The row of each key."""
 
 Sums = dict[Key, tuple[Fraction | int, ...]]
 """The weight of each key, and the first two moments of what is paid on the ways to it."""
 
 Worth = tuple[Fraction | int, Fraction | int]
 """The mean and the variance of what a part pays."""
-
-
-@dataclass(frozen=True)
-class Distribution:
-    """How likely each sum is that a program pays in a unit.
-
-    Attributes:
-        unit: what is counted.
-        sums: every sum that is possible, in minor units, in order.
-        chances: of each sum; 1 in all.
-    """
-
-    unit: Unit
-    sums: NDArray[np.int64]
-    chances: Row
-
-    @cached_property
-    def _upto(self) -> Row:
-        return np.cumsum(self.chances)
-
-    def quantile(self, share: float) -> int:
-        """Return the least sum that so large a share of participants does not exceed, in minor units."""
-        place = int(np.searchsorted(self._upto, share * self._upto[-1] - 1e-12))
-        return int(self.sums[min(place, len(self.sums) - 1)])
-
-    def at_most(self, amount: int) -> float:
-        """Return how likely a sum of so many minor units or less is."""
-        place = int(np.searchsorted(self.sums, amount, side="right"))
-        return float(self._upto[place - 1]) if place else 0.0
-
-    @property
-    def mean(self) -> float:
-        """Return the mean in minor units."""
-        return float(self.sums @ self.chances)
-
-    @property
-    def sd(self) -> float:
-        """Return the standard deviation in minor units."""
-        return sqrt(max(0.0, float((self.sums - self.mean) ** 2 @ self.chances)))
-
-    def plus(self, other: "Distribution") -> "Distribution":
-        """Return the distribution of the sum of two independent ones."""
-        quantum = gcd(_quantum(self.sums), _quantum(other.sums)) or 1
-        dense = np.convolve(_dense(self, quantum), _dense(other, quantum))
-        return _sparse(self.unit, dense, int(self.sums[0] + other.sums[0]), quantum)
-
-
-@dataclass(frozen=True)
-class Moments:
-    """The mean and the variance of what a program pays in a unit, in minor units and exact."""
-
-    mean: Fraction
-    variance: Fraction
-
-    @property
-    def sd(self) -> float:
-        """Return the standard deviation in minor units."""
-        return sqrt(self.variance)
 
 
 def distribution(explored: Explored, behavior: Behavior, unit: Unit) -> Distribution:
@@ -171,19 +104,12 @@ def _of_cluster(explored: Explored, cluster: Cluster, behavior: Behavior, unit: 
     if cluster.is_limited:
         purse = LimitedPurse(explored, unit)
         row = _final(explored, cluster, behavior, Leading(purse))
-        return _gathered(unit, np.array(purse.sums()[: len(row)], dtype=np.int64), row)
+        return gathered(unit, np.array(purse.sums()[: len(row)], dtype=np.int64), row)
     if _draws_from(explored, unit):
         return _with_draws(explored, cluster, behavior, unit)
     sums = Shifting(explored, cluster, unit)
     row = _final(explored, cluster, behavior, sums)
-    return _gathered(unit, sums.sums(len(row)), row)
-
-
-def _gathered(unit: Unit, sums: NDArray[np.int64], row: Row) -> Distribution:
-    values, places = np.unique(sums, return_inverse=True)
-    chances = np.bincount(places, weights=row).astype(np.float64)
-    kept = chances > 0
-    return Distribution(unit, values[kept], chances[kept])
+    return gathered(unit, sums.sums(len(row)), row)
 
 
 def _draws_from(explored: Explored, unit: Unit) -> tuple[str, ...]:
@@ -209,9 +135,9 @@ def _with_draws(explored: Explored, cluster: Cluster, behavior: Behavior, unit: 
     for (paid, *draws), weight in held:
         part = won.of(tuple(draws))
         first = (paid - lowest) // quantum
-        total = _grown(total, first + len(part))
+        total = grown(total, first + len(part))
         total[first : first + len(part)] += weight * part
-    return _sparse(unit, total, lowest, quantum)
+    return sparse(unit, total, lowest, quantum)
 
 
 def _slips(explored: Explored, bowl: str) -> tuple[int, ...]:
@@ -248,36 +174,6 @@ def _in_quanta(chances: Chances, quantum: int) -> Row:
     return dense
 
 
-def _quantum(sums: NDArray[np.int64]) -> int:
-    return int(np.gcd.reduce(sums - sums[0]))
-
-
-def _dense(distribution: Distribution, quantum: int) -> Row:
-    places = (distribution.sums - distribution.sums[0]) // quantum
-    dense = np.zeros(int(places[-1]) + 1)
-    dense[places] = distribution.chances
-    return dense
-
-
-def _sparse(unit: Unit, dense: Row, lowest: int, quantum: int) -> Distribution:
-    kept = np.flatnonzero(dense).astype(np.int64)
-    return Distribution(unit, kept * quantum + lowest, dense[kept])
-
-
-def _grown(row: Row, length: int) -> Row:
-    return row if len(row) >= length else np.concatenate([row, np.zeros(length - len(row))])
-
-
-class Mover(Protocol):
-    """Moves rows of weights on, as parts are earned."""
-
-    first: int
-    """The place of the state in which nothing has been received."""
-
-    def pour(self, rows: Rows, row: Row, way: Way, when: When) -> None:
-        """Add a row to that of the key that a way leads to, each weight where its part leads."""
-
-
 def _final(explored: Explored, cluster: Cluster, behavior: Behavior, mover: Mover) -> Row:
     """Return how likely each state of a purse is at the end of a cluster's slots."""
     flow, rows = Flow(explored, cluster, behavior), Rows()
@@ -303,84 +199,6 @@ def _final(explored: Explored, cluster: Cluster, behavior: Behavior, mover: Move
 def _refuse_too_many(explored: Explored, at: int, slots: int, weights: int) -> None:
     if weights > MOST_WEIGHTS:
         raise TooManyStatesError(explored.program.program, at, slots, weights, MOST_WEIGHTS)
-
-
-class Shifting:
-    """Rows over sums: the place of a weight is the sum, counted in the greatest amount that divides all."""
-
-    def __init__(self, explored: Explored, cluster: Cluster, unit: Unit) -> None:
-        """Look at what the slots of a cluster can pay in a unit."""
-        own = explored.rules.deposit.unit if explored.rules.deposit else None
-        self._amounts = [part.sum(unit, own) for part in explored.parts]
-        self._quantum = gcd(*self._amounts) or 1
-        self._shifts = [amount // self._quantum for amount in self._amounts]
-        self.first = -min(0, *self._shifts) * len(cluster.order) if min(self._shifts) < 0 else 0
-
-    def sums(self, length: int) -> NDArray[np.int64]:
-        """Return the sum of each place of a row."""
-        return (np.arange(length, dtype=np.int64) - self.first) * self._quantum
-
-    def pour(self, rows: Rows, row: Row, way: Way, when: When) -> None:  # noqa: ARG002
-        """Add a row to that of the key that a way leads to, later by what its part pays."""
-        shift, have, chance = self._shifts[way.part], rows.get(way.to), float(way.chance)
-        if shift < 0:
-            row, shift = row[-shift:], 0
-        need = shift + len(row)
-        if have is None:
-            have = rows[way.to] = np.zeros(need)
-            np.multiply(row, chance, out=have[shift:])
-            return
-        if len(have) < need:
-            have = rows[way.to] = _grown(have, need)
-        have[shift:need] += chance * row
-
-
-class Leading:
-    """Rows over the states of a purse."""
-
-    first = 0
-
-    def __init__(self, purse: Purse) -> None:
-        """Begin with nothing received."""
-        self._purse = purse
-        self._known: dict[tuple[int, When], _Ways] = {}
-
-    def pour(self, rows: Rows, row: Row, way: Way, when: When) -> None:
-        """Add a row to that of the key that a way leads to, each weight where its part leads."""
-        held = np.flatnonzero(row)
-        when = self._purse.like(when)
-        ways = self._known.setdefault((way.part, when), _Ways(self._purse, way.part, when))
-        to, shares = ways.of(held)
-        have = _grown(rows.get(way.to, np.zeros(1)), int(to.max()) + 1)
-        np.add.at(have, to, row[held][:, None] * shares * float(way.chance))
-        rows[way.to] = have
-
-
-class _Ways:
-    """Where a part leads from each state of a purse, as far as it was asked for; a column for each thing draws may win."""
-
-    def __init__(self, purse: Purse, part: int, when: When) -> None:
-        self._purse, self._part, self._when = purse, part, when
-        self._to, self._shares = np.full((0, 1), -1, dtype=np.int64), np.zeros((0, 1))
-
-    def of(self, held: NDArray[np.int64]) -> tuple[NDArray[np.int64], Row]:
-        """Return where the part leads from some states, and with which chances."""
-        self._widen(int(held.max()) + 1, self._to.shape[1])
-        for state in held[self._to[held, 0] < 0]:
-            steps = self._purse.ways(int(state), self._part, self._when)
-            self._widen(len(self._to), len(steps))
-            self._to[state], self._shares[state] = steps[0].to, 0.0
-            self._to[state, : len(steps)] = [each.to for each in steps]
-            self._shares[state, : len(steps)] = [float(each.chance) for each in steps]
-        return self._to[held], self._shares[held]
-
-    def _widen(self, rows: int, columns: int) -> None:
-        more = (max(0, rows - len(self._to)), max(0, columns - self._to.shape[1]))
-        if any(more):
-            pad = ((0, more[0]), (0, more[1]))
-            self._to = np.pad(self._to, pad, constant_values=-1)
-            self._shares = np.pad(self._shares, pad)
-            self._to[:, 1:][self._to[:, 1:] < 0] = 0
 
 
 def _free_moments(explored: Explored, cluster: Cluster, behavior: Behavior, unit: Unit) -> Moments:
@@ -430,11 +248,3 @@ def _worth(explored: Explored, unit: Unit) -> list[Worth]:
         mean = part.sum(unit, own) + sum(count * each.mean for count, each in won)
         found.append((mean, sum(count * each.variance for count, each in won)))
     return found
-
-
-def moments_of(chances: Chances) -> Moments:
-    """Return the mean and the variance of sums with their chances."""
-    mean = sum((chance * value for value, chance in chances), Fraction(0))
-    return Moments(
-        mean, sum((chance * value * value for value, chance in chances), Fraction(0)) - mean * mean
-    )

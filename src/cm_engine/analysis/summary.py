@@ -7,7 +7,8 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from cm_engine.analysis.behavior import Behavior, visitwise
-from cm_engine.analysis.exact import Distribution, Moments, distribution, moments, reached
+from cm_engine.analysis.distributions import Distribution, Moments
+from cm_engine.analysis.exact import distribution, moments, reached
 from cm_engine.analysis.explored import MOST, Explored, explore
 from cm_engine.analysis.extremes import Extreme, maximum, minimum
 from cm_engine.program.models import Program
