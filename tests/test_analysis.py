@@ -41,6 +41,7 @@ from cm_engine.analysis import (
 )
 from cm_engine.analysis.actions import Action
 from cm_engine.analysis.behavior import chance_of
+from cm_engine.analysis.form import analysis_form, rounded
 from cm_engine.analysis.parts import start_of
 from cm_engine.analysis.purse import FreePurse, LimitedPurse
 from cm_engine.errors import ResultsError, TooManyStatesError
@@ -333,6 +334,8 @@ class TestFiguresAgainstAllSequences:
         document["targets"]["target"]["schedule"] = [
             {**document["targets"]["target"]["schedule"][0], "weeks": "1-2"}
         ]
+        phase = document["targets"]["target"]["schedule"][0]
+        document["limits"] = [limit for limit in document["limits"] if limit["unit"] == phase["unit"]]
         program = parse_program(json.dumps(document))
         assume(not compile_rules(program).needs_start)
         explored = explore(program)
@@ -433,6 +436,22 @@ class TestModelsOfBehavior:
             behavior.says, behavior.start, behavior.turns, behavior.rate, {"device set up": Fraction(1)}
         )
         assert moments(explored, sure, explored.units[0]).mean == 500
+
+
+def test_a_program_with_too_many_states_is_simulated_with_a_stated_error() -> None:
+    program = a_program(5, ESCALATING)
+    exact, found = analyze(program, visitwise("0.7")), analyze(program, visitwise("0.7"), most=3)
+    assert exact.explored
+    assert not exact.simulation
+    assert found.simulation
+    assert not found.explored
+    form = analysis_form(found)
+    assert (form["exact"], form["states"], form["simulated"]) == (False, None, 2_000)
+    error = found.figures[0].moments.sd / 2_000**0.5
+    assert form["units"]["USD"]["error"] == rounded(found.figures[0].unit, error)
+    assert abs(found.figures[0].moments.mean - exact.figures[0].moments.mean) < 4 * error
+    assert found.figures[0].maximum.amount == exact.figures[0].maximum.amount
+    assert [each.rate for each in found.earnings(found.figures[0].unit)] == [Fraction(n, 5) for n in range(6)]
 
 
 def test_all_figures_come_together() -> None:

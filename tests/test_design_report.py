@@ -99,8 +99,8 @@ def test_it_says_the_figures_of_the_analysis_and_the_words_of_the_program(
     for figures in analysis.figures:
         assert figures.unit.spoken(figures.maximum.amount) in text
         assert figures.unit.spoken(figures.distribution.quantile(0.95)) in text
-    assert analysis.explored.rules.digest in text
-    program = analysis.explored.program
+    assert analysis.rules.digest in text
+    program = analysis.program
     for target in program.targets:
         assert all(said in text for said in target_words(program, target))
     assert all(escape(source.cite) in text for source in program.sources.values())
