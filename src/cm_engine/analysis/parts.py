@@ -46,14 +46,12 @@ def unlimited(program: Program) -> Rules:
 
 def part_of(decision: Decision) -> Part:
     """Return what a decision of a program without limits has earned: its ladder first, then each milestone."""
-    milestones = [
-        Award(each.unit, each.amount) for each in decision.reasons if isinstance(each, MilestoneReached)
-    ]
-    own = [
-        Award(each.unit, _given_back(each))
-        for each in decision.reasons
-        if isinstance(each, Staked | Refunded)
-    ]
+    reasons = [each for each in decision.reasons if isinstance(each, MilestoneReached | Staked | Refunded)]
+    if not reasons:
+        earned = tuple(award for award in decision.paid if award.amount)
+        return Part(earned) if earned else NOTHING
+    milestones = [Award(each.unit, each.amount) for each in reasons if isinstance(each, MilestoneReached)]
+    own = [Award(each.unit, _given_back(each)) for each in reasons if isinstance(each, Staked | Refunded)]
     ladder = [_without(award, [*milestones, *own]) for award in decision.paid]
     earned = tuple(award for award in (*ladder, *milestones) if award.amount)
     return Part(earned, sum(each.amount for each in own)) if earned or own else NOTHING

@@ -4,7 +4,7 @@ A congruence of `step`: a state and its essence get the same awards for the same
 essence. That makes a program finite and small enough to be explored; the tests attack it with random programs.
 """
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from math import lcm
 from typing import NamedTuple
 
@@ -48,17 +48,15 @@ def essence(rules: Rules, state: State) -> State:
         0
     """
     tracks = tuple(_track(rules, state, target) for target in rules.targets)
+    received = _received(rules, state) if rules.limits else ()
+    counted = _counted(rules, state) if rules.quotas else ()
+    progress = tuple(map(partial(_progress, rules, state), rules.milestones, state.progress))
+    return State(tracks, received, counted, progress, state.stake, state.start, state.last, state.program)
+
+
+def _received(rules: Rules, state: State) -> tuple[Received, ...]:
     when = _next_day(rules, state)
-    pairs = zip(rules.limits, state.received, strict=True)
-    return state._replace(
-        tracks=tracks,
-        received=tuple(essence_of_window(limit, received, when) for limit, received in pairs),
-        counted=_counted(rules, state),
-        progress=tuple(
-            _progress(rules, state, milestone, progress)
-            for milestone, progress in zip(rules.milestones, state.progress, strict=True)
-        ),
-    )
+    return tuple(essence_of_window(*pair, when) for pair in zip(rules.limits, state.received, strict=True))
 
 
 def essence_of_window(limit: LimitRules, received: Received, when: When | None) -> Received:
@@ -90,22 +88,26 @@ def _visit(target: TargetRules, index: int) -> Visit | None:
 
 def _track(rules: Rules, state: State, target: TargetRules) -> Track:
     track = state.tracks[target.index]
-    return track._replace(
-        ladder=_ladder(target, track),
-        outcomes=_outcomes(rules, state, target) if target.looked_back_on else "",
-    )
+    outcomes = _outcomes(rules, state, target) if target.looked_back_on else ""
+    return Track(track.visits, _ladder(target, track), outcomes, track.memory, track.attempts)
 
 
 def _outcomes(rules: Rules, state: State, target: TargetRules) -> str:
     """Return whether the visits were met that other targets have still to look back on."""
     track = state.tracks[target.index]
-    ahead = [
-        track.visits - state.tracks[other.index].visits
-        for other in rules.targets
-        if any(visit.phase.provided == target.index for visit in other.visits)
-    ]
+    ahead = [track.visits - state.tracks[index].visits for index in _looking_at(rules, target)]
     kept = min(max(0, *ahead), len(track.outcomes))
     return "".join("-" if each == "-" else "+" for each in track.outcomes[len(track.outcomes) - kept :])
+
+
+@lru_cache(maxsize=1024)
+def _looking_at(rules: Rules, target: TargetRules) -> tuple[int, ...]:
+    """Return the places of the targets that pay only where another one was met at the same visit."""
+    return tuple(
+        other.index
+        for other in rules.targets
+        if any(visit.phase.provided == target.index for visit in other.visits)
+    )
 
 
 def _ladder(target: TargetRules, track: Track) -> Ladder:
