@@ -606,7 +606,37 @@ def test_where_another_person_releases_pay_it_waits_for_that_and_the_act_is_thei
     assert done.status == "over"
     [payout] = clinic.engine.payouts(enrollment=ann)
     assert payout.handed_over_by == "cashier-1"
+    [released] = [each for each in clinic.engine.history(enrollment=ann) if each.kind == "payout released"]
+    assert (released.by, released.reported) == ("cashier-1", {"number": number, "leg": 1})
     assert clinic.engine.verify().is_clean
+
+
+def test_who_has_a_payout_tried_again_stands_in_the_log_each_time(clinic: Clinic) -> None:
+    ann, vendor = clinic.enrolled(), FakeGateway(faults=[Outcome.REJECTED, Outcome.REJECTED])
+    number = clinic.negative(ann)
+    for who in ("boss-1", "boss-2"):
+        clinic.dispatcher(vendor).deliver()
+        clinic.engine.retry_payout(enrollment=ann, number=number, by=who)
+    assert [each.status for each in clinic.dispatcher(vendor).deliver()] == ["over"]
+    acts = [each for each in clinic.engine.history(enrollment=ann) if each.kind == "payout retried"]
+    assert [each.by for each in acts] == ["boss-1", "boss-2"]
+    assert not any(each.decisions for each in acts)
+    assert clinic.balance(ann) == {"awarded": "10.00", "issued": "10.00"}
+
+
+def test_an_act_of_somebody_who_has_a_payout_tried_again_cannot_be_changed_unseen(tmp_path: Path) -> None:
+    clinic = Clinic(f"sqlite:///{tmp_path / 'clinic.db'}")
+    ann, vendor = clinic.enrolled(), FakeGateway(faults=[Outcome.REJECTED])
+    number = clinic.negative(ann)
+    clinic.dispatcher(vendor).deliver()
+    clinic.engine.retry_payout(enrollment=ann, number=number, by="boss-1")
+    assert clinic.engine.verify().is_clean
+    with sqlite3.connect(tmp_path / "clinic.db") as rows:
+        for [trigger] in rows.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            rows.execute(f'DROP TRIGGER "{trigger}"')
+        rows.execute("UPDATE cm_records SET actor = 'boss-2' WHERE kind = 'payout retried'")
+    rows.close()
+    assert not clinic.engine.verify().is_clean
 
 
 # What is asked
@@ -625,6 +655,6 @@ def test_deliveries_are_listed_page_by_page_and_by_status(clinic: Clinic) -> Non
     assert len(clinic.engine.deliveries(status="over")) == 2
     assert [each.enrollment for each in clinic.engine.deliveries(enrollment="e-p-3")] == ["e-p-3"]
     with pytest.raises(
-        ReportError, match="status: expected waiting, by hand, to be approved, stuck, over, got 'sent'"
+        ReportError, match="status: expected waiting, late, by hand, to be approved, stuck, over, got 'sent'"
     ):
         clinic.engine.deliveries(status="sent")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cm_engine.delivery import configuring
+from cm_engine.delivery import configuring, described
 from cm_engine.delivery.configuring import kinds, load_gateways, parse_gateways
 from cm_engine.delivery.settings import GatewaySettings, Sources
 from cm_engine.errors import AmbiguousNameError, GatewaysError, MissingDependencyError
@@ -72,7 +72,7 @@ def test_a_file_makes_each_gateway_by_its_name_with_what_it_says(tmp_path: Path)
 
 
 def test_our_kinds_are_found_as_a_strangers_are() -> None:
-    assert {"stripe-issuing", "tremendous", "webhook"} <= {*kinds()}
+    assert {"cabinet", "manual", "stripe-issuing", "tremendous", "vouchers", "webhook"} <= {*kinds()}
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ class Drawer:
 def offering(monkeypatch: pytest.MonkeyPatch, *values: str) -> None:
     """Have packages installed that offer a kind called drawer."""
     offers = [EntryPoint("drawer", value, configuring.GROUP) for value in values]
-    monkeypatch.setattr(configuring, "entry_points", lambda **_: offers)
+    monkeypatch.setattr(described, "entry_points", lambda **_: offers)
 
 
 def test_a_strangers_kind_is_made_from_the_file_as_ours_are(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,7 +35,16 @@ from cm_engine.messages.guard import (
     neutral_name,
     told,
 )
-from cm_engine.messages.kinds import CHANNELS, EVERY, KINDS, PARTICIPANT, SIGNAL, TOPIC_OF, audience_of
+from cm_engine.messages.kinds import (
+    CHANNELS,
+    EVERY,
+    KINDS,
+    PARTICIPANT,
+    SIGNAL,
+    TO_TEAM,
+    TOPIC_OF,
+    audience_of,
+)
 from cm_engine.messages.notice import NOTICE
 from cm_engine.messages.policy import MessagePolicy
 from cm_engine.messages.quiet import NEVER_QUIET, NIGHT, Quiet, next_allowed
@@ -528,7 +537,7 @@ def test_the_words_are_the_fullest_that_both_the_consent_and_the_host_allow() ->
 def test_by_default_nothing_that_leaves_says_what_was_earned() -> None:
     every = consent(("updates", "visits", "absences", "progress"))
     for kind in KINDS:
-        if kind != SIGNAL:
+        if kind not in TO_TEAM:
             said = draft(kind, "p-1", "e-1", "x", VALUES)
             sent = answered(said, contact(every), policy=MessagePolicy())
             assert told(f"{sent.message.subject} {sent.message.text}") == ()
@@ -724,7 +733,7 @@ def test_a_signal_goes_to_its_role_and_names_nobody() -> None:
         assert secret not in sent.message.text
 
 
-@pytest.mark.parametrize("kind", [each for each in KINDS if each != SIGNAL])
+@pytest.mark.parametrize("kind", [each for each in KINDS if each not in TO_TEAM])
 def test_what_is_meant_for_the_participant_never_goes_to_the_team(kind: Any) -> None:
     policy = replace(FULL, team={"counselor": ("email", "team-3@example.org")})
     said = draft(kind, "p-1", "e-1", "x", VALUES, recipient="role:counselor")

@@ -905,6 +905,7 @@ def test_a_worker_without_gateways_leaves_payouts_to_one_that_has_them(tmp_path:
 def test_a_worker_says_what_is_wrong_before_it_begins(
     run: Run, tmp_path: Path, words: tuple[str, str], said: str
 ) -> None:
+    Clinic(f"sqlite:///{tmp_path / 'clinic.db'}").engine.close()
     (tmp_path / "g.yaml").write_text("gateways: {cards: {kind: telegraph}}", "utf-8")
     done = run("worker", "--once", *words)
     assert (done.returncode, done.stdout) == (2, "")

@@ -1,6 +1,8 @@
 """Vouchers, prizes and what staff hand over are gateways: an order gets its pieces once, whatever fails on the way."""
 
 import multiprocessing
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -13,10 +15,12 @@ from typing import Any
 import pytest
 
 from cm_engine import Engine, NotAllowedError, ReportError
-from cm_engine.errors import JournalNotFoundError, OutOfStockError
+from cm_engine.delivery.configuring import parse_gateways
+from cm_engine.errors import GatewaysError, JournalNotFoundError, OutOfStockError
 from cm_engine.gateways import Answer, Order, Outcome, order_id
 from cm_engine.keyring import FileKeyring, MemoryKeyring
 from cm_engine.ports import PayoutGateway
+from cm_engine.program.parts import BANNED
 from cm_engine.testing.gateway import ORDER, GatewayConformance
 from cm_engine_adapters.payout.cabinet import CabinetGateway
 from cm_engine_adapters.payout.manual import ManualGateway
@@ -387,3 +391,87 @@ def test_an_allotment_is_as_quick_with_ten_thousand_codes_as_with_ten(tmp_path: 
         return sorted(times)[4]
 
     assert median(10_000) < 20 * median(10)
+
+
+# Made from a file
+
+
+STOCKS = """
+gateways:
+  gift-cards: {kind: vouchers, stock: north, products: [grocer], denominations: [10], blocks: item, blocked: [alcohol]}
+  prizes: {kind: cabinet, stock: cabinet, least: 1.00, most: 20.00}
+  desk: {kind: manual, stock: desk, units: [USD, bus pass], is_cash: true}
+"""
+
+
+def test_a_file_makes_gateways_over_the_stocks_of_an_engine(engine: Engine) -> None:
+    at_desk(with_prizes(with_codes(engine, 1), 1))
+    made = parse_gateways(STOCKS, {}, engine=engine)
+    assert {name: type(each) for name, each in made.items()} == {
+        "gift-cards": VoucherGateway,
+        "prizes": CabinetGateway,
+        "desk": ManualGateway,
+    }
+    cards: Any
+    prizes: Any
+    desk: Any
+    cards, prizes, desk = (each.capabilities for each in made.values())
+    assert (cards.products, cards.denominations) == ({"grocer"}, {Decimal(10)})
+    assert (cards.blocks, cards.blocked) == ("item", {"alcohol"})
+    assert (prizes.least, prizes.most, prizes.blocked) == (Decimal(1), Decimal(20), {*BANNED})
+    assert (desk.units, desk.is_cash) == ({"USD", "bus pass"}, True)
+
+
+@pytest.mark.parametrize(
+    ("said", "problem"),
+    [
+        ("kind: vouchers, stock: south", "a.yaml:1:12: error: gateways.a: no stock 'south'"),
+        (
+            "kind: cabinet, stock: north",
+            "a.yaml:1:12: error: gateways.a: stock 'north' holds codes, and this gateway is for things",
+        ),
+        ("kind: manual", "a.yaml:1:12: error: gateways.a: the key 'stock' is missing"),
+        (
+            "kind: vouchers, stock: north, blocks: all",
+            "a.yaml:1:54: error: gateways.a.blocks: expected nothing, category or item, got 'all'",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_stock_in_a_file_is_told_at_its_place(
+    engine: Engine, said: str, problem: str
+) -> None:
+    with_codes(engine, 1)
+    with pytest.raises(GatewaysError) as error:
+        parse_gateways(f"gateways: {{a: {{{said}}}}}", {}, name="a.yaml", engine=engine)
+    assert str(error.value).startswith(problem)
+
+
+def test_a_gateway_over_a_stock_is_not_made_without_the_engine_that_keeps_it() -> None:
+    with pytest.raises(GatewaysError, match="it is over a stock of an engine: load_gateways"):
+        parse_gateways("gateways: {a: {kind: vouchers, stock: north}}", {})
+
+
+def test_a_worker_hands_codes_over_by_a_file(
+    clinic: Clinic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clinic.negative(clinic.enrolled())
+    with_codes(clinic.engine, 1, hands=0, value=Decimal(10))
+    (tmp_path / "gateways.yaml").write_text("gateways: {cards: {kind: vouchers, stock: north}}", "utf-8")
+    monkeypatch.chdir(tmp_path)
+    at = ["--db", f"sqlite:///{tmp_path / 'clinic.db'}"]
+    done = subprocess.run(
+        [
+            str(Path(sys.executable).parent / "cm-engine"),
+            "worker",
+            "--once",
+            "--gateways",
+            "gateways.yaml",
+            *at,
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    [over] = clinic.engine.deliveries()
+    assert (over.status, over.reference) == ("over", "north-3")

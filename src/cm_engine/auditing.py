@@ -220,9 +220,8 @@ class _Audit:
 
     def look_at_counts(self) -> None:
         """Find rows that belong to no enrollment, to no journal and to no task."""
-        self.seen["work"] += len(self.tx.work(WorkQuery(TASK, DUE, limit=LAST))) + self.seen.pop(
-            "messages", 0
-        )
+        of_nobody = (self.tx.work(WorkQuery(kind, DUE, limit=LAST)) for kind in (TASK, MESSAGE))
+        self.seen["work"] += sum(map(len, of_nobody)) + self.seen.pop("messages", 0)
         names = {"row": "enrollments", "standing": "standings"}
         seen = {names.get(name, name): count for name, count in self.seen.items()}
         for name, count in self.tx.counts().items():

@@ -16,7 +16,7 @@ from cm_engine.log.encoding import instant
 from cm_engine.log.purse import DECLINED, EXPIRED, HANDED_OVER, PAID_OUT, REDEEMED, REFUNDED, Sent
 from cm_engine.log.rows import EnrollmentRow
 from cm_engine.log.stand import Enrolled
-from cm_engine.opened import Opened
+from cm_engine.opened import OneByOne, Opened
 from cm_engine.people.rights import SELF
 from cm_engine.plain import one_line, plain_day
 from cm_engine.ports import Transaction
@@ -247,6 +247,7 @@ class Banking(Opened):
         Raises:
             ReportError: the day has not come yet.
             EnrollmentNotFoundError: there is no such enrollment.
+            SomeFailedError: it could not be done for some; it is for all others.
         """
         return self._swept_of(PAYS, until, enrollment, by)
 
@@ -267,6 +268,7 @@ class Banking(Opened):
         Raises:
             ReportError: the day is not over yet.
             EnrollmentNotFoundError: there is no such enrollment.
+            SomeFailedError: it could not be done for some; it is for all others.
         """
         return self._swept_of(EXPIRES, until, enrollment, by)
 
@@ -368,10 +370,16 @@ class Banking(Opened):
         if until is not None:
             plain_day("until", until)
         refuse_ahead("until", until, self._now())
-        found = [(bank, self._until(bank, sweep, until)) for bank in self._banks(sweep, enrollment)]
-        due = [(bank, day) for bank, day in found if any(True for _ in sweep.lots(bank, day))]
-        done = [self._recorded(_act_of_sweep(sweep, bank, day, by)) for bank, day in due]
-        return [each for each in done if each.decisions]
+        each_one, done = OneByOne(sweep.kind, enrollment), list[Recorded]()
+        banks = list(self._banks(sweep, enrollment, each_one))
+        days = [self._until(bank, sweep, until) for bank in banks]
+        for bank, day in zip(banks, days, strict=True):
+            with each_one.doing(bank.enrolled.row.id):
+                if any(True for _ in sweep.lots(bank, day)):
+                    done.append(self._recorded(_act_of_sweep(sweep, bank, day, by)))
+        found = [each for each in done if each.decisions]
+        each_one.refuse_failures(found)
+        return found
 
     def _until(self, bank: Bank, sweep: _Sweep, until: date | None) -> str:
         """Return the last day that counts.
@@ -386,16 +394,19 @@ class Banking(Opened):
             raise ReportError(msg)
         return (until or last).isoformat()
 
-    def _banks(self, sweep: _Sweep, enrollment: str) -> Iterator[Bank]:
+    def _banks(self, sweep: _Sweep, enrollment: str, each_one: OneByOne) -> Iterator[Bank]:
         """Yield what enrollments are owed that a sweep concerns, one or all, page by page."""
         after = ""
         while True:
             with self._storage.reading() as tx:
                 one = [found_enrollment(tx, enrollment)] if enrollment else []
                 rows = one or tx.enrollments(after=after, limit=PAGE)
-                opened = [self._standing(tx, row.id) for row in rows]
-                concerned = [each for each in opened if sweep.concerns(each.rules.payout)]
-                found = [Bank.of(each, whole_log(tx, each.row.id)) for each in concerned]
+                found = list[Bank]()
+                for row in rows:
+                    with each_one.doing(row.id):
+                        each = self._standing(tx, row.id)
+                        if sweep.concerns(each.rules.payout):
+                            found.append(Bank.of(each, whole_log(tx, row.id)))
             yield from (each for each in found if each.calendar.away is None and not each.calendar.frozen)
             if enrollment or len(rows) < PAGE:
                 return

@@ -1,10 +1,11 @@
 """Contacts in an engine: how a participant is reached, what they consented to, and what was disclosed."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from typing import Any, NamedTuple, Self, TypeVar
 
 from cm_engine.errors import JournalNotFoundError, ReportError, SecretError
+from cm_engine.gateways import Order
 from cm_engine.journal import Asked, Journal, Taken, act_of
 from cm_engine.keyring import Keyring, NoKeyring
 from cm_engine.log.encoding import instant
@@ -38,7 +39,7 @@ from cm_engine.messages.standing import Contact, Disclosure, contact_in, contact
 from cm_engine.opened import Opened
 from cm_engine.people.rights import SELF
 from cm_engine.plain import opaque
-from cm_engine.ports import Delivery, Envelope, Transaction
+from cm_engine.ports import Delivery, Envelope, PayoutGateway, Transaction
 from cm_engine.recorded import Recorded
 from cm_engine.sealing import fingerprint, key_id, opened, sealed
 
@@ -56,6 +57,30 @@ class Heard(NamedTuple):
 
     reply: Reply
     of: tuple[tuple[str, str], ...]
+
+
+class Handles:
+    """Tell a dispatcher where a participant wants rewards delivered, from what the engine keeps; `engine.handles` makes one.
+
+    What is told is sealed, so that no address stands among the payouts; it is opened when a gateway is asked.
+    """
+
+    def __init__(self, engine: "Contacting", gateways: Mapping[str, PayoutGateway]) -> None:
+        self._engine = engine
+        self._channels = {name: each.capabilities.reaches_by for name, each in gateways.items()}
+
+    def __call__(self, participant: str, gateway: str) -> str:
+        """Return the sealed handle for a gateway, empty if there is none that may be used."""
+        channel = self._channels.get(gateway)
+        return self._engine.sealed_handle(participant, channel) if channel else ""
+
+    def opened(self, order: Order) -> str:
+        """Return the handle of an order, as its gateway needs it.
+
+        Raises:
+            SecretError: its key was erased.
+        """
+        return self._engine.opened_handle(order.recipient, order.handle) if order.handle else ""
 
 
 class Contacting(Opened):
@@ -311,6 +336,39 @@ class Contacting(Opened):
         """Return all contacts, in the order of their participants."""
         return [Contact.of(state) for state in self._looked_into(contacts_in)]
 
+    def handles(self, gateways: Mapping[str, PayoutGateway]) -> Handles:
+        """Return what tells a dispatcher the handles of participants, for gateways that deliver to one.
+
+        A handle is used if a consent that is in force lets the participant be told of updates by its channel, and they did
+        not opt out.
+
+        Args:
+            gateways: as for `dispatcher`; each says by which channel it reaches people (`reaches_by`).
+        """
+        return Handles(self, gateways)
+
+    def sealed_handle(self, participant: str, channel: str) -> str:
+        """Return a handle of a participant that may be used now, sealed; empty if there is none."""
+        state, now = self._contact_state(participant), self._now()
+        for handle in state.handles:
+            if (handle.recipient, handle.channel) == (PARTICIPANT, channel):
+                consent = state.consent_for(PARTICIPANT, handle.channel, "updates", now, handle.day(now))
+                is_out = state.is_out(PARTICIPANT, handle.channel, "progress")
+                return handle.sealed if consent and not is_out else ""
+        return ""
+
+    def opened_handle(self, participant: str, sealed: str) -> str:
+        """Return a sealed handle of a participant in plain text.
+
+        Raises:
+            SecretError: its key was erased, or the engine has another one.
+        """
+        secret = self._keyring.key(participant)
+        if secret is None:
+            msg = f"the address of {participant!r} was sealed with a key that is erased"
+            raise SecretError(msg)
+        return opened(sealed, secret, PURPOSE, participant)
+
     def disclosures(self, participant: str) -> tuple[Disclosure, ...]:
         """Return what was disclosed of a participant: to whom, by what, when, and with which consent."""
 
@@ -389,7 +447,8 @@ class Contacting(Opened):
             TellingError: it would tell a stranger what it is about; nothing may be sent.
             SecretError: the address cannot be opened: its key was erased, or the engine has another one.
         """
-        answer = may_send(draft, self._contact_state(draft.participant), self._now(), policy)
+        about = self._contact_state(draft.participant) if draft.participant else ContactState("")
+        answer = may_send(draft, about, self._now(), policy)
         if not isinstance(answer, Ready):
             return answer
         to = answer.address if answer.handle is None else self._address_of(answer.handle, draft.participant)
@@ -407,9 +466,9 @@ class Contacting(Opened):
             by: who sent it; left out, the engine.
 
         Returns:
-            The disclosure, or None if nothing left.
+            The disclosure, or None if nothing left, or it is about nobody, as an alert of a site is.
         """
-        if delivery.outcome not in LEFT:
+        if delivery.outcome not in LEFT or not outgoing.ready.draft.participant:
             return None
         ready, draft = outgoing.ready, outgoing.ready.draft
         names = {"message": draft.id, "recipient": draft.recipient, "channel": ready.channel}

@@ -2,11 +2,18 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import timedelta
+from itertools import islice
+from types import MappingProxyType
+from typing import Self
 
 from cm_engine.banking import Banking
+from cm_engine.delivery.channels import Able, Noting, able_of, refuse_mismatches, refuse_noted
 from cm_engine.delivery.dispatcher import LEASE, Dispatcher, Handle
+from cm_engine.delivery.owing import lowered, not_owed
 from cm_engine.delivery.sending import (
     BY_HAND,
+    LATE,
+    LATE_AFTER,
     STATES,
     STUCK,
     TO_APPROVE,
@@ -18,7 +25,16 @@ from cm_engine.delivery.sending import (
     sending_of,
     unread,
 )
-from cm_engine.delivery.steps import Equipment, Ready, came_late, handed_over, is_held, releasing, taken_over
+from cm_engine.delivery.steps import (
+    Equipment,
+    Ready,
+    came_late,
+    handed_over,
+    is_held,
+    releasing,
+    seen_to,
+    taken_over,
+)
 from cm_engine.enrolling import found_enrollment
 from cm_engine.errors import DeliveryError, ReportError
 from cm_engine.gateways import Answer
@@ -26,21 +42,61 @@ from cm_engine.ledger.accounts import OWED
 from cm_engine.log.bank import Bank
 from cm_engine.log.encoding import instant
 from cm_engine.log.outbox import PAYOUT, payout_of, work_name
-from cm_engine.log.purse import DECLINED, HANDED_OVER, REDEEMED
+from cm_engine.log.purse import DECLINED, HANDED_OVER, PAYOUT_RELEASED, PAYOUT_RETRIED, REDEEMED
 from cm_engine.log.rows import OVER, WAITING, WorkRow
+from cm_engine.opened import Made
 from cm_engine.people.guard import refuse_act
 from cm_engine.plain import one_line
 from cm_engine.ports import LAST, Claim, PayoutGateway, Transaction, WorkQuery
 from cm_engine.recorded import Recorded
 from cm_engine.recording import Act, Done, Recording, whole_log
 from cm_engine.reported import Report, act_of_course
+from cm_engine.sites.office import Office
 
+PAGE = 1000
+"""As many payouts are read at a time, where only some of those that wait are asked for."""
 Payout = tuple[str, int, int]
 """An enrollment, the number of a decision, and the leg."""
 
 
 class Delivering(Banking):
     """The part of an engine that sends payouts on their way through gateways."""
+
+    _able: Able = MappingProxyType({})
+
+    def with_gateways(self, gateways: Mapping[str, PayoutGateway]) -> Self:
+        """Return this engine, which knows what its gateways can do: it refuses to pay a program by others than it asks for.
+
+        Whatever brings a program to a site, or a gateway: `enroll`, `transfer`, `migrate`, `import_bundle`, `add_gateway`.
+
+        Args:
+            gateways: as for `dispatcher`.
+
+        Raises:
+            ChannelError: somebody is paid so already.
+        """
+        able = able_of(gateways)
+        self._refuse_mismatches(able)
+        self._able = able
+        return self
+
+    def _written(self, work: Callable[[Transaction, str, bool], Made], *, lock: bool = False) -> Made:
+        """Do work in a transaction, unless it puts a program where no gateway is what it asks for."""
+        if not self._able:
+            return super()._written(work, lock=lock)
+
+        def suited(tx: Transaction, now: str, locked: bool) -> Made:  # noqa: FBT001 - as all work is called
+            noting = Noting(tx)
+            made = work(noting.as_transaction(), now, locked)
+            refuse_noted(Office(tx, self._register.in_transaction_of_host(), now), self._able, noting)
+            return made
+
+        return super()._written(suited, lock=lock)
+
+    def _refuse_mismatches(self, able: Able) -> None:
+        with self._storage.reading() as tx:
+            office = Office(tx, self._register, instant(self._now()))
+            refuse_mismatches(office, able, list(office.sites()))
 
     def dispatcher(
         self,
@@ -49,6 +105,7 @@ class Delivering(Banking):
         worker: str = "",
         lease: timedelta = LEASE,
         handle: Handle | None = None,
+        late_after: timedelta = LATE_AFTER,
     ) -> Dispatcher:
         """Return what hands payouts over through gateways; any number of them may work at once.
 
@@ -58,11 +115,16 @@ class Delivering(Banking):
             worker: what this one is called, in its work; made up if left out.
             lease: longer than a gateway takes to answer: what a dead worker had is taken over after it.
             handle: tells where a participant wants rewards delivered, for gateways that need it.
+            late_after: as long may a vendor have an order and not hand it over, before it is listed as late.
+
+        Raises:
+            ChannelError: somebody is paid at a site none of whose gateways is what their program asks for.
         """
         if self._storage.joined:
             msg = "dispatcher: the host may roll its transaction back, and money that was paid stays paid; make one of the engine itself"
             raise ReportError(msg)
-        return Dispatcher(self, gateways, worker=worker, lease=lease, handle=handle)
+        self._refuse_mismatches(able_of(gateways))
+        return Dispatcher(self, gateways, worker=worker, lease=lease, handle=handle, late_after=late_after)
 
     def deliveries(
         self, *, enrollment: str = "", status: str = "", after: Delivery | None = None, limit: int = 1000
@@ -73,7 +135,8 @@ class Delivering(Banking):
 
         Args:
             enrollment: whose; left out, of all.
-            status: waiting, by hand, to be approved, stuck or over; left out, all.
+            status: waiting, late, by hand, to be approved, stuck or over; left out, all. What is late waits too: its vendor
+                has had it for too long, and is still asked about it.
             after: the last one of the page before.
             limit: at most so many.
 
@@ -88,8 +151,9 @@ class Delivering(Banking):
         with self._storage.reading() as tx:
             if enrollment:
                 found_enrollment(tx, enrollment)
-            rows = tx.work(WorkQuery(PAYOUT, enrollment, state=status, after=place, limit=limit))
-        return list(map(delivery_of, rows))
+            state, some = (WAITING, max(limit, PAGE)) if status in {WAITING, LATE} else (status, limit)
+            query = WorkQuery(PAYOUT, enrollment, state=state, after=place, limit=some)
+            return list(islice(_deliveries(tx, query, status), limit))
 
     def delivery(self, *, enrollment: str, number: int, leg: int = 1) -> Delivery:
         """Return what has become of a payout on its way.
@@ -114,6 +178,7 @@ class Delivering(Banking):
 
         def approved(tx: Transaction, row: WorkRow) -> WorkRow:
             refuse_act(tx, self._register, self._policy, releasing(row, by, self._now()))
+            self._note(tx, seen_to(tx, row, PAYOUT_RELEASED, by))
             return changed(row, WAITING, sending_of(row)._replace(approved_by=by), f"released by {by}")
 
         return self._on_delivery((enrollment, number, leg), by, {TO_APPROVE}, approved)
@@ -137,11 +202,16 @@ class Delivering(Banking):
                 kind=DECLINED
             )  # it needs the right, and no second person
             refuse_act(tx, self._register, self._policy, asked)
+            self._note(tx, seen_to(tx, row, PAYOUT_RETRIED, by))
             sending = sending_of(row)
             anew = sending if sending.is_with_gateway else Sending(approved_by=sending.approved_by)
             return changed(row, WAITING, anew._replace(calls=0), f"tried again by {by}")
 
         return self._on_delivery((enrollment, number, leg), by, {STUCK, BY_HAND}, again)
+
+    def _note(self, tx: Transaction, act: Act) -> None:
+        """Write down in the log that somebody has seen to a payout."""
+        Recording(tx, self._register, instant(self._now()), locked=True).take([act])
 
     def _on_delivery(
         self,
@@ -234,11 +304,20 @@ class Delivering(Banking):
             ready = Ready.of(tx, self._register, row, equipment, self._now())
             if not is_held(tx, row):
                 return None
-            new = ready.prepared()
+            new = self._lowered(tx, ready) or ready.prepared()
             tx.settle(row, new)
             return new
 
         return self._written(prepare, lock=True)
+
+    def _lowered(self, tx: Transaction, ready: Ready) -> WorkRow | None:
+        """Take a payout back of which something is not owed any more, and send the rest anew; None if all of it is owed."""
+        gone = not_owed(ready.bank, ready.sent) if ready.may_be_lowered else {}
+        if not gone:
+            return None
+        for act in lowered(ready.bank, ready.sent, gone, ready.order().id):
+            Recording(tx, self._register, instant(ready.now), locked=True).take([act])
+        return ready.lowered(sum(gone.values()))
 
     def put_off(self, row: WorkRow, why: str) -> WorkRow | None:
         """Note that a payout could not be gone on with; None if another worker has it by now."""
@@ -253,7 +332,9 @@ class Delivering(Banking):
 
         return self._written(put)
 
-    def settled(self, row: WorkRow, answer: Answer, chance: float) -> WorkRow | None:
+    def settled(
+        self, row: WorkRow, answer: Answer, chance: float, late_after: timedelta = LATE_AFTER
+    ) -> WorkRow | None:
         """Write what a gateway answered; None if another worker has the payout by now, who will find the same out."""
 
         def settle(tx: Transaction, now: str, locked: bool) -> WorkRow | None:  # noqa: FBT001 - as all work is called
@@ -262,7 +343,7 @@ class Delivering(Banking):
             if not is_held(tx, row):
                 came_late(tx, row, answer)
                 return None
-            new = after_answer(row, answer, self._now(), chance)
+            new = after_answer(row, answer, self._now(), chance, late_after)
             if new.state == OVER:
                 recording.take([handed_over(new)])
             tx.settle(row, new)
@@ -275,6 +356,16 @@ def _refuse_under_way(row: WorkRow, known: Delivery) -> None:
     """Refuse to take a payout back that a worker is about to ask a gateway for again, or has asked for since."""
     if delivery_of(row) != known or (row.state == WAITING and sending_of(row).is_with_gateway):
         raise DeliveryError(row.enrollment, *payout_of(row.name), "it is under way; wait until it is stuck")
+
+
+def _deliveries(tx: Transaction, query: WorkQuery, status: str) -> Iterator[Delivery]:
+    """Yield what has become of payouts, page by page; which of those that wait are late, their work says."""
+    while rows := tx.work(query):
+        found = map(delivery_of, rows)
+        yield from (each for each in found if status in {"", each.status})
+        if len(rows) < query.limit:
+            return
+        query = query._replace(after=(rows[-1].enrollment, rows[-1].name))
 
 
 def _found(tx: Transaction, enrollment: str, number: int, leg: int) -> WorkRow:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from os import PathLike
-from typing import TypeVar
+from typing import Any, Self, TypeVar
 
 from cm_engine import catalogue
 from cm_engine.auditing import Verification, verified
@@ -104,6 +104,17 @@ class Engine(
         >>> decision.awards, decision.sentence
         ({'USD': Decimal('10.00')}, 'Negative test: $10.00. Next negative: $10.00.')
     """
+
+    def joining(self, bind: Any) -> Self:  # noqa: ANN401 - of SQLAlchemy, which the core does not import
+        """Return an engine that writes in the host's own transaction, with the same keys, messages and gateways.
+
+        Args:
+            bind: a Connection or a Session of SQLAlchemy, on the same database; of an AsyncSession what `run_sync`
+                gives.
+        """
+        joined = super().joining(bind)
+        joined._able = self._able  # noqa: SLF001 - its own kind
+        return joined
 
     def add_program(self, program: str | PathLike[str] | Program) -> str:
         """Register a program, and return its digest; one that is registered stays as it is.

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -16,7 +17,7 @@ from cm_engine.log.episode import DISCHARGED, FROZEN, MOVED, PAUSED, READMITTED,
 from cm_engine.log.history import SWEPT, VOIDED, day_in, zones_of
 from cm_engine.log.rows import RecordRow
 from cm_engine.log.stand import Enrolled, Stand
-from cm_engine.opened import Opened
+from cm_engine.opened import OneByOne, Opened
 from cm_engine.plain import one_line, plain_day
 from cm_engine.recorded import Recorded, RecordedDecision
 from cm_engine.recording import Done, Recording, whole_log
@@ -109,15 +110,19 @@ class Episodes(Opened):
         Raises:
             ReportError: the day is not over yet.
             EnrollmentNotFoundError: there is no such enrollment.
+            SomeFailedError: it could not be done for some; it is for all others.
         """
         one_line("by", by)
         refuse_ahead("until", until, self._now())
-        over = [
-            (enrolled.row.id, day)
-            for enrolled, stand in self._standings(enrollment)
-            if (day := self._over_by(enrolled, stand, until)) and is_over(enrolled, stand, day)
-        ]
-        return [self._swept(each, plain_day("until", day), by) for each, day in over]
+        each_one, done = OneByOne("sweep", enrollment), list[Recorded]()
+        stood = list(self._standings(enrollment, each_one))
+        days = [self._over_by(enrolled, stand, until) for enrolled, stand in stood]
+        for (enrolled, stand), day in zip(stood, days, strict=True):
+            with each_one.doing(enrolled.row.id):
+                if is_over(enrolled, stand, day):
+                    done.append(self._swept(enrolled.row.id, plain_day("until", day), by))
+        each_one.refuse_failures(done)
+        return done
 
     def _swept(self, enrollment: str, until: str, by: str) -> Recorded:
         report = Report(enrollment=enrollment, source=SELF, key=f"{enrollment}/swept/{until}", by=by)
@@ -149,7 +154,9 @@ class Episodes(Opened):
             if not site or (stay and stay.site == site):
                 yield enrolled, stand, day
 
-    def _standings(self, enrollment: str = "") -> Iterator[tuple[Enrolled, Stand]]:
+    def _standings(
+        self, enrollment: str = "", each_one: OneByOne | None = None
+    ) -> Iterator[tuple[Enrolled, Stand]]:
         """Yield where enrollments stand whose program has windows, one or all, page by page."""
         after = ""
         while True:
@@ -159,9 +166,11 @@ class Episodes(Opened):
                     if enrollment
                     else tx.enrollments(after=after, limit=PAGE)
                 )
-                recording = Recording(tx, self._register, "", locked=False)
-                opened = (self._register.opened(tx, row) for row in rows)
-                found = [recording.standing(each.row.id)[:2] for each in opened if each.rules.has_windows]
+                recording, found = Recording(tx, self._register, "", locked=False), []
+                for row in rows:
+                    with each_one.doing(row.id) if each_one else nullcontext():
+                        if self._register.opened(tx, row).rules.has_windows:
+                            found.append(recording.standing(row.id)[:2])
             yield from ((enrolled, stand) for enrolled, stand in found if stand.calendar.away is None)
             if enrollment or len(rows) < PAGE:
                 return

@@ -17,6 +17,7 @@
     + ResultsFileError        lines of a file of results are wrong; also a ProblemsError
   x StateError                a state belongs to another program; also a ValueError
   x TooManyStatesError        a program has more states than it may be explored for; says where
+  x TableTooLargeError        the offline table of a program would be larger than is wanted; says how large
   x UndatedError              an amount depends on the date and no start date was given; also a ValueError
   x MissingDependencyError    names the extra to install
   x ProgramNotAddedError      no such program is registered, also a LookupError
@@ -38,6 +39,7 @@
   x BalanceError              a balance is not what was asserted
   x BundleError               a bundle of an enrollment is damaged, or cannot be taken here
   x IntakeError               a document cannot be read at all
+  x SomeFailedError           something was done for all enrollments but some, each with the reason; what was done stays
   x ChannelError              the gateways of a site are not what a program asks for, or do not pay what it awards
   x DeliveryError             a payout is with a gateway, or otherwise not where it could be done
   x OutOfStockError           what an order asks for is not in stock now
@@ -121,13 +123,14 @@ class EndpointsNotFoundError(CmEngineError, LookupError):
 
     Attributes:
         name: what was asked for.
-        known: what there is.
+        known: what there is; told if no hint is given at the nearest.
     """
 
     def __init__(self, what: str, name: str, known: Iterable[str], hint: str = "") -> None:
         self.name = name
         self.known = tuple(known)
-        super().__init__(f"no {what} {name!r}{hint}; there are {', '.join(self.known) or 'none'}")
+        there = f"; there are {', '.join(self.known) or 'none'}"
+        super().__init__(f"no {what} {name!r}{hint or there}")
 
 
 class NotifiersError(ProblemsError):
@@ -217,6 +220,23 @@ class TooManyStatesError(CmEngineError):
         super().__init__(
             f"program {program} has too many states to look at all of them: {states} and more after {slot} of {slots} "
             f"visits, and {most} decisions were allowed; allow more, or simulate it"
+        )
+
+
+class TableTooLargeError(CmEngineError):
+    """Report that the offline table of a program is larger than is wanted.
+
+    Attributes:
+        program: its id.
+        size: how many bytes it has at least.
+        most: how many it may have.
+    """
+
+    def __init__(self, program: str, size: int, most: int) -> None:
+        self.program, self.size, self.most = program, size, most
+        super().__init__(
+            f"the table of program {program} has at least {size:,} bytes, and at most {most:,} are wanted; "
+            "allow more, or ask the engine itself for each decision"
         )
 
 
@@ -519,6 +539,23 @@ class IntakeError(CmEngineError):
         self.format = format
         self.why = why
         super().__init__(f"this is no document of the format {format}: {why}; nothing is recorded")
+
+
+class SomeFailedError(CmEngineError):
+    """Report that something could not be done for some enrollments; for all others it was, and that stays.
+
+    Attributes:
+        failures: the enrollments, each with the reason.
+        done: what was recorded of the others.
+    """
+
+    def __init__(self, what: str, failures: Iterable[tuple[str, str]], done: Iterable[object] = ()) -> None:
+        self.failures = tuple(failures)
+        self.done = tuple(done)
+        told = "\n".join(f"{enrollment}: {why}" for enrollment, why in self.failures)
+        super().__init__(
+            f"{what}: {len(self.failures)} of the enrollments could not be gone on with; all others are done\n{told}"
+        )
 
 
 class ChannelError(CmEngineError):

@@ -1,12 +1,14 @@
 """What is asked of a gateway, and what it answers: all that leaves the engine for a vendor, and all that comes back."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 from uuid import UUID
+
+from cm_engine.program.rewards import Channel
 
 
 class Order(NamedTuple):
@@ -86,6 +88,9 @@ class Capabilities(NamedTuple):
         remembers: for how long an order of the same id is known to be the same; None for ever.
         blocks: what it keeps from being bought: nothing, categories of shops, or single items.
         is_cash: it can be turned into cash.
+        blocked: of what it does so, in the words of a program's `channel`: alcohol, tobacco, ...
+        reaches_by: of one that needs a handle, which of a participant's it is: sms, email, push or webhook; empty if only
+            the host knows.
     """
 
     units: frozenset[str]
@@ -98,6 +103,13 @@ class Capabilities(NamedTuple):
     remembers: timedelta | None = None
     blocks: str = "nothing"
     is_cash: bool = False
+    blocked: frozenset[str] = frozenset()
+    reaches_by: str = ""
+
+
+Blocks = Literal["nothing", "category", "item"]
+FINENESS: tuple[str, ...] = get_args(Blocks)
+"""What a gateway may keep from being bought, the least first."""
 
 
 def order_id(decision: str, leg: int) -> str:
@@ -111,15 +123,65 @@ def order_id(decision: str, leg: int) -> str:
     return str(UUID(bytes=digest[:16], version=4))
 
 
-def misfit(able: Capabilities, order: Order) -> str:
+def needed(channel: Channel) -> str:
+    """Return what a program asks of a gateway, in words.
+
+    Example:
+        >>> needed(Channel(blocks=("alcohol", "tobacco"), by="item", cash=False))
+        'blocks alcohol and tobacco by item and gives no cash'
+    """
+    blocks = [f"blocks {_and(channel.blocks)} by {channel.by}"] if channel.blocks else []
+    return _and([*blocks, *([] if channel.cash else ["gives no cash"])])
+
+
+def declared(able: Capabilities) -> str:
+    """Return what a gateway declares that a program may ask for, in words.
+
+    Example:
+        >>> declared(Capabilities(frozenset({"USD"}), blocks="category", blocked=frozenset({"alcohol"})))
+        'hands over USD, blocks alcohol by category and gives no cash'
+    """
+    what = _and(sorted(able.blocked)) or "nothing that it names"
+    blocks = f"blocks {what} by {able.blocks}" if able.blocks != "nothing" else "blocks nothing"
+    cash = "can be turned into cash" if able.is_cash else "gives no cash"
+    return f"hands over {_and(sorted(able.units))}, {blocks} and {cash}"
+
+
+def unmet(able: Capabilities, channel: Channel | None) -> str:
+    """Return how a gateway is not what a program asks for; empty if it is.
+
+    Example:
+        >>> unmet(Capabilities(frozenset({"USD"}), is_cash=True), Channel(cash=False))
+        'it can be turned into cash'
+    """
+    if channel is None:
+        return ""
+    if channel.blocks and FINENESS.index(able.blocks) < FINENESS.index(channel.by):
+        return f"it blocks {'nothing' if able.blocks == 'nothing' else f'by {able.blocks} only'}"
+    if missing := [each for each in channel.blocks if each not in able.blocked]:
+        return f"it does not block {_and(missing)}"
+    return "it can be turned into cash" if able.is_cash and not channel.cash else ""
+
+
+def _and(words: Sequence[str]) -> str:
+    *some, last = words or ("",)
+    return f"{', '.join(some)} and {last}" if some else last
+
+
+def misfit(able: Capabilities, order: Order, channel: Channel | None = None) -> str:
     """Return why a gateway cannot hand an order over; empty if it can.
+
+    Args:
+        able: what it can do.
+        order: what it would be asked for.
+        channel: what the program asks of a gateway.
 
     Example:
         >>> cards = Capabilities(units=frozenset({"USD"}), least=Decimal(5))
         >>> misfit(cards, Order("1", Decimal("2.50"), "USD"))
         'it hands over 5 USD or more'
     """
-    return next(_misfits(able, order), "")
+    return unmet(able, channel) or next(_misfits(able, order), "")
 
 
 def _misfits(able: Capabilities, order: Order) -> Iterator[str]:

@@ -5,26 +5,38 @@ from datetime import datetime, timedelta
 from typing import Any, Self
 
 from cm_engine.contacting import Contacting
+from cm_engine.delivery.tasks import Noted, Task
+from cm_engine.enrolling import found_enrollment
 from cm_engine.errors import ReportError
+from cm_engine.journal import Journal
+from cm_engine.log.bank import Bank
 from cm_engine.log.encoding import instant
 from cm_engine.log.history import OBSERVED
 from cm_engine.log.rows import Batch, WorkRow
+from cm_engine.messages.alerting import alert_drafts, new_ones
 from cm_engine.messages.arising import messages_in
 from cm_engine.messages.composing import is_still_due
 from cm_engine.messages.draft import Draft
+from cm_engine.messages.expiring import expiring_drafts, is_still_kept
+from cm_engine.messages.kinds import PARTICIPANT
 from cm_engine.messages.messenger import LEASE, Messenger
 from cm_engine.messages.outgoing import Outgoing
 from cm_engine.messages.policy import MessagePolicy
 from cm_engine.messages.queued import MESSAGE, STATES, Message, message_of, queue
 from cm_engine.messages.sending import Never, NotYet
+from cm_engine.messages.standing import contact_in
 from cm_engine.plain import one_line
 from cm_engine.ports import Claim, Notifier, Transaction, WorkQuery
 from cm_engine.recorded import Recorded
-from cm_engine.recording import Act, Done, Recording
+from cm_engine.recording import Act, Done, Recording, whole_log
+from cm_engine.sites.spending import Alert
+from cm_engine.stock.kind import STOCK
+from cm_engine.stock.room import stocks_in
+from cm_engine.stock.standing import StockAlert, alerts_of
 from cm_engine.timing import Timing
 
 REMINDS = timedelta(hours=1)
-REMINDER = "visit reminder"
+REMINDER, EXPIRING = "visit reminder", "reward expiring"
 PAGE = 500
 """As many enrollments are looked at in one transaction."""
 
@@ -64,13 +76,17 @@ class Messaging(Contacting, Timing):
         """Return this engine; from now on it keeps what its acts give reason to say, in the transaction of each act.
 
         Nothing is said of what is reported of days longer ago than a week, so that an imported history is told to nobody.
-        Reminders of visits are kept by the task `remind` of `run_due`.
+        Reminders of visits, and of rewards that expire, are kept by the task `remind` of `run_due`; alerts of sites by
+        `alerts`, and those of stocks by `stock`, for the roles that the policy names.
 
         Args:
             policy: what the host asks of messages: the same in all processes.
         """
         self._messages = policy
         self.add_task("remind", every=REMINDS, do=self.remind)
+        if "stock" in policy.alerts:
+            task = Task("stock", REMINDS, self._tell_stock_alerts)
+            self._added = {**self._added, task.name: task}
         return self
 
     def joining(self, bind: Any) -> Self:  # noqa: ANN401 - of SQLAlchemy, which the core does not import
@@ -121,7 +137,7 @@ class Messaging(Contacting, Timing):
         return self._looked_into(lambda tx: list(map(message_of, tx.work(query))))
 
     def remind(self) -> int:
-        """Keep the reminders of visits that are planned; return how many are new.
+        """Keep the reminders of visits that are planned, and of rewards that expire soon; return how many are new.
 
         Safe to call as often as one likes, by any number of processes: a reminder of a visit on its day is kept once.
         """
@@ -130,7 +146,57 @@ class Messaging(Contacting, Timing):
         for ids in self._enrollment_pages():
             visits = [visit for each in ids for visit in self.visits(enrollment=each)]
             kept += self._keep(self.reminders_of(visits, policy))
+            kept += self._keep([draft for each in ids for draft in self._expiring(each, policy)])
         return kept
+
+    def _expiring(self, enrollment: str, policy: MessagePolicy) -> list[Draft]:
+        """Return what is said of awards of an enrollment that expire soon, as they are owed now."""
+
+        def look(tx: Transaction) -> list[Draft]:
+            bank = self._bank_that_expires(tx, enrollment)
+            if bank is None:
+                return []
+            participant, today = bank.enrolled.row.participant, bank.day_of(instant(self._now()))
+            recipients = (PARTICIPANT, *contact_in(tx, participant).supporters)
+            return list(expiring_drafts(bank, today, recipients, policy))
+
+        return self._looked_into(look)
+
+    def _bank_that_expires(self, tx: Transaction, enrollment: str) -> Bank | None:
+        """Return the bank of an enrollment if something of it expires, in its time; None for all others."""
+        enrolled = self._register.opened(tx, found_enrollment(tx, enrollment))
+        if not enrolled.rules.payout.expires_after:
+            return None
+        enrolled, stand, _ = Recording(tx, self._register, "", locked=False).standing(enrollment)
+        if stand.calendar.away or stand.calendar.frozen:
+            return None
+        return Bank.of(enrolled, whole_log(tx, enrollment))
+
+    def _tell_alert(self, alert: Alert) -> None:
+        """Keep what is said of an alert of a site, and tell it."""
+        if self._messages:
+            about = ", ".join(filter(None, (alert.site, alert.what, alert.fund)))
+            self._keep(
+                list(alert_drafts(alert.what, about, alert.since or self._day_begun(), self._messages))
+            )
+        super()._tell_alert(alert)
+
+    def _tell_stock_alerts(self, noted: Noted) -> None:
+        """Keep what is said of alerts of stocks that are new."""
+        policy, today = self._policy_of_messages(), self._day_begun()
+
+        def look(tx: Transaction) -> list[StockAlert]:
+            states = (Journal(STOCK, each, tx).state() for each in stocks_in(tx))
+            return [alert for state in states for alert in alerts_of(state, today.date())]
+
+        found = {f"{each.stock}/{each.what}/{each.product}": each for each in self._looked_into(look)}
+        for alert in new_ones(noted, found):
+            about = f"{alert.stock}, {alert.what}, {alert.product}"
+            self._keep(list(alert_drafts(alert.what, about, today, policy)))
+
+    def _day_begun(self) -> datetime:
+        """Return the day as the moment it began, so that what is told again after a failure is the same."""
+        return self._now().replace(hour=0, minute=0, second=0, microsecond=0)
 
     def _keep(self, drafts: Sequence[Draft]) -> int:
         """Keep drafts in a transaction of their own; return how many are new."""
@@ -194,7 +260,10 @@ class Messaging(Contacting, Timing):
         return self._written(work, lock=True)
 
     def is_still_said(self, draft: Draft) -> bool:
-        """Tell whether what a message says is still true: the visit that a reminder is of may be planned otherwise."""
+        """Tell whether what a message says is still true: the visit may be planned otherwise, the reward have been collected."""
+        if draft.kind == EXPIRING:
+            bank = self._looked_into(lambda tx: self._bank_that_expires(tx, draft.enrollment))
+            return bank is not None and is_still_kept(bank, str(draft.values.get("last_day", "")))
         visits = self.visits(enrollment=draft.enrollment) if draft.kind == REMINDER else ()
         return is_still_due(draft, visits)
 

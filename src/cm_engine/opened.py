@@ -1,13 +1,21 @@
 """An engine that is opened on a storage: how its acts are written, and tried again."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from random import random
 from time import sleep
 from typing import Any, Self, TypeVar, cast
 
 from cm_engine.enrolling import zone_name
-from cm_engine.errors import ReportError, StorageConflictError
+from cm_engine.errors import (
+    CmEngineError,
+    NotAllowedError,
+    ReportError,
+    SomeFailedError,
+    StorageConflictError,
+    StorageError,
+)
 from cm_engine.log.encoding import instant
 from cm_engine.log.history import OBSERVED
 from cm_engine.opening import open_storage
@@ -40,6 +48,47 @@ class _RehearsedError(Exception):
     def __init__(self, found: object) -> None:
         self.found = found
         super().__init__()
+
+
+class OneByOne:
+    """Do something for each of many enrollments: what one of them meets stands in the way of no other.
+
+    Args:
+        what: is done.
+        enrollment: the only one it is done for: what it meets is raised; empty for all.
+    """
+
+    def __init__(self, what: str, enrollment: str = "") -> None:
+        self._what = what
+        self._is_one = bool(enrollment)
+        self._failures: list[tuple[str, str]] = []
+
+    @contextmanager
+    def doing(self, enrollment: str) -> Iterator[None]:
+        """Do it for one of them, and note what it meets.
+
+        Raises:
+            StorageError: the storage failed, and would for all others.
+            NotAllowedError: whoever does it may not.
+        """
+        try:
+            yield
+        except (StorageError, NotAllowedError):
+            raise
+        except Exception as error:
+            if self._is_one:
+                raise
+            why = str(error) if isinstance(error, CmEngineError) else type(error).__name__
+            self._failures.append((enrollment, why))
+
+    def refuse_failures(self, done: Sequence[object]) -> None:
+        """Say which of them it could not be done for, once it is done for all others.
+
+        Raises:
+            SomeFailedError: there are such.
+        """
+        if self._failures:
+            raise SomeFailedError(self._what, self._failures, done)
 
 
 class Opened:

@@ -27,6 +27,7 @@ from cm_engine.delivery.telemetry import say, span
 from cm_engine.episodes import Episodes
 from cm_engine.errors import ReportError
 from cm_engine.log.rows import DUE, TASK, Batch, WorkRow
+from cm_engine.messages.alerting import new_ones
 from cm_engine.plain import one_line
 from cm_engine.ports import Transaction, WorkQuery
 from cm_engine.sites.spending import Alert
@@ -192,11 +193,12 @@ class Timing(Banking, Episodes, Siting):
 
     def _tell_alerts(self, noted: Noted) -> None:
         """Tell the alerts that were not told yet; one that is over is forgotten, so that it is told if it comes again."""
-        alerts = {_name(alert): alert for alert in self.alerts()}
-        noted["told"] = [name for name in noted.get("told", ()) if name in alerts]
-        for name in [name for name in alerts if name not in noted["told"]]:
-            self._tell(alerts[name])
-            noted["told"].append(name)
+        for alert in new_ones(noted, {_name(alert): alert for alert in self.alerts()}):
+            self._tell_alert(alert)
+
+    def _tell_alert(self, alert: Alert) -> None:
+        """Tell one alert; whoever keeps messages keeps one of it too."""
+        self._tell(alert)
 
 
 def _done(task: Task, noted: Noted) -> Ran:

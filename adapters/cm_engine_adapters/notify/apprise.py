@@ -4,11 +4,15 @@ import logging
 import warnings
 from collections.abc import Mapping
 from threading import Lock
+from typing import Annotated, ClassVar
 from urllib.parse import quote
 
+from pydantic import Field
+
+from cm_engine.delivery.settings import NotifierSettings, Secret
 from cm_engine.errors import MissingDependencyError, ReportError
 from cm_engine.messages.asking import one_of, plain_address
-from cm_engine.messages.kinds import CHANNELS
+from cm_engine.messages.kinds import CHANNELS, Channel
 from cm_engine.ports import Delivery, Envelope, Outcome
 
 try:
@@ -39,6 +43,13 @@ OUTCOMES: Mapping[str, Outcome] = {
 """What each status means. Apprise does not say whether a failure came before or after the service took the message."""
 
 
+class AppriseSettings(NotifierSettings):
+    """What a file says of services that Apprise knows; their URLs are secrets, as they hold keys."""
+
+    services: Annotated[dict[Channel, Secret], Field(min_length=1, description="a URL with {to}, by channel")]
+    seconds: Annotated[int, Field(strict=True, ge=0, le=120, description="0 leaves it to the service")] = 30
+
+
 class AppriseNotifier:
     """Send messages by services that Apprise knows, one for each channel.
 
@@ -62,6 +73,8 @@ class AppriseNotifier:
         ...
         cm_engine.errors.ReportError: services: Apprise knows no service nonsense, or its URL lacks something, such as {to}
     """
+
+    Settings: ClassVar[type[NotifierSettings]] = AppriseSettings
 
     has_ids = False
 

@@ -8,12 +8,16 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import formatdate
-from typing import Literal
+from typing import Annotated, ClassVar, Literal
 
+from pydantic import Field
+
+from cm_engine.delivery.settings import NotifierSettings, Secret
 from cm_engine.errors import ReportError
 from cm_engine.messages.asking import plain_address
 from cm_engine.messages.guard import neutral_name
 from cm_engine.ports import Delivery, Envelope
+from cm_engine.program.parts import Text
 
 Security = Literal["starttls", "tls", "none"]
 PORTS: dict[Security, int] = {"starttls": 587, "tls": 465, "none": 25}
@@ -21,6 +25,20 @@ TIMEOUT_SECONDS = 30.0
 LASTING = 500
 """From this reply code on a mail server refuses for good; below it, for now (RFC 5321)."""
 LOCAL = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+class SmtpSettings(NotifierSettings):
+    """What a file says of a mail server."""
+
+    host: Annotated[Text, Field(description="of the mail server")]
+    sender: Annotated[Text, Field(description="the mailbox that mails are from")]
+    name: Annotated[Text, Field(description="of the sender, as people read it")] = "Updates"
+    port: Annotated[int, Field(strict=True, ge=0, le=65535, description="0 is the usual one")] = 0
+    security: Security = "starttls"
+    user: Annotated[str, Field(description="to sign in as, if the server asks")] = ""
+    password: Secret | None = None
+    denied: Annotated[tuple[Text, ...], Field(description="names of the clinic")] = ()
+    timeout: Annotated[int, Field(strict=True, ge=1, le=120, description="seconds")] = int(TIMEOUT_SECONDS)
 
 
 class SmtpNotifier:
@@ -50,6 +68,8 @@ class SmtpNotifier:
         ['email']
     """
 
+    Settings: ClassVar[type[NotifierSettings]] = SmtpSettings
+
     channels = frozenset({"email"})
     has_ids = True
 
@@ -62,7 +82,7 @@ class SmtpNotifier:
         port: int = 0,
         security: Security = "starttls",
         user: str = "",
-        password: str = "",
+        password: str | None = None,
         denied: tuple[str, ...] = (),
         timeout: float = TIMEOUT_SECONDS,
         context: ssl.SSLContext | None = None,
@@ -76,7 +96,7 @@ class SmtpNotifier:
         self._name = neutral_name("name", name, denied)
         self._security = security
         self._user = user
-        self._password = password
+        self._password = password or ""
         self._timeout = timeout
         self._context = context
 

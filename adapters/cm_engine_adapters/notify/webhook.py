@@ -1,14 +1,19 @@
 """Messages to another system of the host's: a CloudEvent over HTTP, signed as Standard Webhooks say."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
+from pydantic import Field
+
+from cm_engine.delivery.settings import NotifierSettings, Secret
 from cm_engine.errors import MissingDependencyError, ReportError
 from cm_engine.messages.asking import plain_address
 from cm_engine.messages.guard import neutral_name
+from cm_engine.messages.kinds import Channel
 from cm_engine.ports import Clock, Delivery, Envelope, Outcome
+from cm_engine.program.parts import Text
 from cm_engine_adapters.signing import checked_url, signed, signer, system_clock
 
 if TYPE_CHECKING:
@@ -47,6 +52,19 @@ A receiver that knows neither the place nor the signature is not set up yet, or 
 """
 
 
+class WebhookSettings(NotifierSettings):
+    """What a file says of a system of the host's own."""
+
+    url: Annotated[Text, Field(description="of the receiver")]
+    secret: Annotated[Secret, Field(description="shared with it: whsec_ and base64")]
+    source: Annotated[Text, Field(description="the CloudEvents source, a URI that tells nothing")] = SOURCE
+    channels: Annotated[
+        tuple[Channel, ...], Field(min_length=1, description="the kinds of address that it takes")
+    ] = ("webhook",)
+    denied: Annotated[tuple[Text, ...], Field(description="names of the clinic")] = ()
+    timeout: Annotated[int, Field(strict=True, ge=1, le=120, description="seconds")] = int(TIMEOUT_SECONDS)
+
+
 class WebhookNotifier:
     """Send messages to a system of the host's own, such as a portal or an internal chat.
 
@@ -74,6 +92,8 @@ class WebhookNotifier:
         ['webhook']
     """
 
+    Settings: ClassVar[type[NotifierSettings]] = WebhookSettings
+
     has_ids = True
 
     def __init__(  # noqa: PLR0913 - what a receiver has to be known by
@@ -82,13 +102,13 @@ class WebhookNotifier:
         url: str,
         secret: str | bytes,
         source: str = SOURCE,
-        channels: frozenset[str] = frozenset({"webhook"}),
+        channels: Iterable[str] = ("webhook",),
         denied: tuple[str, ...] = (),
         timeout: float = TIMEOUT_SECONDS,
         clock: Clock = system_clock,
         verify: "SSLContext | bool" = True,
     ) -> None:
-        self.channels = channels
+        self.channels = frozenset(channels)
         self._url = checked_url(url, denied)
         self._signer = signer(secret)
         self._source = neutral_name("source", source, denied)

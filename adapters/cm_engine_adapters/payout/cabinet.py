@@ -2,7 +2,10 @@
 
 from collections.abc import Iterable
 from decimal import Decimal
+from typing import ClassVar
 
+from cm_engine.delivery.settings import GatewaySettings, StockSettings
+from cm_engine.program.parts import BANNED
 from cm_engine.stock.gateway import StockGateway, Stockroom, able
 from cm_engine.stock.state import THINGS
 
@@ -32,6 +35,8 @@ class CabinetGateway(StockGateway):
         ['USD', 'ticket']
     """
 
+    Settings: ClassVar[type[GatewaySettings]] = StockSettings
+
     def __init__(  # noqa: PLR0913 - one argument for each thing that it can do
         self,
         engine: Stockroom,
@@ -42,4 +47,6 @@ class CabinetGateway(StockGateway):
         least: Decimal = Decimal(0),
         most: Decimal | None = None,
     ) -> None:
-        super().__init__(engine, stock, THINGS, able(units, products, least, most, blocks="item"))
+        super().__init__(
+            engine, stock, THINGS, able(units, products, least, most, blocks="item", blocked=BANNED)
+        )

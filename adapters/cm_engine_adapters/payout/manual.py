@@ -2,9 +2,18 @@
 
 from collections.abc import Iterable
 from decimal import Decimal
+from typing import ClassVar
 
+from cm_engine.delivery.settings import GatewaySettings, StockSettings
+from cm_engine.program.parts import Switch
 from cm_engine.stock.gateway import StockGateway, Stockroom, able
 from cm_engine.stock.state import NOTHING
+
+
+class ManualSettings(StockSettings):
+    """What a file says of what staff hand over by themselves."""
+
+    is_cash: Switch = False
 
 
 class ManualGateway(StockGateway):
@@ -29,6 +38,8 @@ class ManualGateway(StockGateway):
         >>> ManualGateway(engine, "desk", is_cash=True).capabilities.is_cash
         True
     """
+
+    Settings: ClassVar[type[GatewaySettings]] = ManualSettings
 
     def __init__(  # noqa: PLR0913 - one argument for each thing that it can do
         self,

@@ -52,6 +52,13 @@ BLOCKED = (
 )
 """Shops where a card buys nothing, in Stripe's words: cash and what is as good, alcohol, tobacco, gambling."""
 
+SELLERS: Mapping[str, frozenset[str]] = {
+    "alcohol": frozenset({"drinking_places", "package_stores_beer_wine_and_liquor"}),
+    "tobacco": frozenset({"cigar_stores_and_stands"}),
+    "gambling": frozenset(each for each in BLOCKED if re.search("gambling|casino|racing|lotteries", each)),
+}
+"""The shops that sell what programs ban; of cannabis and firearms Stripe knows no shops of their own."""
+
 MEANINGS: Mapping[type[Exception], tuple[Outcome, str]] = {
     stripe.IdempotencyError: (Outcome.CONFLICT, "another order has this id"),
     stripe.RateLimitError: (Outcome.RETRY_LATER, "too many calls; it was not looked at"),
@@ -85,7 +92,7 @@ class StripeIssuingGateway:
     """Make a virtual card for each payout, of which no more than its amount can ever be spent, and not everywhere.
 
     The host knows the participants to Stripe: it makes a cardholder of each there, with what the law wants of them, and
-    gives the engine no more than the cardholder's id, `ich_...`, as the handle. The card's number is shown to the
+    gives the engine no more than the cardholder's id, `ich_...`, as the handle: for a participant's contact, `webhook`. The card's number is shown to the
     participant by Stripe's own elements, with the reference of the payout.
 
     What Stripe does not do: tell which order a card was made for, by our id and surely; so an order whose fate is unknown is
@@ -149,6 +156,8 @@ class StripeIssuingGateway:
             reads_back=False,
             remembers=REMEMBERS,
             blocks="category",
+            blocked=_banned(blocked, allowed),
+            reaches_by="webhook",
         )
 
     def send(self, order: Order) -> Answer:
@@ -213,6 +222,13 @@ def _shops(blocked: Sequence[str], allowed: Sequence[str]) -> dict[str, list[str
     if missing := sorted({*CASH} - {*blocked}):
         raise ReportError(f"blocked: expected {', '.join(missing)} too, as no cash may be had")
     return {"blocked_categories": list(blocked)}
+
+
+def _banned(blocked: Sequence[str], allowed: Sequence[str]) -> frozenset[str]:
+    """Return what no shop sells where a card can be used, of what programs ban."""
+    return frozenset(
+        what for what, shops in SELLERS.items() if not (shops & {*allowed} if allowed else shops - {*blocked})
+    )
 
 
 def _header(response: Any, name: str) -> str:  # noqa: ANN401 - of the vendor's library

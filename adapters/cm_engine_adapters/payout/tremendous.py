@@ -167,6 +167,7 @@ class TremendousGateway:
             most=most,
             needs_handle=delivery != "link",
             is_cash=is_cash,
+            reaches_by={"link": "", "email": "email", "phone": "sms"}[delivery],
         )
 
     def send(self, order: Order) -> Answer:

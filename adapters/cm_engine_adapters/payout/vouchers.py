@@ -2,9 +2,25 @@
 
 from collections.abc import Iterable
 from decimal import Decimal
+from typing import Annotated, ClassVar
 
+from pydantic import Field
+
+from cm_engine.delivery.settings import GatewaySettings, StockSettings
+from cm_engine.gateways import Blocks
+from cm_engine.program.parts import Banned, Switch
+from cm_engine.program.values import Amount
 from cm_engine.stock.gateway import StockGateway, Stockroom, able
 from cm_engine.stock.state import CODES
+
+
+class VoucherSettings(StockSettings):
+    """What a file says of codes that a clinic has bought."""
+
+    denominations: Annotated[tuple[Amount, ...], Field(description="the only ones; none for any")] = ()
+    blocks: Blocks = "nothing"
+    blocked: Annotated[tuple[Banned, ...], Field(description="of what they do so")] = ()
+    is_cash: Switch = False
 
 
 class VoucherGateway(StockGateway):
@@ -21,6 +37,7 @@ class VoucherGateway(StockGateway):
         denominations: the only amounts that are asked of it; left out, whatever its codes come to.
         least, most: the bounds of an amount.
         blocks: what the cards keep from being bought: nothing, category or item.
+        blocked: of what they do so, as programs call it: alcohol, tobacco, cannabis, gambling, firearms.
         is_cash: they can be turned into cash.
 
     Raises:
@@ -35,6 +52,8 @@ class VoucherGateway(StockGateway):
         ['grocer']
     """
 
+    Settings: ClassVar[type[GatewaySettings]] = VoucherSettings
+
     def __init__(  # noqa: PLR0913 - one argument for each thing that it can do
         self,
         engine: Stockroom,
@@ -45,8 +64,11 @@ class VoucherGateway(StockGateway):
         denominations: Iterable[Decimal] = (),
         least: Decimal = Decimal(0),
         most: Decimal | None = None,
-        blocks: str = "nothing",
+        blocks: Blocks = "nothing",
+        blocked: Iterable[str] = (),
         is_cash: bool = False,
     ) -> None:
-        can = able(units, products, least, most, denominations, blocks=blocks, is_cash=is_cash)
+        can = able(
+            units, products, least, most, denominations, blocks=blocks, blocked=blocked, is_cash=is_cash
+        )
         super().__init__(engine, stock, CODES, can)

@@ -5,16 +5,17 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from time import monotonic
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
 
 from pydantic import Field
 
 from cm_engine.delivery.settings import GatewaySettings, Secret
 from cm_engine.errors import MissingDependencyError, ReportError
-from cm_engine.gateways import Answer, Capabilities, Order, Outcome, Placed
+from cm_engine.gateways import Answer, Blocks, Capabilities, Order, Outcome, Placed
 from cm_engine.messages.guard import neutral_name
+from cm_engine.messages.kinds import Channel
 from cm_engine.ports import Clock
-from cm_engine.program.parts import Switch, Text
+from cm_engine.program.parts import Banned, Switch, Text
 from cm_engine.program.values import Amount
 from cm_engine_adapters.payout.reading import decimal_of, parsed, seconds_of
 from cm_engine_adapters.signing import checked_url, signed, signer, system_clock
@@ -57,8 +58,6 @@ AS_FOUND: Mapping[Outcome, Outcome] = {
 }
 """What an outcome means of an order that is asked about: what was sent before may be there, whatever is busy now."""
 
-Blocks = Literal["nothing", "category", "item"]
-
 
 class WebhookSettings(GatewaySettings):
     """What a file says of a payment system of the host's own."""
@@ -73,9 +72,14 @@ class WebhookSettings(GatewaySettings):
     most: Amount | None = None
     amounts: Annotated[tuple[Amount, ...], Field(description="the only ones; none for any")] = ()
     needs_handle: Switch = False
+    reaches_by: Annotated[
+        Channel | None,
+        Field(description="of needs_handle: which of a participant's; left out, the host says"),
+    ] = None
     reads_back: Annotated[Switch, Field(description="it tells what has become of an order")] = True
     remembers_hours: Annotated[int | None, Field(strict=True, ge=1, description="left out, for ever")] = None
     blocks: Blocks = "nothing"
+    blocked: Annotated[tuple[Banned, ...], Field(description="of what it does so")] = ()
     is_cash: Switch = False
     source: Annotated[Text, Field(description="the CloudEvents source, a URI that tells nothing")] = SOURCE
     denied: Annotated[
@@ -113,9 +117,11 @@ class WebhookGateway:
         products: by the program's names; none for any.
         least, most, amounts: what it can hand over.
         needs_handle: it delivers to an address that the host gives.
+        reaches_by: which of a participant's handles that is: sms, email, push or webhook; left out, only the host knows.
         reads_back: it answers a GET.
         remembers_hours: for how long it knows an order again; left out, for ever.
         blocks: what its rewards keep from being bought: nothing, category or item.
+        blocked: of what they do so, as programs call it: alcohol, tobacco, cannabis, gambling, firearms.
         is_cash: its rewards can be turned into cash.
         source: the CloudEvents source.
         denied: what neither url nor source may say besides.
@@ -146,9 +152,11 @@ class WebhookGateway:
         most: Decimal | None = None,
         amounts: Sequence[Decimal] = (),
         needs_handle: bool = False,
+        reaches_by: str | None = None,
         reads_back: bool = True,
         remembers_hours: int | None = None,
         blocks: Blocks = "nothing",
+        blocked: Sequence[str] = (),
         is_cash: bool = False,
         source: str = SOURCE,
         denied: Sequence[str] = (),
@@ -172,10 +180,12 @@ class WebhookGateway:
             most=most,
             denominations=frozenset(amounts),
             needs_handle=needs_handle,
+            reaches_by=reaches_by or "",
             reads_back=reads_back,
             remembers=timedelta(hours=remembers_hours) if remembers_hours else None,
             blocks=blocks,
             is_cash=is_cash,
+            blocked=frozenset(blocked),
         )
 
     def send(self, order: Order) -> Answer:

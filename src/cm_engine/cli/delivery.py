@@ -40,7 +40,7 @@ PARTS = 3
 StatusOption = Annotated[
     str,
     typer.Option(
-        "--status", metavar="STATUS", help="only those waiting, by hand, to be approved, stuck or over"
+        "--status", metavar="STATUS", help="only those waiting, late, by hand, to be approved, stuck or over"
     ),
 ]
 AfterOption = Annotated[
@@ -135,8 +135,8 @@ def cancel(
 
     The gateway is asked first whether it has the order after all; where it cannot be asked, somebody looks, and says so.
     """
-    made = load_gateways(gateways, os.environ) if gateways else {}
     with opened(db) as engine:
+        made = load_gateways(gateways, os.environ, engine=engine) if gateways else {}
         done = engine.dispatcher(made).cancel(
             enrollment=enrollment,
             number=number,
@@ -148,6 +148,48 @@ def cancel(
             is_absent=is_absent,
         )
     show(done, as_json=as_json)
+
+
+@payout.command(
+    "reissue",
+    epilog=f"Example: cm-engine payout reissue e-1 --number 5 --why 'a wrong address' --gateways gateways.yaml {AT}"
+    " --source office --key r-1 --by boss-1",
+)
+def reissue(
+    enrollment: EnrollmentArgument,
+    db: DatabaseOption,
+    number: NumberOption,
+    why: WhyOption,
+    source: SourceOption,
+    key: KeyOption,
+    by: ByOption,
+    leg: LegOption = 1,
+    gateways: GatewaysOption = None,
+    is_absent: AbsentOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Take a payout back that is stuck at a gateway, and send the same on its way anew, under an id of its own.
+
+    The gateway is asked first whether it has the order after all; where it cannot be asked, somebody looks, and says so.
+    """
+    with opened(db) as engine:
+        made = load_gateways(gateways, os.environ, engine=engine) if gateways else {}
+        done = engine.dispatcher(made).reissue(
+            enrollment=enrollment,
+            number=number,
+            leg=leg,
+            why=why,
+            source=source,
+            key=key,
+            by=by,
+            is_absent=is_absent,
+        )
+    if done:
+        show(done, as_json=as_json)
+    elif as_json:
+        sys.stdout.write(one_line({"reissued": None}))
+    else:
+        typer.echo("It is taken back, and nothing of it is owed.")
 
 
 def _last(engine: Engine, text: str) -> Delivery:

@@ -27,6 +27,32 @@ COMMANDS: Mapping[str, str] = {
     "add_gateway": "site gateway",
     "open_trial": "trial open",
     "close_trial": "trial close",
+    "deliveries": "deliveries",
+    "approve_payout": "payout approve",
+    "retry_payout": "payout retry",
+    "run_due": "worker --once",
+    "add_handle": "contact add",
+    "remove_handle": "contact remove",
+    "opt_out": "contact opt-out",
+    "opt_in": "contact opt-in",
+    "disclosures": "contact disclosures",
+    "receive_arrivals": "receive",
+    "waiting_for_review": "review list",
+    "open_stock": "stock open",
+    "receive_stock": "stock receive",
+    "stock_history": "stock history",
+    "set_reorder_point": "stock reorder",
+    "move_custody": "stock move",
+    "accept_custody": "stock accept",
+    "end_offer": "stock end-offer",
+    "count_stock": "stock count",
+    "write_off": "stock write-off",
+    "expire_stock": "stock expire",
+    "waiting_hand_overs": "stock waiting",
+    "allotted_code": "stock code",
+    "confirm_hand_over": "stock confirm",
+    "return_stock": "stock return",
+    "trade_up": "stock trade-up",
 }
 """The command of each method that an error may name; a plain word such as void is the same in both."""
 
@@ -53,6 +79,9 @@ PHRASES: Mapping[str, str] = {
     "what is changed: roles, sites, ": "what is changed: --role, --site, ",
     "people: expected": "CM_ENGINE_PEOPLE: expected",
     "expected a Decimal with": "expected an amount with",
+    "engine.with_keys(keyring)": "set CM_ENGINE_KEYRING and CM_ENGINE_KEYS",
+    "begin with engine.with_messages(MessagePolicy())": "name the file that says so: --notifiers FILE",
+    "load_gateways(..., engine=engine)": "give the database too",
 }
 """What is told in other words altogether."""
 

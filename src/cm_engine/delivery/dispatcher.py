@@ -7,7 +7,15 @@ from random import random
 from typing import Protocol
 from uuid import uuid4
 
-from cm_engine.delivery.sending import NOTHING_THERE, Delivery, Sending, delivery_of, plain_answer, sending_of
+from cm_engine.delivery.sending import (
+    LATE_AFTER,
+    NOTHING_THERE,
+    Delivery,
+    Sending,
+    delivery_of,
+    plain_answer,
+    sending_of,
+)
 from cm_engine.delivery.steps import Equipment, is_to_be_asked, lost
 from cm_engine.errors import CmEngineError, DeliveryError, StorageError
 from cm_engine.gateways import Answer, Order, Outcome
@@ -22,7 +30,10 @@ LEASE = timedelta(minutes=5)
 """As long has a worker the payouts that it claimed; who is killed leaves them to others after it."""
 
 Handle = Callable[[str, str], str]
-"""Tells where a participant wants rewards of a gateway delivered, by the opaque id and the gateway's name; empty if nowhere."""
+"""Tells where a participant wants rewards of a gateway delivered, by the opaque id and the gateway's name; empty if nowhere.
+
+One that has a method `opened` tells it sealed, and opens it when the gateway is asked.
+"""
 
 _log = logging.getLogger("cm_engine.delivery")
 
@@ -36,7 +47,7 @@ class Outbox(Protocol):
     def prepared(self, row: WorkRow, equipment: Equipment) -> WorkRow | None:
         """Get a payout ready that a worker has claimed, and save it so; None if another worker has it by now."""
 
-    def settled(self, row: WorkRow, answer: Answer, chance: float) -> WorkRow | None:
+    def settled(self, row: WorkRow, answer: Answer, chance: float, late_after: timedelta) -> WorkRow | None:
         """Write what a gateway answered; None if another worker has the payout by now."""
 
     def put_off(self, row: WorkRow, why: str) -> WorkRow | None:
@@ -66,6 +77,7 @@ class Dispatcher:
         worker: what this worker is called; made up if left out.
         lease: longer than a gateway takes to answer.
         handle: tells where a participant wants rewards delivered, for gateways that need it.
+        late_after: as long may a vendor have an order and not hand it over, before a person is told.
     """
 
     def __init__(
@@ -76,10 +88,13 @@ class Dispatcher:
         worker: str = "",
         lease: timedelta = LEASE,
         handle: Handle | None = None,
+        late_after: timedelta = LATE_AFTER,
     ) -> None:
         self._engine = engine
         self._gateways = dict(gateways)
         self._lease = lease
+        self._late_after = late_after
+        self._opened: Callable[[Order], str] | None = getattr(handle, "opened", None)
         self.worker = one_line("worker", worker or f"worker-{uuid4().hex[:8]}")
         able = {name: gateway.capabilities for name, gateway in gateways.items()}
         self._equipment = Equipment(able, handle or _nowhere, lease)
@@ -195,9 +210,20 @@ class Dispatcher:
         ready = self._engine.prepared(row, self._equipment)
         if ready is None or not is_to_be_asked(ready):
             return ready
-        answer = self._answer(sending_of(ready), was)
+        answer = self._answer(self._plain(sending_of(ready)), was)
         _log.info("a payout was asked for: %s", answer.outcome)
-        return self._engine.settled(ready, answer, random())  # noqa: S311 - it spreads those who wait
+        chance = random()  # noqa: S311 - it spreads those who wait
+        return self._engine.settled(ready, answer, chance, self._late_after)
+
+    def _plain(self, sending: Sending) -> Sending:
+        """Return what a gateway is asked for, with the handle in plain text.
+
+        Raises:
+            SecretError: its key was erased.
+        """
+        if self._opened is None or sending.order is None:
+            return sending
+        return sending._replace(order=sending.order._replace(handle=self._opened(sending.order)))
 
     def _answer(self, sending: Sending, was: str) -> Answer:
         """Return what a gateway answers; whatever it raises, the order may be there."""

@@ -16,7 +16,10 @@ from cm_engine.waiting import CALLS_MAX, FIRST_WAIT, wait_after
 BY_HAND, TO_APPROVE, STUCK = "by hand", "to be approved", "stuck"
 """What becomes of the work on a payout, beside waiting and over: a person hands it over, releases it, or looks what is wrong."""
 
-STATES = (WAITING, BY_HAND, TO_APPROVE, STUCK, OVER)
+LATE = "late"
+"""How a payout stands that waits, and that its vendor has had for too long: it is asked about all the same."""
+
+STATES = (WAITING, LATE, BY_HAND, TO_APPROVE, STUCK, OVER)
 
 ASKED = "asked"
 """The last of a payout that a gateway was asked for and has not answered yet, as far as is known."""
@@ -32,6 +35,10 @@ MANY = 2000
 TEXTS = ("gateway", "began", "last", "reference", "approved_by")
 ASKS_AGAIN = timedelta(minutes=10)
 """As long is waited before a vendor is asked what has become of an order that it has taken."""
+LATE_AFTER = timedelta(days=3)
+"""As long may a vendor have an order and not hand it over, before a person is told."""
+ASKS_LATE = timedelta(hours=6)
+"""As long is waited then before it is asked again."""
 
 
 class UnreadableWorkError(DeliveryError):
@@ -53,6 +60,7 @@ class Sending(NamedTuple):
         last: what it answered last, or that it was asked.
         reference: the vendor's name of the order.
         approved_by: who released it, where the program wants a person to.
+        is_late: the vendor has had it for too long.
     """
 
     gateway: str = ""
@@ -62,6 +70,7 @@ class Sending(NamedTuple):
     last: str = ""
     reference: str = ""
     approved_by: str = ""
+    is_late: bool = False
 
     @property
     def is_with_gateway(self) -> bool:
@@ -97,7 +106,9 @@ def _order(form: Mapping[str, Any] | None) -> Order | None:
     return Order(**{**form, "amount": Decimal(form["amount"])}) if form else None
 
 
-def after_answer(row: WorkRow, answer: Answer, now: datetime, chance: float) -> WorkRow:
+def after_answer(
+    row: WorkRow, answer: Answer, now: datetime, chance: float, late_after: timedelta = LATE_AFTER
+) -> WorkRow:
     """Return what a gateway's answer makes of a payout.
 
     Args:
@@ -105,6 +116,7 @@ def after_answer(row: WorkRow, answer: Answer, now: datetime, chance: float) -> 
         answer: what it answered.
         now: the time.
         chance: from 0 to 1; it spreads those who wait.
+        late_after: as long may the vendor have it and not hand it over, before a person is told.
     """
     known = sending_of(row)
     sending = known._replace(last=str(answer.outcome), reference=answer.reference or known.reference)
@@ -114,11 +126,22 @@ def after_answer(row: WorkRow, answer: Answer, now: datetime, chance: float) -> 
             return changed(row, STUCK, sending, differs)
         if answer.is_given:
             return changed(row, OVER, sending, "handed over")
-        again = instant(now + max(answer.wait or ASKS_AGAIN, FIRST_WAIT))
-        return changed(row, WAITING, sending._replace(calls=0), answer.note)._replace(due=again)
+        return _pending(row, sending._replace(calls=0), answer, now, late_after)
     if answer.outcome in {Outcome.CONFLICT, Outcome.REJECTED}:
         return changed(row, STUCK, sending, answer.note or f"the gateway said: {answer.outcome}")
     return _again(row, sending._replace(calls=sending.calls + 1), answer, now, chance)
+
+
+def _pending(row: WorkRow, sending: Sending, answer: Answer, now: datetime, late_after: timedelta) -> WorkRow:
+    """Return a payout that the vendor has taken and not handed over yet: it is asked about again, if it is late slowly."""
+    wait, began = max(answer.wait or ASKS_AGAIN, FIRST_WAIT), datetime.fromisoformat(sending.began)
+    if now - began < late_after:
+        return changed(row, WAITING, sending, answer.note)._replace(due=instant(now + wait))
+    told = (
+        f"{sending.gateway} has it since {began:%Y-%m-%d %H:%M} UTC, and has not handed it over; look there"
+    )
+    late = changed(row, WAITING, sending._replace(is_late=True), f"{told}: {answer.note}".rstrip(": "))
+    return late._replace(due=instant(now + max(wait, ASKS_LATE)))
 
 
 def _again(row: WorkRow, sending: Sending, answer: Answer, now: datetime, chance: float) -> WorkRow:
@@ -176,7 +199,7 @@ class Delivery(NamedTuple):
 
     Attributes:
         enrollment, number, leg: the payout.
-        status: waiting, by hand, to be approved, stuck or over.
+        status: waiting, late, by hand, to be approved, stuck or over.
         due: when it is tried next; empty if a person has to do something, or nothing is left to do.
         gateway: which has it, or had; empty if none was asked.
         order: the id by which the gateway knows it.
@@ -209,5 +232,6 @@ def delivery_of(row: WorkRow) -> Delivery:
     """Return what has become of a payout, from its work."""
     sending, due = _known(row), row.due if row.state == WAITING else ""
     order = sending.order.id if sending.order else ""
-    place = (row.enrollment, *payout_of(row.name), row.state, due)
+    state = LATE if row.state == WAITING and sending.is_late else row.state
+    place = (row.enrollment, *payout_of(row.name), state, due)
     return Delivery(*place, sending.gateway, order, sending.reference, row.tries, row.note)

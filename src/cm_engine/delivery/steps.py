@@ -82,6 +82,20 @@ class Ready:
         """Return the payout itself."""
         return self.bank.purse.sent[payout_of(self.row.name)]
 
+    @property
+    def may_be_lowered(self) -> bool:
+        """Tell whether it may be looked at what of it is owed: no gateway has it, and nothing else stands in its way."""
+        calendar = self.bank.calendar
+        is_here = not (calendar.away or calendar.frozen)
+        return is_here and self.sent.place == IN_FLIGHT and not self.sending.is_with_gateway
+
+    def lowered(self, gone: int) -> WorkRow:
+        """Return the work on a payout of which something is not owed any more: nothing of it is asked for."""
+        told = (
+            f"{self.bank.unit(self.sent.unit).spoken(gone)} of it are not owed any more, after a correction"
+        )
+        return self._left(OVER, told)
+
     def prepared(self) -> WorkRow:
         """Return the work as it is to be before a gateway is asked, its order saved; else in the state that it waits in."""
         calendar, people = self.bank.calendar, self.bank.enrolled.rules.program.people
@@ -102,7 +116,7 @@ class Ready:
         if able is None:
             return self._later(f"no worker here has the gateway {sending.gateway}")
         assert sending.order is not None, "a gateway was asked for it"
-        if self._order() != sending.order._replace(handle=""):
+        if self.order() != sending.order._replace(handle=""):
             return self._left(
                 STUCK, "what was saved to be asked for is not what the log says; somebody changed it"
             )
@@ -128,13 +142,13 @@ class Ready:
         names = list(self._gateways())
         if not names:
             return self._left(BY_HAND, "the site has no gateway for it")
-        why, order = [], self._order()
+        why, order, channel = [], self.order(), self.bank.enrolled.rules.payout.channel
         for name in names:
             if (able := self.equipment.able.get(name)) is None:
                 return self._later(f"no worker here has the gateway {name}")
             handle = self.equipment.handle(order.recipient, name) if able.needs_handle else ""
             order = order._replace(handle=handle)
-            if not (wrong := misfit(able, order)):
+            if not (wrong := misfit(able, order, channel)):
                 sending = self.sending._replace(
                     gateway=name, order=order, began=instant(self.now), last=ASKED
                 )
@@ -147,7 +161,7 @@ class Ready:
         site = Journal(SITE, stay_on(self.bank.calendar, self.sent.day).site, self.tx).state()
         return (each.name for each in site.gateways if self.sent.day >= each.since)
 
-    def _order(self) -> Order:
+    def order(self) -> Order:
         """Return what the log says is to be asked for, without where it is delivered."""
         sent, participant = self.sent, self.bank.enrolled.row.participant
         [decision] = [row.hash for row in self.bank.log.decisions if row.number == sent.number]
@@ -219,6 +233,15 @@ def handed_over(row: WorkRow) -> Act:
     body = {"number": number, "leg": leg} | ({"reference": reference[:200]} if reference else {})
     by = sending.approved_by or SELF
     return Act(row.enrollment, HANDED_OVER, DELIVERY, sending.order.id, by, body, dumped(body))
+
+
+def seen_to(tx: Transaction, row: WorkRow, kind: str, by: str) -> Act:
+    """Return the act of somebody who has seen to a payout: released it, or had it tried again."""
+    number, leg = payout_of(row.name)
+    body = {"number": number, "leg": leg}
+    before = sum(record.kind == kind for record in tx.records(row.enrollment))
+    key = f"{row.enrollment}/{row.name}/{kind}/{before + 1}"
+    return Act(row.enrollment, kind, DELIVERY, key, by, body, dumped(body))
 
 
 def releasing(row: WorkRow, by: str, now: datetime) -> RecordRow:

@@ -31,6 +31,8 @@ from cm_engine.log.purse import (
     DECLINED,
     HANDED_OVER,
     PAID_OUT,
+    PAYOUT_RELEASED,
+    PAYOUT_RETRIED,
     REDEEMED,
     REFUNDED,
     Lot,
@@ -51,6 +53,8 @@ from cm_engine.spelling import nearest
 
 PLACES = {IN_FLIGHT: "on the way", ISSUED: "handed over"}
 """Where a payout is, in words; what came back is declined or refunded."""
+SETTLES = "settles"
+"""The key under which an act says what of which award was held back: amounts by the numbers of decisions."""
 
 
 class Step(NamedTuple):
@@ -157,15 +161,36 @@ class Bank:
         known = books(by_subject(self.log))
         outstanding = {ABSORBED: Counter(known.borne), OFFSET: Counter(known.offset)}
         for sent in self._sent(body, place):
-            left, postings = sent.amount, []
+            left, postings, most = sent.amount, [], self._settles(body, sent)
             for account, of in outstanding.items():
-                settled = min(left, of[sent.unit])
+                settled = min(left, most, of[sent.unit])
                 of[sent.unit] -= settled
-                left -= settled
+                left, most = left - settled, most - settled
                 postings += [Posting(place, account, sent.unit, settled)] if settled else []
             postings += [Posting(place, OWED, sent.unit, left)] if left else []
             about = (self.unit(sent.unit), sent.amount, sent.number, sent.leg)
             yield Step(CameBack(*about, sent.amount - left, place == ISSUED), tuple(postings))
+
+    def _settles(self, body: Mapping[str, Any], sent: Sent) -> int:
+        """Return how much of what was given too much a payout settles that comes back: all of it, if nothing is said."""
+        if SETTLES not in body:
+            return sent.amount
+        return sum(self.unit(sent.unit).minor(Decimal(amount)) for amount in body[SETTLES].values())
+
+    def held_back(self, unit: str) -> Iterator[tuple[int, int]]:
+        """Yield what of an award was held back before it left, by the number of its decision, in minor units of a unit."""
+        for record in self.log.records:
+            body = json.loads(record.body) if record.kind == DECLINED else {}
+            if SETTLES in body and self.purse.sent[body["number"], body["leg"]].unit == unit:
+                for number, amount in body[SETTLES].items():
+                    yield int(number), self.unit(unit).minor(Decimal(amount))
+
+    def seen_to(self, body: Mapping[str, Any]) -> Iterator[Step]:
+        """Yield nothing: somebody has seen to a payout, and where it is stays as it is."""
+        if (body["number"], body["leg"]) not in self.purse.sent:
+            msg = f"number: there is no payout {body['number']}/{body['leg']}; payouts lists what there is"
+            raise ReportError(msg)
+        return iter(())
 
     def expired(self, body: Mapping[str, Any]) -> Iterator[Step]:
         """Yield what was not collected in time, award by award."""
@@ -257,5 +282,7 @@ ACTS: Mapping[str, Callable[[Bank, Mapping[str, Any]], Iterator[Step]]] = {
     DECLINED: Bank.declined,
     REFUNDED: Bank.refunded,
     EXPIRES: Bank.expired,
+    PAYOUT_RELEASED: Bank.seen_to,
+    PAYOUT_RETRIED: Bank.seen_to,
 }
 """What each kind of act does."""

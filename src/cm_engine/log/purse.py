@@ -19,8 +19,9 @@ from cm_engine.rules.payout import last_day, pay_day
 
 REDEEMED, PAID_OUT, HANDED_OVER = "redeemed", "paid out", "handed over"
 DECLINED, REFUNDED, EXPIRED = "declined", "refunded", "expired"
-BANKED = (REDEEMED, PAID_OUT, HANDED_OVER, DECLINED, REFUNDED, EXPIRED)
-"""The kinds of acts on what is owed and on payouts, and the outcomes of their decisions."""
+PAYOUT_RELEASED, PAYOUT_RETRIED = "payout released", "payout retried"
+BANKED = (REDEEMED, PAID_OUT, HANDED_OVER, DECLINED, REFUNDED, EXPIRED, PAYOUT_RELEASED, PAYOUT_RETRIED)
+"""The kinds of acts on what is owed and on payouts, and the outcomes of their decisions; the last two decide nothing."""
 
 Form = Mapping[str, Any]
 """A reason, as the log keeps it; empty for a posting that is of no act of the bank."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
 from cm_engine.log.history import OBSERVED
@@ -45,6 +45,30 @@ class ExpectedVisit(Protocol):
         """Return decided, open, overdue, planned or paused."""
 
 
+class Ours(Protocol):
+    """An enrollment, as far as messages need it; the log's own is one."""
+
+    @property
+    def id(self) -> str:
+        """Return its id."""
+
+    @property
+    def participant(self) -> str:
+        """Return whose it is."""
+
+    @property
+    def zone(self) -> str:
+        """Return the clinic's zone."""
+
+
+class Episode(NamedTuple):
+    """An enrollment, as far as messages need it."""
+
+    id: str
+    participant: str
+    zone: str
+
+
 def compose(
     done: Recorded,
     participant: str,
@@ -85,18 +109,40 @@ def _drafts(
     if kind:
         yield draft(kind, participant, decision.enrollment, about, _values(decision), recipient=recipient)
     for last_day, amounts in _expiring(decision):
-        values: dict[str, Value] = {"award": amounts, "last_day": last_day.isoformat()}
-        for days in policy.expiry_days:
-            yield draft(
-                "reward expiring",
-                participant,
-                decision.enrollment,
-                f"{about}, {days} days before",
-                values,
-                recipient=recipient,
-                not_before=_moment(last_day - days * ONE_DAY, policy.remind_at, zone),
-                useless_after=_end_of(last_day, zone),
-            )
+        of = Episode(decision.enrollment, participant, zone)
+        yield from expiry_draft(of, about, last_day, amounts, recipient, policy)
+
+
+def expiry_draft(  # noqa: PLR0913, PLR0917 - what is said, of whom, and when
+    of: Ours,
+    about: str,
+    last_day: date,
+    amounts: tuple[str, ...],
+    recipient: str,
+    policy: MessagePolicy,
+) -> Iterator[Draft]:
+    """Yield what is said of an award that expires, some days before.
+
+    Args:
+        of: the enrollment.
+        about: which award it is.
+        last_day: on which it can be collected.
+        amounts: as they are spoken.
+        recipient: who is told.
+        policy: how many days before, and at what time.
+    """
+    values: dict[str, Value] = {"award": amounts, "last_day": last_day.isoformat()}
+    for days in policy.expiry_days:
+        yield draft(
+            "reward expiring",
+            of.participant,
+            of.id,
+            f"{about}, {days} days before",
+            values,
+            recipient=recipient,
+            not_before=_moment(last_day - days * ONE_DAY, policy.remind_at, of.zone),
+            useless_after=_end_of(last_day, of.zone),
+        )
 
 
 def _kind(decision: RecordedDecision) -> MessageKind | None:

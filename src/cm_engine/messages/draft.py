@@ -25,10 +25,10 @@ class Draft(NamedTuple):
     Attributes:
         id: opaque; the id of the message wherever it goes.
         kind: what it is about.
-        participant: whom it is about, by the host's opaque id.
+        participant: whom it is about, by the host's opaque id; empty if it is about nobody.
         recipient: `participant`, the id of a supporter, or `role:` and a role of the care team.
-        enrollment: of which episode.
-        about: what of it: a visit, a decision.
+        enrollment: of which episode; empty for none.
+        about: what of it: a visit, a decision, an alert.
         values: what there is to fill in.
         not_before: when it is due, in UTC; empty for now.
         useless_after: when it is too late, in UTC; empty for never.

@@ -12,8 +12,9 @@ MessageKind = Literal[
     "reward expiring",
     "encouragement",
     "signal",
+    "alert",
 ]
-"""What a message is about; a signal is for the care team, all others for the participant and named supporters."""
+"""What a message is about; a signal and an alert are for the care team, all others for the participant and named supporters."""
 
 Scope = Literal["updates", "visits", "absences", "progress"]
 """What a message tells, and a consent allows to be told.
@@ -34,6 +35,12 @@ SCOPES: tuple[Scope, ...] = get_args(Scope)
 TOPICS: tuple[Topic, ...] = get_args(Topic)
 CHANNELS: tuple[Channel, ...] = get_args(Channel)
 SIGNAL: MessageKind = "signal"
+ALERT: MessageKind = "alert"
+TO_TEAM: frozenset[MessageKind] = frozenset({SIGNAL, ALERT})
+
+AlertTopic = Literal["budget", "closures", "stock"]
+ALERT_TOPICS: tuple[AlertTopic, ...] = get_args(AlertTopic)
+"""What an alert is of: the budgets of a site, enrollments that do not follow its closures, or what is in stock."""
 
 TOPIC_OF: Mapping[str, Topic] = {
     kind: "visits" if kind in {"visit reminder", "missed visit"} else "progress" for kind in KINDS

@@ -29,6 +29,9 @@ from cm_engine.ports import Delivery, Notifier
 
 _log = logging.getLogger("cm_engine.messages")
 
+STALE = {"reward expiring": "nothing of it is owed any more that expires then"}
+"""Why something is not said that is not true any more, by its kind; of a visit it is said otherwise."""
+
 LEASE = timedelta(minutes=5)
 """As long has a worker the messages that it claimed; who is killed leaves them to others after it."""
 
@@ -112,7 +115,7 @@ class Messenger:
         draft = queued_of(row).draft
         if not self._engine.is_still_said(draft):
             return self._engine.kept_message(
-                row, row._replace(state=OVER, note="it is planned otherwise by now")
+                row, row._replace(state=OVER, note=STALE.get(draft.kind, "it is planned otherwise by now"))
             )
         try:
             answer = self._engine.answer_for(draft)

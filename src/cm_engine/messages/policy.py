@@ -6,7 +6,7 @@ from datetime import time
 
 from cm_engine.errors import ReportError
 from cm_engine.messages.asking import one_of, plain_address
-from cm_engine.messages.kinds import CHANNELS, SCOPES, Channel, Scope
+from cm_engine.messages.kinds import ALERT_TOPICS, CHANNELS, SCOPES, AlertTopic, Channel, Scope
 from cm_engine.messages.notice import NOTICE
 from cm_engine.messages.templates import NEUTRAL, TEMPLATES, Template, checked
 
@@ -26,7 +26,8 @@ class MessagePolicy:
         remind_at: at what time of the day, where the person is.
         expiry_days: how many days before a reward expires it is said.
         notice: what goes with what is told to somebody other than the participant.
-        team: where each role of the care team is told of signals: a channel and an address.
+        team: where each role of the care team is told of signals and alerts: a channel and an address.
+        alerts: which roles are told of alerts, by what they are of: budget, closures or stock; left out, nobody.
 
     Raises:
         ReportError: a scope, a channel or an address is none.
@@ -47,6 +48,7 @@ class MessagePolicy:
     expiry_days: tuple[int, ...] = (7,)
     notice: str = NOTICE
     team: Mapping[str, tuple[Channel, str]] = field(default_factory=dict)
+    alerts: Mapping[AlertTopic, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Look at all of it."""
@@ -58,4 +60,9 @@ class MessagePolicy:
                 raise ReportError(msg)
         for channel, address in self.team.values():
             plain_address(one_of("team", channel, CHANNELS), address)
+        for topic, roles in self.alerts.items():
+            one_of("alerts", topic, ALERT_TOPICS)
+            if unknown := [role for role in roles if role not in self.team]:
+                msg = f"alerts: the team has no address of {', '.join(unknown)}"
+                raise ReportError(msg)
         checked(self.templates, self.denied)

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from cm_engine.log.encoding import dumped, instant
-from cm_engine.log.rows import OVER, WAITING, WorkRow
+from cm_engine.log.rows import DUE, OVER, WAITING, WorkRow
 from cm_engine.messages.draft import Draft
 from cm_engine.messages.sending import Never, NotYet
 from cm_engine.ports import Delivery
@@ -51,6 +51,8 @@ class Message(NamedTuple):
         due: when it is tried next; empty if it is not.
         tries: how often a worker took it.
         note: what stood in the way, or how it ended; no address and no words are in it.
+        about: what of it: a visit, a decision, an alert.
+        reference: a few letters by which the care team finds it.
     """
 
     id: str
@@ -61,6 +63,8 @@ class Message(NamedTuple):
     due: str
     tries: int
     note: str
+    about: str = ""
+    reference: str = ""
 
 
 def queue(drafts: Iterable[Draft], now: datetime) -> Iterator[WorkRow]:
@@ -71,7 +75,7 @@ def queue(drafts: Iterable[Draft], now: datetime) -> Iterator[WorkRow]:
         if draft.useless_after or not day or date.fromisoformat(str(day)) >= oldest:
             due = max(draft.not_before, at)
             body = text_of(Queued(draft))
-            yield WorkRow(draft.enrollment, MESSAGE, draft.id, WAITING, due, 0, "", body, "")
+            yield WorkRow(draft.enrollment or DUE, MESSAGE, draft.id, WAITING, due, 0, "", body, "")
 
 
 def text_of(queued: Queued) -> str:
@@ -88,7 +92,9 @@ def queued_of(row: WorkRow) -> Queued:
 def message_of(row: WorkRow) -> Message:
     """Return what has become of a message, from its work."""
     draft, due = queued_of(row).draft, row.due if row.state == WAITING else ""
-    return Message(row.name, row.enrollment, draft.kind, draft.recipient, row.state, due, row.tries, row.note)
+    of = "" if row.enrollment == DUE else row.enrollment
+    told = (row.state, due, row.tries, row.note, draft.about, draft.reference)
+    return Message(row.name, of, draft.kind, draft.recipient, *told)
 
 
 def asked(row: WorkRow) -> WorkRow:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from cm_engine.errors import Problem, ProblemsError
 from cm_engine.messages.guard import told
-from cm_engine.messages.kinds import KINDS, SIGNAL, Audience, Channel, MessageKind, Scope
+from cm_engine.messages.kinds import ALERT, KINDS, SIGNAL, TO_TEAM, Audience, Channel, MessageKind, Scope
 from cm_engine.messages.reading import GRADE_MAX, LANGUAGES, grade
 from cm_engine.program.models import Program
 from cm_engine.program.words import Occasion
@@ -135,7 +135,7 @@ SPOKEN: Mapping[str, Language] = {
 }
 """The languages that messages of ours are in."""
 
-EVERY_KIND: tuple[MessageKind, ...] = tuple(kind for kind in KINDS if kind != SIGNAL)
+EVERY_KIND: tuple[MessageKind, ...] = tuple(kind for kind in KINDS if kind not in TO_TEAM)
 
 
 def _pair(  # noqa: PLR0913, PLR0917 - the fields of a template
@@ -225,7 +225,7 @@ TEMPLATES: tuple[Template, ...] = (
         "Quien le pidió apoyo ha logrado una meta. Unas palabras ayudan.",
     ),
     *_pair(
-        "signal", (SIGNAL,), "team", "updates",
+        "signal", (SIGNAL, ALERT), "team", "updates",
         "There is an update for your team: {reference}. Sign in to see it.",
         "Hay un aviso para su equipo: {reference}. Entre para verlo.",
     ),

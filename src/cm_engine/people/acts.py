@@ -9,7 +9,16 @@ from cm_engine.log.episode import DISCHARGED, FROZEN, MOVED, PAUSED, READMITTED,
 from cm_engine.log.history import AMENDED, ASSERTED, ENROLLED, OBSERVED, SWEPT, VOIDED
 from cm_engine.log.migrating import MIGRATED
 from cm_engine.log.moves import EXPORTED, IMPORTED
-from cm_engine.log.purse import DECLINED, EXPIRED, HANDED_OVER, PAID_OUT, REDEEMED, REFUNDED
+from cm_engine.log.purse import (
+    DECLINED,
+    EXPIRED,
+    HANDED_OVER,
+    PAID_OUT,
+    PAYOUT_RELEASED,
+    PAYOUT_RETRIED,
+    REDEEMED,
+    REFUNDED,
+)
 from cm_engine.log.rows import RESERVED, RecordRow
 from cm_engine.log.sited import PLACED, REPLANNED, TRANSFERRED
 from cm_engine.messages.contact import DISCLOSED, ERASED, OPTED_OUT
@@ -41,6 +50,8 @@ ON_ENROLLMENT: Mapping[str, str] = {
     HANDED_OVER: "release",
     DECLINED: "release",
     REFUNDED: "release",
+    PAYOUT_RELEASED: "release",
+    PAYOUT_RETRIED: "release",
     PAID_OUT: "pay",
     EXPIRED: "pay",
     PLACED: "enroll",

@@ -32,6 +32,10 @@ Mark = Literal["stated", "derived", "unverified"]
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
 
+Banned = Literal["alcohol", "tobacco", "cannabis", "gambling", "firearms"]
+BANNED: tuple[Banned, ...] = get_args(Banned)
+"""What a gateway may keep from being bought, that a program asks for."""
+
 
 class Part(BaseModel):
     """A part of a program file: frozen, and refusing keys it does not know."""

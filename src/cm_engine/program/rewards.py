@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import Field, PlainValidator, WithJsonSchema
 
 from cm_engine.program.evidence import Criterion
-from cm_engine.program.parts import RESET_BY_DEFAULT, Count, Name, NotMet, Part, Switch, Text, Weekday
+from cm_engine.program.parts import RESET_BY_DEFAULT, Banned, Count, Name, NotMet, Part, Switch, Text, Weekday
 from cm_engine.program.values import Amount, DatedAmount, MonthDay, WeekRange, shown, wrong
 
 Window = Literal["reward", "day", "week", "month", "calendar year", "grant year", "rolling days", "episode"]
@@ -90,6 +90,24 @@ class Deposit(Part):
     )
 
 
+class Channel(Part):
+    """What a gateway has to be, that hands awards over; if left out, any is good enough."""
+
+    blocks: Annotated[
+        tuple[Banned, ...], Field(min_length=1, description="what it keeps from being bought")
+    ] = ()
+    by: Annotated[
+        Literal["category", "item"],
+        Field(
+            examples=["item"],
+            description="of blocks: by kinds of shops at least, or by what lies in the basket in any shop",
+        ),
+    ] = "category"
+    cash: Annotated[
+        Switch, Field(examples=[False], description="it may be such that can be turned into cash")
+    ] = True
+
+
 class Payout(Part):
     """When an award is handed over."""
 
@@ -123,6 +141,9 @@ class Payout(Part):
             "or taken off later awards; it is never taken back",
         ),
     ] = "absorbed"
+    channel: Annotated[
+        Channel | None, Field(description="what a gateway has to be, that hands it over; if left out, any")
+    ] = None
 
 
 class Limit(Part):

@@ -96,6 +96,7 @@ def able(  # noqa: PLR0913 - one argument for each thing that a gateway can do
     denominations: Iterable[Decimal] = (),
     *,
     blocks: str = "nothing",
+    blocked: Iterable[str] = (),
     is_cash: bool = False,
 ) -> Capabilities:
     """Return what a gateway over a stock can do: it needs no address, and knows every order for ever."""
@@ -107,4 +108,5 @@ def able(  # noqa: PLR0913 - one argument for each thing that a gateway can do
         denominations=frozenset(denominations),
         blocks=blocks,
         is_cash=is_cash,
+        blocked=frozenset(blocked),
     )

@@ -7,8 +7,9 @@ from threading import Lock
 
 import pytest
 
-from cm_engine.gateways import Answer, Capabilities, Order, Outcome, Placed
+from cm_engine.gateways import FINENESS, Answer, Capabilities, Order, Outcome, Placed
 from cm_engine.ports import PayoutGateway
+from cm_engine.program.parts import BANNED
 from cm_engine.testing.suites import refuse_replaced
 
 ORDER = Order("0b2e7f0a-7a06-4d6c-9b39-1d5a6f3c1a01", Decimal("20.10"), "USD", "", "p-104", "")
@@ -110,7 +111,9 @@ class GatewayConformance:
         able = gateway.capabilities
         assert order.unit in able.units
         assert able == gateway.capabilities
-        assert able.blocks in {"nothing", "category", "item"}
+        assert able.blocks in FINENESS
+        assert able.blocked <= {*BANNED}
+        assert able.blocks != "nothing" or not able.blocked
 
     def test_send_creates_an_order_and_says_what_the_vendor_has(
         self, gateway: PayoutGateway, order: Order, orders_taken: Callable[[], int] | None

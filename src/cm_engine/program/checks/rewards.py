@@ -14,7 +14,15 @@ from cm_engine.program.checks.base import (
 )
 from cm_engine.program.models import Program
 from cm_engine.program.plan import visits_by_week
-from cm_engine.program.rewards import CONDITIONS_OF_MILESTONES, Deposit, Limit, Milestone, Payout, When
+from cm_engine.program.rewards import (
+    CONDITIONS_OF_MILESTONES,
+    Channel,
+    Deposit,
+    Limit,
+    Milestone,
+    Payout,
+    When,
+)
 from cm_engine.program.values import WEEKS_MAX, either
 
 
@@ -131,6 +139,15 @@ def payout_defined(payout: Payout, whole: Whole) -> Found:
         yield from too_fine([(("minimum",), payout.minimum)], unit_of(None, whole.program))
 
 
+def channel_defined(channel: Channel, _: Whole) -> Found:
+    """Find a channel that is asked nothing, or something that needs what is not there."""
+    yield from listed_once(channel.blocks, ("blocks",))
+    if not channel.blocks and channel.cash:
+        yield (), "it asks for nothing; add blocks, or cash: false, or leave channel out"
+    if "by" in channel.model_fields_set and not channel.blocks:
+        yield ("by",), "only blocks has by; add blocks, or remove it"
+
+
 def window_to_stop(limit: Limit, _: Whole) -> Found:
     """Find a stop in a window that has no end to stop until."""
     if limit.crossing == "stop" and limit.per in {"reward", "rolling days"}:
@@ -184,5 +201,6 @@ RULES = {
     Milestone: (milestone_pays, exact_milestone),
     Deposit: (stake_covers_loss,),
     Payout: (payout_defined,),
+    Channel: (channel_defined,),
     Limit: (known_unit, exact_limit, limit_applies, window_defined, window_to_stop, one_scope),
 }

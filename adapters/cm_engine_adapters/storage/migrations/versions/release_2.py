@@ -1,7 +1,13 @@
-"""Work: what is to be done once its time has come."""
+"""Work: what is to be done once its time has come, and for payouts that are on their way already, the work on them."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, time
+from typing import Any
+from zoneinfo import ZoneInfo
 
 from alembic import op
-from sqlalchemy import Column, Integer, Text
+from sqlalchemy import Column, Connection, Integer, MetaData, Table, Text, select
 
 revision = "2"
 down_revision = "1"
@@ -16,7 +22,7 @@ INDEXES = {
 
 
 def upgrade(prefix: str, schema: str | None) -> None:
-    """Make the table, its indexes, and the triggers that keep rows from being removed; nothing waits yet."""
+    """Make the table, its indexes, and the triggers that keep rows from being removed; payouts on their way wait in it."""
     table = f"{prefix}work"
     made = [
         Column(name, Integer() if name == "tries" else Text(), primary_key=name in KEY, nullable=False)
@@ -28,6 +34,68 @@ def upgrade(prefix: str, schema: str | None) -> None:
     guards = _postgresql if op.get_context().dialect.name == "postgresql" else _sqlite
     for statement in guards(table, f'"{schema}".' if schema else ""):
         op.execute(statement.replace(":", r"\:"))
+    if not op.get_context().as_sql:
+        _put_on_its_way(op.get_bind(), prefix, schema)
+
+
+Stays = Mapping[str, list[tuple[str, str]]]
+"""Where enrollments are: for each its stays, with the first day and the zone of each, in order."""
+
+
+def _put_on_its_way(connection: Connection, prefix: str, schema: str | None) -> None:
+    """Write the work on payouts of enrollments at sites that are in flight; a dispatcher finds out which are a person's.
+
+    It stands here as release 1 wrote its rows, and release 2 its own: what later releases do is no matter of it.
+    """
+    names = ("records", "decisions", "payouts", "work")
+    known = {
+        name: Table(f"{prefix}{name}", MetaData(), schema=schema, autoload_with=connection) for name in names
+    }
+    stays, ended = _stays(connection, known["records"]), _ended(connection, known["decisions"])
+    payouts = select(known["payouts"]).order_by("enrollment", "number", "leg")
+    rows = [
+        _waiting(row, stays[row["enrollment"]])
+        for row in connection.execute(payouts).mappings()
+        if row["enrollment"] in stays and (row["enrollment"], row["number"], row["leg"]) not in ended
+    ]
+    if rows:
+        connection.execute(known["work"].insert(), rows)
+
+
+def _stays(connection: Connection, records: Table) -> Stays:
+    """Return where enrollments are; of two transfers on one day the later one counts."""
+    sited = select(records.c.enrollment, records.c.kind, records.c.body).where(
+        records.c.kind.in_(["placed", "transferred"])
+    )
+    found: dict[str, list[tuple[str, str]]] = {}
+    for enrollment, kind, text in connection.execute(sited.order_by(records.c.enrollment, records.c.seq)):
+        body = json.loads(text)
+        first = "" if kind == "placed" else body["on"]
+        before = [stay for stay in found.get(enrollment, []) if stay[0] < first]
+        found[enrollment] = [*before, (first, body["zone"])]
+    return found
+
+
+def _ended(connection: Connection, decisions: Table) -> set[tuple[str, int, int]]:
+    """Return the payouts that reached somebody, or came back."""
+    outcomes = ["handed over", "declined", "refunded"]
+    over = select(decisions.c.enrollment, decisions.c.reasons).where(decisions.c.outcome.in_(outcomes))
+    return {
+        (enrollment, form["number"], form["leg"])
+        for enrollment, reasons in connection.execute(over)
+        for form in json.loads(reasons)
+    }
+
+
+def _waiting(payout: Mapping[Any, Any], stays: list[tuple[str, str]]) -> dict[str, Any]:
+    """Return the work on a payout: due from the beginning of its day where the enrollment is then."""
+    day = payout["day"]
+    there = [zone for first, zone in stays if first <= day] or [stays[0][1]]
+    begins = datetime.combine(datetime.fromisoformat(day), time(), ZoneInfo(there[-1])).astimezone(UTC)
+    due = begins.replace(tzinfo=None).isoformat(timespec="microseconds") + "+00:00"
+    name = f"{payout['number']:05}/{payout['leg']}"
+    fresh = {"state": "waiting", "due": due, "tries": 0, "worker": "", "body": "{}", "note": ""}
+    return {"enrollment": payout["enrollment"], "kind": "payout", "name": name, **fresh}
 
 
 def _sqlite(table: str, _: str) -> list[str]:

@@ -1,0 +1,189 @@
+"""Alerts of sites and of stocks are said to the care team, and what expires to whom it is owed; callbacks are told all the same."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cm_engine import Engine, MessagePolicy, ReportError, parse_program
+from cm_engine.delivery.notifying import parse_notifiers
+from cm_engine.keyring import MemoryKeyring
+from cm_engine.messages.kinds import Channel
+from cm_engine.opening import open_storage
+from cm_engine.testing import FakeNotifier
+
+PROGRAM = """
+program: saving
+version: "1"
+title: Saving
+currency: USD
+visits: [{weeks: 1-12, per_week: 2}]
+targets: {stimulants: {behavior: abstinence, schedule: [{weeks: 1-12, fixed: 10.00}]}}
+payout: {when: on request, expires_after: 30}
+"""
+START = date(2026, 1, 5)
+TOLD: dict[str, Any] = {"source": "office", "by": "boss-1"}
+LEAD: tuple[Channel, str] = ("email", "lead@example.org")
+
+
+class House:
+    """A site whose team is told of alerts, a participant who is reached, and a clock."""
+
+    def __init__(self, url: str) -> None:
+        self.now = datetime(2026, 1, 5, 20, tzinfo=UTC)
+        policy = MessagePolicy(
+            team={"lead": LEAD, "buyer": ("email", "buyer@example.org")},
+            alerts={"budget": ("lead",), "stock": ("lead", "buyer")},
+        )
+        self.engine = Engine(
+            storage=open_storage(url, {}), zone="America/Los_Angeles", clock=lambda: self.now
+        )
+        self.engine.with_keys(MemoryKeyring()).with_messages(policy)
+        self.engine.add_program(parse_program(PROGRAM))
+        self.engine.open_site("north", zone="America/Los_Angeles", by="boss-1")
+        said: dict[str, Any] = {"participant": "p-1", "source": "desk", "by": "nurse-7"}
+        self.engine.add_handle(**said, channel="sms", address="+15551230100", key="h-1")
+        self.engine.consent(
+            **said, consent="c-1", discloser="North", channels=["sms"], scopes=["updates"], signed_on=START, key="c-1"
+        )  # fmt: skip
+        self.ann = self.engine.enroll(
+            participant="p-1", program="saving", start=START, by="nurse-7", site="north", id="e-1"
+        ).id
+        self.notifier = FakeNotifier(channels=frozenset({"sms", "email"}))
+
+    def earn(self, day: int = 0) -> int:
+        on = START + timedelta(day)
+        told: dict[str, Any] = {"source": "desk", "by": "nurse-7"}
+        return self.engine.record(enrollment=self.ann, result="-", on=on, key=f"udt/{day}", **told).number
+
+    def funded(self, budget: str = "10.00") -> None:
+        self.engine.add_fund(
+            "north", "grant", budget=Decimal(budget), alert=Decimal("0.5"), key="f-1", **TOLD
+        )
+
+    def tick(self, **ago: float) -> list[str]:
+        """Do what is due, and return to whom something was said."""
+        self.now += timedelta(**ago)
+        self.engine.run_due()
+        before = len(self.notifier.sent)
+        while self.engine.messenger([self.notifier]).deliver():
+            pass
+        return [each.to for each in self.notifier.sent[before:]]
+
+    def kinds(self, kind: str) -> list[Any]:
+        return [each for each in self.engine.messages() if each.kind == kind]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def house(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[House]:
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgresql_url")
+    else:
+        url = f"sqlite:///{tmp_path / 'clinic.db'}"
+    made = House(url)
+    yield made
+    assert made.engine.verify().is_clean
+    made.engine.close()
+
+
+def test_an_alert_of_a_budget_is_said_once_to_the_role_that_is_told_of_such(house: House) -> None:
+    house.funded()
+    house.earn()
+    assert house.tick().count(LEAD[1]) == 1
+    [alert] = house.kinds("alert")
+    assert (alert.recipient, alert.enrollment, alert.status) == ("role:lead", "", "over")
+    assert alert.about.startswith("north, exhausted, grant, since 2026-01-05T20:00")
+    [said] = [each for each in house.notifier.sent if each.to == LEAD[1]]
+    assert said.text == f"There is an update for your team: {alert.reference}. Sign in to see it."
+    assert house.tick(hours=1) == []
+    assert house.engine.disclosures("p-1")[0].kind == "reward earned"
+    assert len(house.engine.disclosures("p-1")) == 1  # an alert is of nobody
+
+
+def test_callbacks_are_told_all_the_same_and_one_that_fails_says_nothing_twice(house: House) -> None:
+    told: list[str] = []
+
+    def tell(alert: Any) -> None:
+        told.append(alert.what)
+        if len(told) == 1:
+            raise OSError
+
+    house.engine.on_alert(tell)
+    house.funded()
+    house.earn()
+    house.tick()
+    house.tick(hours=2)
+    assert told == ["exhausted", "exhausted"]
+    assert len(house.kinds("alert")) == 1
+
+
+def test_who_is_named_for_no_alert_is_told_of_none(house: House) -> None:
+    house.engine.with_messages(MessagePolicy(team={"lead": LEAD}))
+    house.funded()
+    house.earn()
+    house.tick()
+    assert house.kinds("alert") == []
+
+
+def test_what_is_to_be_bought_is_said_to_everybody_who_is_told_of_stocks_and_again_when_it_comes_back(
+    house: House,
+) -> None:
+    engine = house.engine
+    engine.open_stock("cabinet", holds="things", by="boss-1")
+    engine.set_reorder_point("cabinet", "mug", 5, key="p-1", **TOLD)
+    assert sorted(house.tick()) == ["buyer@example.org", "lead@example.org"]
+    assert house.tick(hours=1) == []
+    lot: dict[str, Any] = {"product": "mug", "value": Decimal(5), "purchase": "shop", **TOLD}
+    engine.receive_stock("cabinet", count=6, key="r-1", **lot)
+    assert house.tick(hours=1) == []
+    engine.write_off("cabinet", lot=2, holder="boss-1", count=4, why="broken", key="w-1", **TOLD)
+    assert sorted(house.tick(days=1)) == ["buyer@example.org", "lead@example.org"]
+    assert {each.about.partition(", since")[0] for each in house.kinds("alert")} == {"cabinet, reorder, mug"}
+
+
+def test_a_reward_that_expires_is_said_while_it_is_owed(house: House) -> None:
+    house.earn()
+    house.tick()
+    assert house.tick(days=23, hours=1) == ["+15551230100"]
+    [said] = house.kinds("reward expiring")
+    assert (said.status, said.note) == ("over", "sent")
+
+
+def test_a_reward_that_was_collected_before_it_expires_is_not_said_to_expire(house: House) -> None:
+    house.earn()
+    house.engine.redeem(enrollment=house.ann, key="ask", **TOLD)
+    house.tick()
+    assert house.tick(days=23, hours=1) == []
+    [held] = house.kinds("reward expiring")
+    assert (held.status, held.note) == ("over", "nothing of it is owed any more that expires then")
+
+
+def test_a_reward_that_came_back_is_said_to_expire_on_its_new_day(house: House) -> None:
+    house.earn()
+    asked = house.engine.redeem(enrollment=house.ann, key="ask", **TOLD)
+    house.tick(days=20)
+    house.engine.decline(enrollment=house.ann, number=asked.number, why="not wanted", key="d-1", **TOLD)
+    assert house.tick(days=3, hours=1) == []  # the day of the first
+    assert house.tick(days=20) == ["+15551230100"]
+    assert len(house.kinds("reward expiring")) == 2
+
+
+def test_roles_that_nobody_reaches_are_refused() -> None:
+    with pytest.raises(ReportError, match="alerts: the team has no address of buyer"):
+        MessagePolicy(team={"lead": LEAD}, alerts={"stock": ("lead", "buyer")})
+
+
+def test_the_file_of_notifiers_names_them_too() -> None:
+    found = parse_notifiers(
+        """
+notifiers: {mail: {kind: smtp, host: mail.example.org, sender: updates@example.org}}
+messages:
+  team: {lead: {channel: email, address: lead@example.org}}
+  alerts: {budget: [lead], stock: [lead]}
+""",
+        {},
+    )
+    assert found.policy.alerts == {"budget": ("lead",), "stock": ("lead",)}
