@@ -248,7 +248,7 @@ class Model:
         about = about._replace(target=seen.target or was.seen.target)
         days = (on, at) if on or at else (was.on, was.at)
         fact = Fact(record, about, *days)
-        self._take(course, {**course.facts, record: fact})
+        self._take(course, {**course.facts, record: fact}, about=record)
 
     def void(self, id_: str, record: int) -> None:
         """Take an observation back."""
@@ -276,10 +276,10 @@ class Model:
         assert course.state
         return _with(course.rules, course.state, self.others(course), course.own)
 
-    def _take(self, course: Course, facts: Mapping[int, Fact]) -> None:
+    def _take(self, course: Course, facts: Mapping[int, Fact], about: int | None = None) -> None:
         """Decide everything from scratch, and count what changed by it."""
-        told, own, state = self._decided(course, facts)
-        untouched = _untouched(course.ordered(course.facts), course.ordered(facts))
+        untouched = _untouched(course.ordered(course.facts), course.ordered(facts), about)
+        told, own, state = self._decided(course, facts, untouched)
         again = set(told) - untouched if course.rules.shares else set()
         changed = [
             each
@@ -300,10 +300,11 @@ class Model:
             changed=(*changed, *gone),
         )
 
-    def _decided(self, course: Course, facts: Mapping[int, Fact]) -> tuple[dict[int, Told], Kept, State]:
+    def _decided(
+        self, course: Course, facts: Mapping[int, Fact], untouched: set[int]
+    ) -> tuple[dict[int, Told], Kept, State]:
         """What is decided on observations: those before the change with what others had received then."""
         now, told = self.others(course), dict[int, Told]()
-        untouched = _untouched(course.ordered(course.facts), course.ordered(facts))
         state = initial_state(course.rules, course.start)
         own: dict[Pool, Counter[int]] = {}
         bowls = self._full_bowls(course)
@@ -325,11 +326,12 @@ class Model:
         return prizes.Bowls({name: prizes.full_bowl(course.program, name) for name in names}, seed)
 
 
-def _untouched(before: Iterable[Fact], after: Iterable[Fact]) -> set[int]:
-    """The observations before the first that an act changes."""
+def _untouched(before: Iterable[Fact], after: Iterable[Fact], about: int | None) -> set[int]:
+    """The observations before the first that an act changes, or corrects to what it was."""
+    pairs = zip(before, after, strict=False)
     return {
         fact.record
-        for fact, _ in takewhile(lambda pair: pair[0] == pair[1], zip(before, after, strict=False))
+        for fact, _ in takewhile(lambda pair: pair[0] == pair[1] and pair[0].record != about, pairs)
     }
 
 
