@@ -36,7 +36,7 @@ def reports(analyses: dict[str, Analysis], tmp_path_factory: pytest.TempPathFact
     found = {}
     for name, analysis in analyses.items():
         found[name] = folder / f"{name}.html"
-        found[name].write_text(design_report(analysis), "utf-8")
+        found[name].write_text(design_report(analysis, analysis.findings()), "utf-8")
     return found
 
 

@@ -15,7 +15,7 @@ from cm_engine.rules.days import expected_day, initial_state, when_of_visit
 from cm_engine.rules.limits import When
 from cm_engine.rules.state import State
 
-MOST = 2_000_000
+MOST = 100_000
 """How many decisions exploring a program may take, if nothing else is said."""
 
 

@@ -3,21 +3,16 @@
 from collections.abc import Iterable
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, Protocol
+from math import sqrt
+from typing import Any
 
 from cm_engine.analysis.extremes import Seen
+from cm_engine.analysis.finding import Finding
 from cm_engine.analysis.summary import QUANTILES, Analysis, Bound, Figures
 from cm_engine.program.units import Unit
 
 
-class Found(Protocol):
-    """A finding, as far as its form goes."""
-
-    def form(self) -> dict[str, Any]:
-        """Return it as data."""
-
-
-def analysis_form(analysis: Analysis, findings: Iterable[Found] = ()) -> dict[str, Any]:
+def analysis_form(analysis: Analysis, findings: Iterable[Finding] = ()) -> dict[str, Any]:
     """Return an analysis as data: money is a decimal string, other units numbers.
 
     Example:
@@ -27,28 +22,33 @@ def analysis_form(analysis: Analysis, findings: Iterable[Found] = ()) -> dict[st
         >>> form["units"]["USD"]["maximum"], form["units"]["USD"]["expected"]
         ('997.50', '997.50')
     """
-    explored = analysis.explored
+    explored, simulation = analysis.explored, analysis.simulation
     return {
-        "program": explored.program.program,
-        "version": explored.program.version,
-        "digest": explored.rules.digest,
-        "start": explored.start.isoformat() if explored.start else None,
+        "program": analysis.program.program,
+        "version": analysis.program.version,
+        "digest": analysis.rules.digest,
+        "start": analysis.start.isoformat() if analysis.start else None,
         "behavior": analysis.behavior.says,
-        "exact": True,
-        "states": explored.size,
-        "units": {each.unit.name: _figures(each) for each in analysis.figures},
+        "exact": explored is not None,
+        "states": explored.size if explored else None,
+        "simulated": simulation.participants if simulation else None,
+        "units": {
+            each.unit.name: _figures(each, simulation.participants if simulation else None)
+            for each in analysis.figures
+        },
         "limits": [_bound(each) for each in analysis.limits],
         "findings": [each.form() for each in findings],
     }
 
 
-def _figures(figures: Figures) -> dict[str, Any]:
-    unit = figures.unit
+def _figures(figures: Figures, simulated: int | None) -> dict[str, Any]:
+    unit, moments = figures.unit, figures.moments
     return {
         "maximum": unit.plain(figures.maximum.amount),
         "minimum": unit.plain(figures.minimum.amount),
-        "expected": rounded(unit, figures.moments.mean),
-        "sd": rounded(unit, figures.moments.sd),
+        "expected": rounded(unit, moments.mean),
+        "sd": rounded(unit, moments.sd),
+        **({"error": rounded(unit, moments.sd / sqrt(simulated))} if simulated else {}),
         "quantiles": {
             f"{float(share):g}": unit.plain(figures.distribution.quantile(float(share)))
             for share in QUANTILES
@@ -62,15 +62,13 @@ def rounded(unit: Unit, minor: float | Fraction) -> str:
     """Return an amount of minor units that need not be whole, to a hundredth of one, as digits.
 
     Example:
-        >>> from fractions import Fraction
         >>> from cm_engine.program.units import unit_named
         >>> rounded(unit_named("USD"), Fraction(181876, 5))
         '363.752'
     """
     hundredths = round(minor * 100)
     exact = Decimal(hundredths).scaleb(-2 - unit.decimals)
-    text = f"{exact:f}"
-    whole, _, rest = text.partition(".")
+    whole, _, rest = f"{exact:f}".partition(".")
     kept = rest.rstrip("0").ljust(unit.decimals, "0")
     return f"{whole}.{kept}" if kept else whole
 
@@ -91,5 +89,5 @@ def _bound(bound: Bound) -> dict[str, Any]:
         "since": [day.isoformat() for day in limit.since],
         "crossing": limit.crossing,
         "scope": list(limit.scope),
-        "reached": round(bound.chance, 9),
+        "reached": None if bound.chance is None else round(bound.chance, 9),
     }

@@ -1,6 +1,6 @@
 """All figures of a program under one model of behavior."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
@@ -10,14 +10,24 @@ from cm_engine.analysis.behavior import Behavior, visitwise
 from cm_engine.analysis.distributions import Distribution, Moments
 from cm_engine.analysis.exact import distribution, moments, reached
 from cm_engine.analysis.explored import MOST, Explored, explore
-from cm_engine.analysis.extremes import Extreme, maximum, minimum
+from cm_engine.analysis.extremes import Extreme, Seen, maximum, minimum
+from cm_engine.analysis.finding import Finding
+from cm_engine.analysis.findings import NOTHING, findings, findings_unexplored
+from cm_engine.analysis.parts import start_of
+from cm_engine.analysis.simulate import Sample, Simulation, simulate
+from cm_engine.errors import TooManyStatesError
 from cm_engine.program.models import Program
+from cm_engine.program.plan import visit_count
 from cm_engine.program.units import Unit
+from cm_engine.rules.compiled import Rules, compile_rules
 from cm_engine.rules.limits import LimitRules
+from cm_engine.rules.timeline import decide
 
 QUANTILES = (Fraction(1, 20), Fraction(1, 4), Fraction(1, 2), Fraction(3, 4), Fraction(19, 20))
 RATES = tuple(Fraction(tenth, 10) for tenth in range(11))
 """The shares of visits met that earnings are shown for."""
+SIMULATED = 2_000
+"""How many participants are simulated where a program has too many states."""
 
 
 class Figures(NamedTuple):
@@ -31,10 +41,10 @@ class Figures(NamedTuple):
 
 
 class Bound(NamedTuple):
-    """A limit, and how likely it takes something of what a participant earns."""
+    """A limit, and how likely it takes something of what a participant earns; None where that was not looked at."""
 
     limit: LimitRules
-    chance: float
+    chance: float | None
 
 
 class Earning(NamedTuple):
@@ -51,20 +61,53 @@ class Analysis:
     """All figures of a program under one model of behavior.
 
     Attributes:
-        explored: every state of the program.
+        program: the program.
+        rules: ready to step.
+        start: the first day of week 1, or None where days do not count.
         behavior: how likely each result is.
         figures: of each unit, the program's money first.
         limits: in the order of the program.
+        explored: every state of the program; None where they are too many.
+        simulation: participants simulated instead; None where every state was looked at, and all is exact.
+        refusal: why not every state was looked at.
     """
 
-    explored: Explored
+    program: Program
+    rules: Rules
+    start: date | None
     behavior: Behavior
     figures: tuple[Figures, ...]
     limits: tuple[Bound, ...]
+    explored: Explored | None = None
+    simulation: Simulation | None = None
+    refusal: TooManyStatesError | None = None
+
+    def findings(
+        self, *, silenced: Mapping[str, str] = NOTHING, on: date | None = None
+    ) -> tuple[Finding, ...]:
+        """Return what was proved, or found wrong, the gravest first.
+
+        Args:
+            silenced: why findings of a rule are known and left as they are, by the id of the rule.
+            on: the day whose lines of funders and law hold; None for those that no end is known of.
+        """
+        if self.explored:
+            return findings(self.explored, rate=self.behavior.rate, silenced=silenced, on=on)
+        assert self.refusal
+        return findings_unexplored(self.program, self.refusal, silenced=silenced)
+
+    def earnings(self, unit: Unit) -> tuple[Earning, ...]:
+        """Return what a participant earns in a unit by the share of visits met."""
+        if self.explored:
+            return earnings(self.explored, unit)
+        return tuple(_simulated_earning(self, unit, rate) for rate in RATES[::2])
 
 
 def analyze(program: Program, behavior: Behavior, *, start: date | None = None, most: int = MOST) -> Analysis:
     """Return all figures of a program under a model of behavior.
+
+    A program with too many states to look at all of them is simulated by `step` instead. Its most and its least are
+    then those of who meets every visit, and of who misses every visit; there may be more and less.
 
     Args:
         program: the program.
@@ -73,7 +116,6 @@ def analyze(program: Program, behavior: Behavior, *, start: date | None = None, 
         most: how many decisions exploring may take.
 
     Raises:
-        TooManyStatesError: the program has too many states to look at all of them; simulate it instead.
         UndatedError: a rule of the program depends on the date, and there is no start.
 
     Example:
@@ -83,10 +125,14 @@ def analyze(program: Program, behavior: Behavior, *, start: date | None = None, 
         >>> found.unit.spoken(found.maximum.amount), found.unit.spoken(round(found.moments.mean))
         ('$997.50', '$282.88')
     """
-    explored = explore(program, start=start, most=most)
+    start, rules = start_of(program, start), compile_rules(program)
+    try:
+        explored = explore(program, start=start, most=most)
+    except TooManyStatesError as error:
+        return _simulated(program, behavior, start, error)
     figures = tuple(figures_of(explored, behavior, unit) for unit in explored.units)
-    chances = reached(explored, behavior)
-    return Analysis(explored, behavior, figures, tuple(map(Bound, explored.rules.limits, chances)))
+    limits = tuple(map(Bound, explored.rules.limits, reached(explored, behavior)))
+    return Analysis(program, rules, start, behavior, figures, limits, explored)
 
 
 def figures_of(explored: Explored, behavior: Behavior, unit: Unit) -> Figures:
@@ -111,3 +157,34 @@ def earnings(explored: Explored, unit: Unit, rates: Sequence[Fraction] = RATES) 
     """
     found = ((rate, distribution(explored, visitwise(rate), unit)) for rate in rates)
     return tuple(Earning(rate, each.mean, each.quantile(0.05), each.quantile(0.95)) for rate, each in found)
+
+
+def _simulated(
+    program: Program, behavior: Behavior, start: date | None, refusal: TooManyStatesError
+) -> Analysis:
+    rules = compile_rules(program)
+    simulation = simulate(program, behavior, participants=SIMULATED, start=start, most=0)
+    figures = tuple(_figures_of(program, start, sample) for sample in simulation.samples)
+    limits = tuple(Bound(limit, None) for limit in rules.limits)
+    return Analysis(program, rules, start, behavior, figures, limits, simulation=simulation, refusal=refusal)
+
+
+def _figures_of(program: Program, start: date | None, sample: Sample) -> Figures:
+    found = sample.distribution
+    spread = Moments(Fraction(found.mean), Fraction(found.sd) ** 2)
+    most, least = (_of_every_visit(program, start, sample.unit, symbol) for symbol in "-o")
+    return Figures(sample.unit, most, least, spread, found)
+
+
+def _of_every_visit(program: Program, start: date | None, unit: Unit, symbol: str) -> Extreme:
+    """Return what is paid to whom every visit goes alike; without events."""
+    words = {name: symbol * visit_count(program.plan(target)) for name, target in program.targets.items()}
+    return Extreme(decide(program, words, start=start).sums.get(unit, 0), Seen(words))
+
+
+def _simulated_earning(analysis: Analysis, unit: Unit, rate: Fraction) -> Earning:
+    simulation = simulate(
+        analysis.program, visitwise(rate), participants=SIMULATED // 5, start=analysis.start, most=0
+    )
+    found = next(sample for sample in simulation.samples if sample.unit == unit).distribution
+    return Earning(rate, found.mean, found.quantile(0.05), found.quantile(0.95))

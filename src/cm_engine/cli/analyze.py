@@ -2,6 +2,7 @@
 
 import json
 import sys
+from datetime import date
 from pathlib import Path
 from typing import Annotated
 
@@ -18,13 +19,24 @@ from cm_engine.cli.behaviors import (
     RecoverOption,
 )
 from cm_engine.cli.files import write
-from cm_engine.cli.options import JsonOption
+from cm_engine.cli.options import JsonOption, reader
 from cm_engine.cli.programs import find_program
 from cm_engine.cli.tables import screen
+from cm_engine.program.values import day
 
 commands = typer.Typer(rich_markup_mode=None)
 
 ProgramArgument = Annotated[str, typer.Argument(metavar="PROGRAM", help="a catalogue id, or a program file")]
+SilenceOption = Annotated[
+    Path | None,
+    typer.Option("--silence", metavar="FILE", help="YAML: the rules whose findings are known, each with why"),
+]
+LinesOption = Annotated[
+    date | None,
+    typer.Option(
+        "--on", metavar="DATE", help="the day whose lines of funders and law hold", parser=reader("--on", day)
+    ),
+]
 
 
 @commands.command("analyze", epilog="Example: cm-engine analyze va-prize --p-met 0.8")
@@ -37,6 +49,8 @@ def analyze_program(
     events: EventOption = None,
     rates: RatesOption = None,
     start: BeginOption = None,
+    silences: SilenceOption = None,
+    on: LinesOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Tell what a program costs and how it can fail, exactly.
@@ -48,14 +62,16 @@ def analyze_program(
     Results are likely as --p-met says (0.8 if left out), or as lapses and recoveries come (--p-lapse with --p-recover),
     or as they did in a file (--rates-from); --p-leave adds leaving for good.
     """
-    from cm_engine.cli import analyzing  # noqa: PLC0415 - numpy comes with an extra
+    from cm_engine.analysis.form import analysis_form  # noqa: PLC0415 - numpy comes with an extra
+    from cm_engine.cli import analyzing  # noqa: PLC0415
 
     asked = Asked(met, lapse, recover, leave, events, rates)
     analysis = analyzing.analyzed(find_program(program), asked, start)
+    found = analyzing.found(analysis, silences, on)
     if as_json:
-        sys.stdout.write(json.dumps(analyzing.form(analysis), ensure_ascii=False, indent=1) + "\n")
+        sys.stdout.write(json.dumps(analysis_form(analysis, found), ensure_ascii=False, indent=1) + "\n")
     else:
-        screen().print(analyzing.page(analysis))
+        screen().print(analyzing.page(analysis, found))
 
 
 OutputOption = Annotated[
@@ -74,6 +90,8 @@ def report_program(
     events: EventOption = None,
     rates: RatesOption = None,
     start: BeginOption = None,
+    silences: SilenceOption = None,
+    on: LinesOption = None,
 ) -> None:
     """Write the design report: one page to show to a funder or an ethics board.
 
@@ -81,7 +99,9 @@ def report_program(
     with its limits, example timelines, proofs and findings, and sources. The page fetches nothing and runs nothing.
     """
     from cm_engine.cli import analyzing  # noqa: PLC0415 - numpy comes with an extra
+    from cm_engine.reports.design import design_report  # noqa: PLC0415
 
     asked = Asked(met, lapse, recover, leave, events, rates)
-    write(output, analyzing.report(analyzing.analyzed(find_program(program), asked, start)))
+    analysis = analyzing.analyzed(find_program(program), asked, start)
+    write(output, design_report(analysis, analyzing.found(analysis, silences, on)))
     typer.echo(f"{output} is written")

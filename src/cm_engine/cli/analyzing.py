@@ -1,9 +1,10 @@
 """What the commands of analysis do: apart from them, as numpy comes with an extra."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
 from fractions import Fraction
-from typing import Any
+from pathlib import Path
 
 from rich import box
 from rich.console import Group
@@ -12,14 +13,15 @@ from rich.text import Text
 
 from cm_engine.analysis import Analysis, Behavior, Seen, analyze, dropping_out, estimated, markov, visitwise
 from cm_engine.analysis.behavior import chance_of
-from cm_engine.analysis.form import analysis_form, rounded
+from cm_engine.analysis.finding import Finding
+from cm_engine.analysis.findings import NOTHING, load_silences
+from cm_engine.analysis.form import rounded
 from cm_engine.analysis.summary import Figures
 from cm_engine.cli.behaviors import RATE, Asked
 from cm_engine.cli.results import read_results
 from cm_engine.cli.tables import heading
 from cm_engine.errors import ResultsError
 from cm_engine.program import Program
-from cm_engine.reports.design import design_report
 from cm_engine.rules import Rules, compile_rules
 from cm_engine.spelling import nearest
 
@@ -29,9 +31,9 @@ def analyzed(program: Program, asked: Asked, start: date | None) -> Analysis:
     return analyze(program, behavior_of(asked, compile_rules(program)), start=start)
 
 
-def form(analysis: Analysis) -> dict[str, Any]:
-    """Return an analysis as data."""
-    return analysis_form(analysis)
+def found(analysis: Analysis, silences: Path | None, on: date | None) -> tuple[Finding, ...]:
+    """Return what was proved, or found wrong; a file says what of it is known and left as it is."""
+    return analysis.findings(silenced=load_silences(silences) if silences else NOTHING, on=on)
 
 
 def behavior_of(asked: Asked, rules: Rules) -> Behavior:
@@ -72,17 +74,28 @@ def _event(text: str, rules: Rules) -> tuple[str, Fraction]:
     return name, chance_of(chance)
 
 
-def report(analysis: Analysis) -> str:
-    """Return the design report of an analysis."""
-    return design_report(analysis)
-
-
-def page(analysis: Analysis) -> Group:
+def page(analysis: Analysis, findings: Iterable[Finding] = ()) -> Group:
     """Return an analysis as a person reads it on a terminal."""
     lines = [Text(f"{each.unit.name}: the most with {_seen(each.maximum.seen)}") for each in analysis.figures]
-    about = f"{analysis.explored.size} states; {analysis.behavior.says}."
     limits = [Text(_limit(analysis, index)) for index in range(len(analysis.limits))]
-    return Group(Text(heading(analysis.explored.rules)), Text(about), _table(analysis), *lines, *limits)
+    return Group(
+        Text(heading(analysis.rules)),
+        Text(_about(analysis)),
+        _table(analysis),
+        *lines,
+        *limits,
+        *map(_finding, findings),
+    )
+
+
+def _about(analysis: Analysis) -> str:
+    if analysis.explored:
+        return f"{analysis.explored.size} states; {analysis.behavior.says}."
+    simulated = analysis.simulation.participants if analysis.simulation else 0
+    return (
+        f"There are too many states to look at all of them: {simulated:,} participants were simulated; "
+        f"{analysis.behavior.says}. The most and the least are those of who meets every visit, and none."
+    )
 
 
 def _table(analysis: Analysis) -> Table:
@@ -119,4 +132,16 @@ def _seen(seen: Seen) -> str:
 def _limit(analysis: Analysis, index: int) -> str:
     limit, chance = analysis.limits[index]
     amounts = " or ".join(dict.fromkeys(limit.unit.spoken(amount) for amount in limit.amounts))
-    return f"Limit of {amounts} per {limit.name}: takes something with a chance of {chance:.4g}"
+    often = (
+        "how often it takes something was not looked at"
+        if chance is None
+        else f"takes something with a chance of {chance:.4g}"
+    )
+    return f"Limit of {amounts} per {limit.name}: {often}"
+
+
+def _finding(finding: Finding) -> Text:
+    severity = f"silenced {finding.severity}" if finding.silenced else finding.severity
+    example = f" For example: {finding.counter_example}." if finding.counter_example else ""
+    cited = f" ({finding.citation.cite})" if finding.citation else ""
+    return Text(f"{severity}: {finding.rule}: {finding.message}{example}{cited}")

@@ -18,15 +18,20 @@ from cm_engine import __version__
 from cm_engine import catalogue as programs
 from cm_engine.cases import case_problems, observation
 from cm_engine.cli import (
+    analyze,
     bank,
     bundles,
+    compiling,
     contacts,
     database,
     delivery,
     episodes,
     importing,
     intake,
+    outcomes,
     people,
+    reports,
+    simulate,
     sites,
     stock,
     trials,
@@ -61,6 +66,10 @@ app.add_typer(episodes.commands)
 app.add_typer(bank.commands)
 app.add_typer(importing.commands)
 app.add_typer(intake.commands)
+app.add_typer(analyze.commands)
+app.add_typer(compiling.commands)
+app.add_typer(outcomes.commands)
+app.add_typer(simulate.commands)
 app.add_typer(intake.review, name="review")
 app.add_typer(delivery.commands)
 app.add_typer(delivery.payout, name="payout")
@@ -74,6 +83,7 @@ app.add_typer(bundles.bundle, name="bundle")
 app.add_typer(people.commands)
 app.add_typer(people.staff, name="staff")
 app.add_typer(contacts.commands, name="contact")
+app.add_typer(reports.commands, name="reports")
 
 
 def _version(asked: bool) -> None:  # noqa: FBT001 - typer calls it so

@@ -42,7 +42,14 @@ class _WrongError(Exception):
         super().__init__(message)
 
 
-def read_results(path: Path, rules: Rules, start: date | None, *, truncate: bool) -> list[Participant]:
+def read_results(
+    path: Path,
+    rules: Rules,
+    start: date | None,
+    *,
+    truncate: bool,
+    columns: tuple[str, str] = NEEDED,
+) -> list[Participant]:
     """Return the participants of a CSV file with the columns participant, results and, if it likes, start and target.
 
     Of a program with several targets a line is of one target, and a participant has a line for each. Commas, semicolons or tabs separate the columns. Empty lines, and white space around a value, mean nothing.
@@ -52,6 +59,7 @@ def read_results(path: Path, rules: Rules, start: date | None, *, truncate: bool
         rules: the program that the results are meant for.
         start: the first day of week 1 of those without one of their own.
         truncate: drop results beyond the plan.
+        columns: the names of the columns participant and results, where a file calls them otherwise.
 
     Raises:
         ResultsFileError: lines are wrong; the error has all of them.
@@ -60,7 +68,7 @@ def read_results(path: Path, rules: Rules, start: date | None, *, truncate: bool
     problems: list[Problem] = []
     found: dict[str, Participant] = {}
     lines: dict[tuple[str, str], int] = {}
-    for row in _rows(path, problems):
+    for row in _rows(path, problems, columns):
         try:
             one = _participant(row, rules, start, lines, truncate=truncate)
             found[one.participant] = _joined(found.get(one.participant), one)
@@ -94,10 +102,10 @@ def _text(path: Path) -> str:
         raise ResultsError(msg) from error
 
 
-def _rows(path: Path, problems: list[Problem]) -> Iterator[Row]:
+def _rows(path: Path, problems: list[Problem], columns: tuple[str, str]) -> Iterator[Row]:
     """Yield each line that is not empty; what is no row of the header's columns is a problem."""
     lines = enumerate(_text(path).split("\n"), start=1)
-    header, delimiter = _header(path, next(lines)[1])
+    header, delimiter = _header(path, next(lines)[1], columns)
     for number, text in lines:
         if not text.strip(f"{DELIMITERS}\r "):
             continue
@@ -114,16 +122,17 @@ def _rows(path: Path, problems: list[Problem]) -> Iterator[Row]:
         yield Row(number, text, fields)
 
 
-def _header(path: Path, text: str) -> tuple[list[str], str]:
+def _header(path: Path, text: str, columns: tuple[str, str]) -> tuple[list[str], str]:
     delimiter = max(DELIMITERS, key=text.count)
     names = [name.strip(' "\r').lower() for name in text.split(delimiter)]
-    if not set(NEEDED) <= set(names):
-        message = f"expected the columns participant,results, got {text.strip() or 'nothing'}"
+    if not set(columns) <= set(names):
+        message = f"expected the columns {','.join(columns)}, got {text.strip() or 'nothing'}"
         raise ResultsFileError([Problem(str(path), 1, 1, "", message)])
     if len(set(names)) < len(names):
         message = f"expected each column once, got {text.strip()}"
         raise ResultsFileError([Problem(str(path), 1, 1, "", message)])
-    return names, delimiter
+    ours = dict(zip(columns, NEEDED, strict=True))
+    return [ours.get(name, name) for name in names], delimiter
 
 
 def _participant(

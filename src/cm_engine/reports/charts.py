@@ -12,6 +12,8 @@ from cm_engine.reports.page import Markup, Meaning
 HEIGHT = 220
 LABELS_MAX = 6
 """So many words stand along an axis at most, which is what a telephone has room for."""
+PHONE_WIDTH, SIGN_WIDTH = 270, 8
+"""How wide a picture is on a telephone, and a sign in it at most."""
 WHOLE = 1000
 """How far a line goes in its own picture, in either direction; the picture is stretched to the window."""
 SERIES_MAX = 4
@@ -143,7 +145,7 @@ def bar_chart(
     high = _high([each.value for each in bars], y, references)
     frame = _Frame(0, max(len(bars), 1), 0, high)
     drawn = "".join(_bar(frame, number, each) for number, each in enumerate(bars))
-    every = -(-len(bars) // LABELS_MAX) or 1
+    every = -(-len(bars) // _labels_max([each.label for each in bars])) or 1
     marks = _across(
         [(frame.across(number + 0.5), each.label) for number, each in enumerate(bars) if number % every == 0]
     )
@@ -185,6 +187,12 @@ def round_steps(low: float, high: float) -> list[float]:
     width = _round_width((high - low) / LABELS_MAX)
     first = -(-low // width)
     return [width * (first + number) for number in range(int((high + width * 1e-9) // width - first) + 1)]
+
+
+def _labels_max(labels: Sequence[str]) -> int:
+    """Return how many labels stand side by side on a telephone."""
+    longest = max(map(len, labels), default=1)
+    return max(1, min(LABELS_MAX, PHONE_WIDTH // (SIGN_WIDTH * (longest + 1))))
 
 
 def _round_width(least: float) -> float:

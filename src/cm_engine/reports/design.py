@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
-from typing import Protocol
 
-from cm_engine.analysis.summary import Analysis, Figures, earnings
+from cm_engine.analysis.finding import Finding
+from cm_engine.analysis.summary import Analysis, Figures
 from cm_engine.program.models import Program
 from cm_engine.program.units import Unit
 from cm_engine.program.values import OUTCOMES
@@ -52,22 +52,6 @@ SEVERITIES: dict[str, Meaning] = {"error": "bad", "warning": "warning", "note": 
 KNOWN: dict[str, Meaning] = {"stated": "good", "derived": "good", "unverified": "warning"}
 
 
-class Finding(Protocol):
-    """What was proved, or found wrong."""
-
-    @property
-    def rule(self) -> str:
-        """Return the id of the rule."""
-
-    @property
-    def severity(self) -> str:
-        """Return how grave it is."""
-
-    @property
-    def message(self) -> str:
-        """Return it in plain words."""
-
-
 def design_report(analysis: Analysis, findings: Iterable[Finding] = ()) -> str:
     """Return the design report of a program: one page of HTML that fetches nothing.
 
@@ -82,7 +66,7 @@ def design_report(analysis: Analysis, findings: Iterable[Finding] = ()) -> str:
         >>> "Prize contingency management" in report, "<script" in report
         (True, False)
     """
-    program = analysis.explored.program
+    program = analysis.program
     sections = [
         _at_a_glance(analysis),
         _in_words(program),
@@ -96,10 +80,17 @@ def design_report(analysis: Analysis, findings: Iterable[Finding] = ()) -> str:
     ]
     lead = program.summary or "What this program pays, what it costs, and what was proved of it."
     footer = (
-        f"Program {program.program}, version {program.version}, digest {analysis.explored.rules.digest}. "
-        f"{analysis.explored.size} states were looked at."
+        f"Program {program.program}, version {program.version}, digest {analysis.rules.digest}. "
+        f"{_looked_at(analysis)}"
     )
     return page(program.title, lead, sections, footer=footer, contents="Contents")
+
+
+def _looked_at(analysis: Analysis) -> str:
+    if analysis.explored:
+        return f"All of its {analysis.explored.size:,} states were looked at: the figures are exact."
+    participants = analysis.simulation.participants if analysis.simulation else 0
+    return f"It has too many states to look at all of them: {participants:,} participants were simulated."
 
 
 def _at_a_glance(analysis: Analysis) -> Section:
@@ -206,7 +197,7 @@ def _by_rate(analysis: Analysis) -> Section:
 
 
 def _earned(analysis: Analysis, unit: Unit) -> Markup:
-    found = earnings(analysis.explored, unit)
+    found = analysis.earnings(unit)
     points = [(100 * float(each.rate), _plain(unit, each.mean)) for each in found]
     band = [(_plain(unit, each.low), _plain(unit, each.high)) for each in found]
     name = unit.name if unit.is_money else unit.plural or unit.name
@@ -248,7 +239,7 @@ def _cost(analysis: Analysis) -> Section:
     return section("What a participant costs", f"If {analysis.behavior.says}.", *shown, reached)
 
 
-def _share(chance: float) -> str:
+def _share(chance: float | None) -> str:
     """Return a chance as people say it.
 
     Example:
@@ -256,7 +247,7 @@ def _share(chance: float) -> str:
         ('25 %', 'less than 0.1 %', 'never')
     """
     if not chance:
-        return "never"
+        return "never" if chance is not None else "not looked at"
     return f"{100 * chance:.3g} %" if chance >= 0.001 else "less than 0.1 %"  # noqa: PLR2004 - a tenth of a percent
 
 
@@ -356,35 +347,43 @@ def _visits(word: str, paid: Sequence[dict[Unit, int]]) -> Iterator[Visit]:
 
 
 def _findings(findings: Sequence[Finding]) -> Section:
+    """Return what was found; what is silenced is listed with its reason."""
+    heading = "Proofs and findings"
     if not findings:
-        return section("Proofs and findings", "Nothing was found wrong.")
-    rows = [
-        (badge(each.severity, SEVERITIES.get(each.severity, "neutral")), each.rule, _told(each))
-        for each in findings
-    ]
-    return section("Proofs and findings", table(rows, ["", "Rule", "What was found"]))
+        return section(heading, "Nothing was found wrong.")
+    rows = [(_severity(each), each.rule, _told(each)) for each in findings]
+    said = "Every rule that is not listed here was proved, or found nothing."
+    return section(heading, said, table(rows, ["How grave", "Rule", "What was found"]))
+
+
+def _severity(finding: Finding) -> Markup:
+    return badge("silenced") if finding.silenced else badge(finding.severity, SEVERITIES[finding.severity])
 
 
 def _told(finding: Finding) -> Markup:
-    example, cited = getattr(finding, "counter_example", None), getattr(finding, "citation", None)
     parts: list[str] = [finding.message]
-    parts += [f" For example: {example}."] if example else []
-    parts += [" Source: ", str(cited), "."] if cited else []
+    if finding.counter_example:
+        parts.append(f" For example: {finding.counter_example}.")
+    if finding.citation:
+        parts += [" ", link(finding.citation.cite, finding.citation.where), "."]
+    if finding.silenced:
+        parts.append(f" Silenced, as: {finding.silenced}.")
     return joined(*parts)
 
 
 def _assumptions(analysis: Analysis) -> Section:
-    program, start = analysis.explored.program, analysis.explored.start
+    program, start = analysis.program, analysis.start
     said = [
         f"Results come as likely as this: {analysis.behavior.says}.",
         "Participants do otherwise; the earnings for other shares of visits met show how much that matters.",
         "Every result is taken to be of its planned visit, in order.",
+        _looked_at(analysis),
         f"Week 1 begins on {start}."
         if start
         else "No dates are taken: a limit of a calendar year counts the whole plan as one year.",
         *(
-            [f"Events ({listed(analysis.explored.rules.events)}) come before the first visit."]
-            if analysis.explored.rules.events
+            [f"Events ({listed(analysis.rules.events)}) come before the first visit."]
+            if analysis.rules.events
             else []
         ),
         *(
@@ -394,7 +393,7 @@ def _assumptions(analysis: Analysis) -> Section:
         ),
         *(
             ["Limits that count in several programs count what this one pays."]
-            if analysis.explored.rules.shares
+            if analysis.rules.shares
             else []
         ),
     ]

@@ -212,7 +212,7 @@ def badge(text: str, kind: Meaning = "neutral") -> Markup:
 
 def link(text: str, where: str) -> Markup:
     """Return a link; what is no web address or place of the page stays text."""
-    if not where.startswith(("https://", "http://", "#")):
+    if not where.startswith(("https://", "http://", "#", "./")):
         return markup(text)
     return Markup(f'<a href="{escape(where)}">{markup(text)}</a>')
 

@@ -1,0 +1,158 @@
+"""A participant's statement in plain words: what each amount was for, what there is by now, and what comes next."""
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+from decimal import Decimal
+from typing import NamedTuple
+
+from cm_engine.engine import Engine
+from cm_engine.log.correction import WITHDRAWN
+from cm_engine.log.purse import BANKED, DECLINED, EXPIRED, HANDED_OVER, PAID_OUT, REDEEMED, REFUNDED
+from cm_engine.recorded import RecordedDecision
+from cm_engine.reports.page import Tile
+from cm_engine.reports.reading import Course
+from cm_engine.reports.sheet import Report, Sheet
+from cm_engine.reports.words import Words
+from cm_engine.rules.reasons import BonusEarned, Reason
+from cm_engine.statement import Line
+
+
+class StatementLine(NamedTuple):
+    """One line of a statement."""
+
+    day: str
+    what: str
+    amount: str
+    in_all: str
+
+
+OUTCOME_WORDS = {
+    "-": "Goal met",
+    "+": "Goal not met this time",
+    "o": "You did not come",
+    "e": "Visit excused: you keep your place",
+    "*": "No clear result: you keep your place",
+    "r": "No sample was given",
+    "_": "No visit was needed",
+    WITHDRAWN: "Taken back, because it had been entered by mistake",
+    REDEEMED: "You asked for a reward",
+    PAID_OUT: "On its way to you",
+    HANDED_OVER: "Handed over to you",
+    DECLINED: "It did not reach you, so it is owed to you again",
+    REFUNDED: "It came back, so it is owed to you again",
+    EXPIRED: "It was not collected in time",
+}
+"""What became of a visit or of a reward, by its outcome."""
+REASON_WORDS = {
+    "recovered": "your earlier level is back",
+    "limited": "a limit of the program made it less",
+    "reset": "the next rewards start again from the first step",
+    "milestone": "an extra reward",
+    "event": "an extra reward",
+}
+"""What else a decision did, by the code of its reason."""
+
+
+def statement_report(engine: Engine, *, enrollment: str, on: date, words: Words | None = None) -> Report:
+    """Return a participant's statement.
+
+    Args:
+        engine: whose database.
+        enrollment: whose.
+        on: the day on which it is made.
+        words: of its language; left out, English.
+
+    Raises:
+        EnrollmentNotFoundError: there is no such enrollment.
+    """
+    say = words or Words()
+    payouts = tuple(engine.payouts(enrollment=enrollment))
+    course = Course(engine, engine.enrollment(enrollment), payouts, on)
+    rows = [_row(course, line, say) for line in course.statement.lines]
+    known = say("Statement for {participant}", participant=course.enrollment.participant)
+    lead = say(
+        "{title}, since {start}. Made on {today}.",
+        title=course.statement.title,
+        start=say.day(course.enrollment.start),
+        today=say.day(on),
+    )
+    says = say("Each line says what happened, and what it added to what you have earned.")
+    sheet = Sheet("lines", say("What each amount was for"), says, StatementLine, rows, columns=_columns(say))
+    footer = say("Please ask the staff if anything here does not look right. You may keep this page.")
+    return Report("statement", known, lead, (sheet,), tuple(_tiles(engine, course, say)), footer)
+
+
+def _columns(say: Words) -> tuple[str, ...]:
+    return say("day"), say("what it was for"), say("added"), say("earned so far")
+
+
+def _row(course: Course, line: Line, say: Words) -> StatementLine:
+    decision = next(each for each in course.decisions if each.number == line.number)
+    day = say.day(line.on) if line.on else ""
+    return StatementLine(
+        day, _what(course, line, decision, say), _spoken(course, line.amounts), _spoken(course, line.so_far)
+    )
+
+
+def _what(course: Course, line: Line, decision: RecordedDecision, say: Words) -> str:
+    """Return what a line was for, in plain words."""
+    first = say(OUTCOME_WORDS.get(line.outcome, "Written down"))
+    more = [*_more(decision, say)]
+    if line.outcome in BANKED:
+        more = list(_sums(course, decision))
+    visit = say("Visit {number}", number=line.visit) + ". " if line.visit else ""
+    before = say("Corrected") + ": " if line.corrects else ""
+    return f"{before}{visit}{'; '.join([first, *more])}"
+
+
+def _more(decision: RecordedDecision, say: Words) -> Iterator[str]:
+    for reason in decision.reasons:
+        if isinstance(reason, BonusEarned):
+            yield say("a bonus for {count} in a row", count=reason.every)
+        elif reason.code in REASON_WORDS:
+            yield say(REASON_WORDS[reason.code])
+
+
+def _sums(course: Course, decision: RecordedDecision) -> Iterator[str]:
+    """Yield the amounts that what became of a reward is about."""
+    for reason in decision.reasons:
+        unit, amount = _amount(reason)
+        if unit:
+            yield course.program.unit(unit).spoken(amount)
+
+
+def _amount(reason: Reason) -> tuple[str, int]:
+    unit = getattr(reason, "unit", None)
+    return (unit.name, getattr(reason, "amount", 0)) if unit and hasattr(reason, "amount") else ("", 0)
+
+
+def _spoken(course: Course, amounts: Mapping[str, Decimal]) -> str:
+    units = ((course.program.unit(name), amount) for name, amount in amounts.items() if amount)
+    return ", ".join(unit.spoken(unit.minor(amount)) for unit, amount in units)
+
+
+def _tiles(engine: Engine, course: Course, say: Words) -> Iterator[Tile]:
+    balances = course.statement.balances
+    zero = course.program.unit(None).spoken(0)
+    yield Tile(say("Earned so far"), _spoken(course, course.statement.awarded) or zero)
+    for name, text in (
+        ("issued", "Handed over to you"),
+        ("in_flight", "On its way to you"),
+        ("owed", "Still owed to you"),
+    ):
+        found = _spoken(course, {unit: getattr(each, name) for unit, each in balances.items()})
+        if found:
+            yield Tile(say(text), found)
+    if course.is_open:
+        yield _next(engine, course, say, zero)
+
+
+def _next(engine: Engine, course: Course, say: Words, zero: str) -> Tile:
+    """Return what the next visit pays if its goal is met, and when it is."""
+    ahead = engine.preview(enrollment=course.enrollment.id)
+    pays = next((_spoken(course, each["-"].awards) for each in ahead.values() if "-" in each), "")
+    visit = next((each for each in course.visits if each.status in {"open", "overdue", "planned"}), None)
+    when = (
+        say("if you meet the goal on {day}", day=say.day(visit.on)) if visit else say("if you meet the goal")
+    )
+    return Tile(say("Next reward"), pays or zero, when)

@@ -1,0 +1,126 @@
+"""Reports on small logs made by hand, for what a made-up year hardly ever has."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from cm_engine import Engine, parse_program
+from cm_engine.reports.fidelity import fidelity_report
+from cm_engine.reports.integrity import integrity_report
+from cm_engine.reports.program import program_report
+from cm_engine.reports.reading import clinic
+from cm_engine.reports.risk import risk_report
+from cm_engine.reports.tax import tax_report
+
+MONDAY = date(2025, 12, 29)
+PROGRAM = """
+program: p
+version: "1"
+title: P
+currency: USD
+visits: [{{weeks: 1-4, days: [monday, thursday]}}]
+windows: {{before: 1, after: 1, grace: 1}}
+targets: {{visits: {{behavior: attendance, schedule: [{{weeks: 1-4, escalate: {{start: 10.00, step: 1.00}}, reset: {{on: [positive{missed}]}}{held}}}]}}}}
+{more}
+"""
+
+
+class Hand:
+    """An engine whose clock is set by hand."""
+
+    def __init__(self, more: str = "", missed: str = ", missed", held: str = "") -> None:
+        self.now = datetime(2025, 12, 29, 18, tzinfo=UTC)
+        self.engine = Engine.open("memory:", zone="America/Los_Angeles", clock=lambda: self.now)
+        self.engine.add_program(parse_program(PROGRAM.format(more=more, missed=missed, held=held)))
+        self.acts = 0
+
+    def told(self, by: str = "nurse-7") -> dict[str, Any]:
+        self.acts += 1
+        return {"source": "desk", "key": f"k-{self.acts}", "by": by}
+
+    def enroll(self, name: str = "e-1") -> str:
+        return self.engine.enroll(
+            participant=name.replace("e", "p"), program="p", start=MONDAY, by="nurse-7", id=name
+        ).id
+
+    def record(self, name: str, on: date, by: str = "nurse-7") -> int:
+        return self.engine.record(enrollment=name, result="-", on=on, **self.told(by)).number
+
+
+def test_tax_totals_are_of_the_year_of_payment_and_what_came_back_is_not_in_them() -> None:
+    hand = Hand()
+    name = hand.enroll()
+    numbers = [hand.record(name, MONDAY)]
+    hand.now += timedelta(days=7)
+    numbers.append(hand.record(name, MONDAY + timedelta(days=3)))
+    for number in numbers:
+        hand.engine.hand_over(enrollment=name, number=number, **hand.told())
+    [paid] = tax_report(clinic(hand.engine, MONDAY)).sheets[1].rows
+    assert (paid.payer, paid.year, str(paid.paid)) == ("(no payer named)", 2026, "21.00")
+    hand.engine.refund(enrollment=name, number=numbers[0], why="the card came back", **hand.told())
+    read = clinic(hand.engine, MONDAY)
+    [paid] = tax_report(read).sheets[1].rows
+    assert str(paid.paid) == "11.00"
+    assert [str(row.handed_over) for row in program_report(read).sheets[1].rows] == ["0", "11.00"]
+
+
+def test_a_visit_a_day_late_is_in_its_window_and_not_on_its_day() -> None:
+    hand = Hand()
+    name = hand.enroll()
+    hand.record(name, MONDAY)
+    hand.now += timedelta(days=4)
+    hand.record(name, MONDAY + timedelta(days=4))
+    hand.now += timedelta(days=5)
+    [row] = next(
+        sheet.rows
+        for sheet in fidelity_report(clinic(hand.engine, date(2026, 1, 7))).sheets
+        if sheet.name == "visits"
+    )
+    assert (row.decided, row.on_the_day, row.in_the_window, row.overdue, row.due) == (2, 1, 2, 1, 3)
+    assert str(row.kept_percent) == "66.7"
+
+
+def test_five_results_in_five_minutes_are_a_burst_and_in_six_they_are_not() -> None:
+    for seconds, found in ((75, 1), (80, 0)):
+        hand = Hand()
+        for number in range(5):
+            name = hand.enroll(f"e-{number}")
+            hand.record(name, MONDAY)
+            hand.now += timedelta(seconds=seconds)
+        bursts = integrity_report(clinic(hand.engine, MONDAY)).sheets[1].rows
+        assert [(each.results, each.enrollments) for each in bursts] == [(5, 5)] * found
+
+
+def test_who_entered_second_and_hands_over_did_not_enter_alone() -> None:
+    hand = Hand("people: {second_entry: [results]}")
+    for who in ("nurse-7", "nurse-8"):
+        hand.engine.add_staff(staff=who, roles=["front-desk"], trained_on=MONDAY, by="nurse-7")
+    name = hand.enroll()
+    hand.engine.enter(enrollment=name, result="-", on=MONDAY, **hand.told("nurse-7"))
+    waiting = next(
+        sheet.rows
+        for sheet in fidelity_report(clinic(hand.engine, MONDAY)).sheets
+        if sheet.name == "second-entry"
+    )
+    assert [(row.results, row.waiting) for row in waiting] == [(0, 1)]
+    number = hand.engine.enter(enrollment=name, result="-", on=MONDAY, **hand.told("nurse-8")).number
+    hand.engine.hand_over(enrollment=name, number=number, **hand.told("nurse-8"))
+    [row] = integrity_report(clinic(hand.engine, MONDAY)).sheets[0].rows
+    assert (row.staff, row.handed_over, row.entered_too) == ("nurse-8", 1, 0)
+
+
+def test_only_who_would_lose_something_by_a_miss_is_about_to_lose_a_level() -> None:
+    found = []
+    for missed, held in ((", missed", ""), ("", ", hold: {on: [missed, excused, invalid, refused]}")):
+        hand = Hand(missed=missed, held=held)
+        hand.record(hand.enroll(), MONDAY)
+        hand.now += timedelta(days=3)
+        day = MONDAY + timedelta(days=3)
+        found.append(risk_report(hand.engine, clinic(hand.engine, day)).sheets[1].rows)
+    [[row], nobody] = found
+    assert (row.visit, row.closes, row.status, row.next_reward) == (
+        2,
+        date(2026, 1, 2),
+        "open",
+        ("11.00 USD",),
+    )
+    assert not nobody
