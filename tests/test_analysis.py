@@ -458,3 +458,44 @@ def test_all_figures_come_together() -> None:
     found = analyze(catalogue.program("california-recovery-incentives"), visitwise("0.8"))
     assert found.figures[0].moments.mean == pytest.approx(found.figures[0].distribution.mean)
     assert found.limits[0].limit.amounts == (59_900,)
+
+
+class TestWhatARetestLeavesOpen:
+    PROGRAM = parse_program(
+        json.dumps(
+            {
+                "program": "a-test",
+                "version": "1",
+                "title": "A test",
+                "currency": "USD",
+                "visits": [{"weeks": "1-2", "per_week": 2}],
+                "targets": {
+                    "use": {
+                        "behavior": "abstinence",
+                        "retest": {"on": ["invalid"], "at_most": 1},
+                        "schedule": [{"weeks": "1-2", "fixed": "10.00"}],
+                    }
+                },
+                "limits": [{"amount": "15.00", "per": "week", "crossing": "truncate"}],
+            }
+        )
+    )
+
+    def test_still_counts_in_the_window_of_its_week(self) -> None:
+        explored = explore(self.PROGRAM)
+        most = maximum(explored, explored.units[0])
+        assert most.amount == 3_000
+        assert paid(self.PROGRAM, most.seen.words["use"], explored.units[0]) == most.amount
+
+
+def test_a_deposit_comes_before_the_event_that_returns_it() -> None:
+    program = a_program(
+        3,
+        FIXED,
+        deposit={"stake": "20.00", "loss": "5.00", "on": ["positive"]},
+        milestones={"back": {"says": "Back", "when": {"event": "came to the end"}, "refunds": True}},
+    )
+    explored = explore(program)
+    assert [slot.event for slot in explored.automata[0].slots[:2]] == ["deposit", "came to the end"]
+    assert maximum(explored, explored.units[0]).amount == 3_000
+    assert minimum(explored, explored.units[0]).amount == -2_000

@@ -11,6 +11,9 @@ from cm_engine.rules.state import Evidence, Observation
 SYMBOLS = "".join(OUTCOMES)
 """The symbols of a use-pattern word."""
 
+DEPOSIT = "deposit"
+"""The event that comes before all others: what it pays in is what they may return."""
+
 HAPPENED, NOT_HAPPENED = "!", "."
 
 
@@ -18,7 +21,7 @@ class Slot(NamedTuple):
     """One occasion of a plan: a visit of a target, or an occasion on which an event may happen.
 
     Attributes:
-        day: the planned day, counted from any fixed day; an event comes before the first visit.
+        day: the planned day, counted from any fixed day; events come before the first visit, each on a day of its own.
         target: the place of the target among those of the program; -1 for an event.
         visit: the place of the visit in the plan of the target; of an event, which time it is.
         event: its name.
@@ -101,8 +104,10 @@ def slots_of(
         for index in targets
         for number, visit in enumerate(rules.targets[index].visits)
     ]
-    times = [Slot(-1, -1, time, event) for event in events for time in range(times_of(rules, event))]
-    return (*times, *sorted(visits))
+    first = sorted(events, key=lambda event: event != DEPOSIT)
+    times = [(event, time) for event in first for time in range(times_of(rules, event))]
+    before = [Slot(day - len(times), -1, time, event) for day, (event, time) in enumerate(times)]
+    return (*before, *sorted(visits))
 
 
 def times_of(rules: Rules, event: str) -> int:

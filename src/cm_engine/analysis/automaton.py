@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cm_engine.analysis.actions import Action, Slot, actions_of
 from cm_engine.analysis.parts import NOTHING, Part, part_of
-from cm_engine.errors import TooManyStatesError
+from cm_engine.errors import ResultsError, TooManyStatesError
 from cm_engine.rules.compiled import Rules, TargetRules
 from cm_engine.rules.essence import essence
 from cm_engine.rules.state import Received, State
@@ -205,13 +205,22 @@ class Explorer:
         name = "" if slot.event else self.rules.targets[slot.target].name
         observation = action.observation(name, slot.event)
         if observation is None:
-            return _Cell(states.number(shape.bare(state, place + 1)), 0, stays=False, read=0, reasons=0)
-        after, decision = step(self.rules, state, observation, foretell=False)
+            return self._nothing(shape, place, state, states)
+        try:
+            after, decision = step(self.rules, state, observation, foretell=False)
+        except ResultsError:
+            if not slot.event:
+                raise
+            return self._nothing(shape, place, state, states)  # what is refused did not happen
         stays = not slot.event and after.tracks[slot.target].visits == slot.visit
         to = states.number(shape.bare(essence(self.rules, after), place + (not stays)))
         codes = self.reasons.number(tuple(reason.code for reason in decision.reasons))
         read = ord(decision.outcome) if decision.outcome else 0
         return _Cell(to, self.parts.number(part_of(decision)), stays, read, codes)
+
+    def _nothing(self, shape: "_Shape", place: int, state: State, states: Names[State]) -> _Cell:
+        """Return what it leads to that nothing happens."""
+        return _Cell(states.number(shape.bare(state, place + 1)), 0, stays=False, read=0, reasons=0)
 
 
 class _Shape:
@@ -242,11 +251,9 @@ class _Shape:
         target = self.rules.targets[slot.target]
         if slot.event or not target.given_as_read or target.looked_back_on or self.rules.has_extras:
             return action
-        return (
-            target.visits[slot.visit].phase.effects[action.symbol]
-            if action == Action(action.symbol)
-            else action
-        )
+        phase = target.visits[slot.visit].phase
+        told = action.symbol in "+or" if phase.words.kept else None
+        return (phase.effects[action.symbol], told) if action == Action(action.symbol) else action
 
     def _look(self, target: TargetRules, index: int, week: int) -> Hashable:
         """Return how a visit looks, as far as anything hangs on it."""

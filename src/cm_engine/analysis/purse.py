@@ -162,11 +162,19 @@ class FreePurse:
 
 
 def following_days(explored: Explored) -> dict[When, When | None]:
-    """Return for each day of a slot that of the slot after it: windows before it are over; None is after the last."""
-    days = Counter(explored.when(slot) for automaton in explored.automata for slot in automaton.slots)
+    """Return for each day of a slot that of the slot after it: windows before it are over; None is after the last.
+
+    A day on which more may come is followed by itself: it has several slots, or one that may stay open.
+    """
+    slots = [
+        (explored.when(slot), bool(automaton.table(place).stays.any()))
+        for automaton in explored.automata
+        for place, slot in enumerate(automaton.slots)
+    ]
+    days, open_on = Counter(when for when, _ in slots), {when for when, stays in slots if stays}
     ordered = sorted(days, key=lambda when: (when.day, when.week))
     following = zip(ordered, [*ordered[1:], None], strict=True)
-    return {when: when if days[when] > 1 else after for when, after in following}
+    return {when: when if days[when] > 1 or when in open_on else after for when, after in following}
 
 
 def _alike(explored: Explored, following: dict[When, When | None]) -> dict[When, When]:

@@ -12,6 +12,7 @@ from rich import box
 from rich.table import Table
 
 from cm_engine.cli.durable import opened
+from cm_engine.cli.files import write
 from cm_engine.cli.options import DATABASE, TargetOption
 from cm_engine.cli.tables import counted_noun, screen
 from cm_engine.endpoints.cohort import Person, enrolled_people
@@ -31,7 +32,7 @@ from cm_engine.endpoints.telling import (
     written,
 )
 from cm_engine.endpoints.words import read_words
-from cm_engine.errors import CmEngineError, ReportError
+from cm_engine.errors import ReportError
 from cm_engine.outcomes.compiled import Value
 from cm_engine.outcomes.model import EndpointSet
 
@@ -215,7 +216,7 @@ def _show_survival(
     curves = [survival(each, arm) for arm, each in times.items()]
     title = f"{chosen.endpoints[name].says}: share without it"
     if file is not None:
-        _write(file, picture(title, curves, chosen.endpoints[name].unit))
+        write(file, picture(title, curves, chosen.endpoints[name].unit))
     _show(output, _moments(curves), title)
     if output == "table" and len(curves) > 1 and any(curve.events for curve in curves):
         typer.echo(_tested(log_rank(list(times.values()))))
@@ -234,14 +235,6 @@ def _moments(curves: Sequence[Curve]) -> Shown:
 def _figures(each: Moment) -> Iterator[Value]:
     yield from (each.time, each.at_risk, each.events, each.censored)
     yield from (round(share, 6) for share in (each.survival, each.low, each.high))
-
-
-def _write(file: Path, text: str) -> None:
-    try:
-        file.write_text(text, "utf-8")
-    except OSError as error:
-        msg = f"{file}: cannot be written: {error.strerror}"
-        raise CmEngineError(msg) from error
 
 
 def _show(output: Format, shown: Shown, title: str) -> None:

@@ -1,0 +1,3 @@
+import "./next-reward.js";
+
+export const { begin, due, step } = globalThis.nextReward;

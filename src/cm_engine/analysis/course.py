@@ -1,0 +1,152 @@
+"""What is paid, visit by visit, to who meets every visit; and how likely somebody is never paid at all."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import NamedTuple
+
+from cm_engine.analysis.actions import NOT_HAPPENED, Slot
+from cm_engine.analysis.automaton import Automaton
+from cm_engine.analysis.behavior import visitwise
+from cm_engine.analysis.distributions import moments_of
+from cm_engine.analysis.explored import Cluster, Explored
+from cm_engine.analysis.flow import Flow, Key
+from cm_engine.analysis.parts import Part, paid_of
+from cm_engine.analysis.purse import drawn
+from cm_engine.analysis.reaching import success
+from cm_engine.rules.state import Award, Received
+
+
+class Paid(NamedTuple):
+    """What a success pays at a visit.
+
+    Attributes:
+        slot: the visit.
+        week: of the program.
+        awards: what is paid, within limits.
+        lost: what limits have taken, by unit.
+        worth: what it is worth in the program's money, draws by their mean before limits; in minor units.
+    """
+
+    slot: Slot
+    week: int
+    awards: tuple[Award, ...]
+    lost: tuple[Award, ...]
+    worth: Fraction
+
+
+def uninterrupted(explored: Explored) -> tuple[Paid, ...]:
+    """Return what is paid to who meets every visit, in the order of the visits; no events happen.
+
+    Example:
+        >>> from cm_engine import catalogue
+        >>> from cm_engine.analysis import explore
+        >>> [int(each.worth) for each in uninterrupted(explore(catalogue.program("va-prize")))][:3]
+        [221, 443, 665]
+    """
+    parts = sorted(each for automaton in explored.automata for each in _parts(explored, automaton))
+    received, found = tuple(Received() for _ in explored.rules.limits), list[Paid]()
+    for slot, _, part in parts:
+        after, awards, _ = paid_of(explored.rules, received, part.earned, explored.when(slot))
+        lost = [
+            Award(award.unit, award.amount - left.amount)
+            for award, left in zip(part.earned, awards, strict=True)
+            if award.amount > left.amount
+        ]
+        worth = sum((_worth(explored, award) for award in awards), Fraction(0))
+        week = explored.rules.targets[slot.target].visits[slot.visit].week
+        found.append(Paid(slot, week, awards, tuple(lost), worth))
+        received = after
+    return tuple(found)
+
+
+def _parts(explored: Explored, automaton: Automaton) -> Iterator[tuple[Slot, int, Part]]:
+    state = automaton.start
+    for place, slot in enumerate(automaton.slots):
+        table = automaton.table(place)
+        row = table.rows[state]
+        if slot.event:
+            column = [action.symbol for action in table.actions].index(NOT_HAPPENED)
+        else:
+            column = success(table)
+            yield slot, place, explored.parts[int(table.parts[row, column])]
+        state = int(table.after[row, column])
+
+
+def _worth(explored: Explored, award: Award) -> Fraction:
+    if award.unit == explored.money:
+        return Fraction(award.amount)
+    if award.unit.name in explored.program.bowls:
+        return award.amount * moments_of(drawn(explored.rules, award.unit.name, 1)).mean
+    return Fraction(0)
+
+
+def most_within(course: tuple[Paid, ...], days: int) -> Fraction:
+    """Return the most that is paid within so many days, in minor units."""
+    sums = [Fraction(0)]
+    for each in course:
+        sums.append(sums[-1] + each.worth)
+    found, first = Fraction(0), 0
+    for last, each in enumerate(course):
+        while course[first].slot.day <= each.slot.day - days:
+            first += 1
+        found = max(found, sums[last + 1] - sums[first])
+    return found
+
+
+def never_paid(explored: Explored, rate: Fraction) -> float:
+    """Return how likely somebody is never paid anything who meets each visit with a chance, and each event.
+
+    A draw that wins nothing pays nothing. Limits do not matter to it: they do not take what nobody has.
+
+    Example:
+        >>> from cm_engine import catalogue
+        >>> from cm_engine.analysis import explore
+        >>> never_paid(explore(catalogue.program("cpit-pregnancy")), Fraction(1, 2))
+        0.0625
+    """
+    chance = 1.0
+    for index in range(len(explored.automata)):
+        chance *= _never_paid(explored, index, rate)
+    return chance
+
+
+def _never_paid(explored: Explored, index: int, rate: Fraction) -> float:
+    slots = tuple((0, place) for place in range(len(explored.automata[index].slots)))
+    flow = Flow(explored, Cluster((index,), slots, is_limited=False), visitwise(rate))
+    nothing = [_wins_nothing(explored, part) for part in explored.parts]
+    chances = {key: float(chance) for key, chance in flow.starts()}
+    for number, place, slot, _ in flow.slots():
+        after: dict[Key, float] = {}
+        while chances:
+            staying: dict[Key, float] = {}
+            for key, chance in chances.items():
+                for way in flow.ways(number, place, slot, key):
+                    into, share = staying if way.stays else after, nothing[way.part]
+                    if share:
+                        into[way.to] = into.get(way.to, 0.0) + chance * share * float(way.chance)
+            chances = staying
+        chances = after
+    return sum(chances.values())
+
+
+def _wins_nothing(explored: Explored, part: Part) -> float:
+    chance = 1.0
+    for award in part.earned:
+        if award.unit.name not in explored.program.bowls:
+            return 0.0
+        value, share = drawn(explored.rules, award.unit.name, 1)[0]
+        chance *= float(share) ** award.amount if value == 0 else 0.0
+    return chance
+
+
+def first_paid(course: tuple[Paid, ...]) -> int | None:
+    """Return the number of the first visit that pays anything, counted from 1; None if none does."""
+    return next(
+        (number for number, each in enumerate(course, 1) if any(award.amount for award in each.awards)), None
+    )
+
+
+def idle_end(course: tuple[Paid, ...]) -> int:
+    """Return how many of the last visits have all that they pay taken by limits."""
+    taken = [bool(each.lost) and not any(award.amount for award in each.awards) for each in course]
+    return next((count for count, is_taken in enumerate(reversed(taken)) if not is_taken), len(taken))
