@@ -154,7 +154,7 @@ def observed(explored: Explored, actions: dict[tuple[int, int], list[Action]], u
 class TestTheEssenceOfAState:
     @settings(max_examples=60)
     @given(st.data())
-    def test_gets_the_same_awards_and_leads_to_the_same_essence(self, data: st.DataObject) -> None:
+    def test_inv_18_gets_the_same_awards_and_leads_to_the_same_essence(self, data: st.DataObject) -> None:
         schedule = data.draw(schedules())
         program = program_of(schedule)
         rules = compile_rules(program)

@@ -1,6 +1,6 @@
 """What of a state later awards depend on: all else is forgotten, so that states which pay alike are one.
 
-A congruence of `step`: a state and its essence get the same awards for the same observations, and lead to states of one
+Keeps INV-18. A congruence of `step`: a state and its essence get the same awards for the same observations, and lead to states of one
 essence. That makes a program finite and small enough to be explored; the tests attack it with random programs.
 """
 
@@ -9,7 +9,7 @@ from math import lcm
 from typing import NamedTuple
 
 from cm_engine.rules.compiled import Rules, TargetRules
-from cm_engine.rules.days import expected_day, when_of_visit
+from cm_engine.rules.days import expected_day, when_of_event, when_of_visit
 from cm_engine.rules.limits import LimitRules, When, window
 from cm_engine.rules.milestones import MilestoneRules, Progress, is_over, is_spent
 from cm_engine.rules.phases import PhaseRules
@@ -73,13 +73,16 @@ def essence_of_window(limit: LimitRules, received: Received, when: When | None) 
 
 
 def _next_day(rules: Rules, state: State) -> When | None:
-    """Return the day of the earliest visit to come."""
+    """Return the earliest day and the earliest week of what is still to come."""
     days = [
         when_of_visit(visit, expected_day(rules, state, visit))
         for target, track in zip(rules.targets, state.tracks, strict=True)
         if (visit := _visit(target, track.visits))
     ]
-    return min(days, key=lambda when: when.day, default=None)
+    if rules.events:
+        days.append(when_of_event(rules, state, state.last))
+    first = min(days, key=lambda when: when.day, default=None)
+    return first and first._replace(week=min(when.week for when in days))
 
 
 def _visit(target: TargetRules, index: int) -> Visit | None:
@@ -96,7 +99,7 @@ def _outcomes(rules: Rules, state: State, target: TargetRules) -> str:
     """Return whether the visits were met that other targets have still to look back on."""
     track = state.tracks[target.index]
     ahead = [track.visits - state.tracks[index].visits for index in _looking_at(rules, target)]
-    kept = min(max(0, *ahead), len(track.outcomes))
+    kept = min(max([0, *ahead]), len(track.outcomes))
     return "".join("-" if each == "-" else "+" for each in track.outcomes[len(track.outcomes) - kept :])
 
 
@@ -183,7 +186,7 @@ def _progress(rules: Rules, state: State, milestone: MilestoneRules, progress: P
         for target, track in zip(rules.targets, state.tracks, strict=True)
     }
     if is_over(milestone, progress, left):
-        return Progress()
+        return Progress(decided=progress.decided)
     return progress._replace(
         times=progress.times if milestone.at_most is not None else 0,
         done=min(progress.done, milestone.needed) if milestone.kind == "end_of" else progress.done,
