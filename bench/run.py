@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import frozen
+from bench.analysis import analysis_rows
 from bench.durable import durable_rows
 from cm_engine import (
     Observation,
@@ -224,6 +225,7 @@ def rows() -> Iterator[tuple[str, str, list[float]]]:
         yield name, "s", [seconds]
     for name, rounds in outcome_seconds():
         yield name, "s", rounds
+    yield from analysis_rows()
     yield from durable_rows()
 
 

@@ -111,7 +111,12 @@ def slots_of(
 
 
 def times_of(rules: Rules, event: str) -> int:
-    """Return how often an event can bring something; one that pays without an end is taken to pay once."""
+    """Return how often an event can bring something; one that pays without an end is taken to pay once.
+
+    A deposit is paid in once.
+    """
+    if event == DEPOSIT and rules.deposit:
+        return 1
     about = [milestone for milestone in rules.milestones if milestone.event == event]
     return max((milestone.needed * (milestone.at_most or 1) for milestone in about), default=1)
 

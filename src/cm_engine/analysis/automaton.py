@@ -228,6 +228,7 @@ class _Shape:
 
     def __init__(self, rules: Rules, slots: tuple[Slot, ...]) -> None:
         self.rules, self.slots = rules, slots
+        self.targets = tuple(rules.targets[index] for index in sorted({slot.target for slot in slots} - {-1}))
         self.repeats = _repeats(rules, slots)
         self.by_week = any(each.kind == "week" for each in rules.milestones) or any(
             quota.per == "week" for target in rules.targets for _, quota in target.quotas
@@ -241,7 +242,7 @@ class _Shape:
         decided, week = self.decided[place], self._week(place)
         ahead = tuple(
             tuple(self._look(target, decided[target.index] + after, week) for after in (0, 1))
-            for target in self.rules.targets
+            for target in self.targets
         )
         return self.slots[place].target, ahead, self._behind(decided)
 
@@ -267,9 +268,10 @@ class _Shape:
 
     def _behind(self, decided: tuple[int, ...]) -> tuple[int, ...]:
         """Return how many visits the targets are ahead of one another, where one looks back on another."""
-        if not any(target.looks_at_others for target in self.rules.targets):
+        if not any(target.looks_at_others for target in self.targets):
             return ()
-        return tuple(number - min(decided) for number in decided)
+        own = [decided[target.index] for target in self.targets]
+        return tuple(number - min(own) for number in own)
 
     def _week(self, place: int) -> int:
         slot = self.slots[min(place, len(self.slots) - 1)]

@@ -1,6 +1,6 @@
 """A program explored: automata of the targets that hang together, in clusters that share a limit."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -11,7 +11,7 @@ from cm_engine.analysis.parts import Part, start_of, unlimited
 from cm_engine.program.models import Program
 from cm_engine.program.units import Unit
 from cm_engine.rules.compiled import Rules, compile_rules
-from cm_engine.rules.days import expected_day, initial_state, when_of_visit
+from cm_engine.rules.days import expected_day, initial_state, when_of_event, when_of_visit
 from cm_engine.rules.limits import When
 from cm_engine.rules.state import State
 
@@ -75,8 +75,9 @@ class Explored:
         return tuple(sorted(found, key=lambda unit: (not unit.is_money, unit.name)))
 
     def clusters_of(self, unit: Unit) -> tuple[Cluster, ...]:
-        """Return the clusters as far as limits on a unit bind them; each automaton by itself where none does."""
-        if any(limit.unit == unit for limit in self.rules.limits):
+        """Return the clusters as far as limits on a unit, or on draws that win it, bind them; else each automaton."""
+        drawn = self.program.bowls if unit == self.money else ()
+        if any(limit.unit == unit or limit.unit.name in drawn for limit in self.rules.limits):
             return self.clusters
         return tuple(
             Cluster((index,), tuple((0, place) for place in range(len(each.slots))), is_limited=False)
@@ -84,19 +85,27 @@ class Explored:
         )
 
     def when(self, slot: Slot) -> When:
-        """Return the day of a slot as limits count it; an event counts on the day of the first visit."""
+        """Return the day of a slot as limits count it; an event counts on the day of the start."""
         if slot.event:
-            first = min(
-                (slot for each in self.automata for slot in each.slots if not slot.event), default=None
-            )
-            return self.when(first) if first else When(0, 1, self.start)
-        visit = self.rules.targets[slot.target].visits[slot.visit]
-        return when_of_visit(visit, expected_day(self.rules, self._initial, visit))
+            return when_of_event(self.rules, self._initial, self.start)
+        return self._days[slot.target, slot.visit]
 
     def called(self, automaton: Automaton) -> str:
         """Return how the targets and events of an automaton are called."""
         events = dict.fromkeys(slot.event for slot in automaton.slots if slot.event)
         return ", ".join([*(self.rules.targets[index].name for index in automaton.targets), *events])
+
+    @cached_property
+    def _days(self) -> Mapping[tuple[int, int], When]:
+        """Return the day of each visit by its target and its place; one put off to an open day puts off those after it."""
+        state, days = self._initial, dict[tuple[int, int], When]()
+        weekday = self.start.weekday() if self.start else 0
+        for slot in slots_of(self.rules, tuple(range(len(self.rules.targets))), (), weekday):
+            visit = self.rules.targets[slot.target].visits[slot.visit]
+            on = expected_day(self.rules, state, visit)
+            days[slot.target, slot.visit] = when_of_visit(visit, on)
+            state = state._replace(last=on)
+        return days
 
     @cached_property
     def _initial(self) -> State:
