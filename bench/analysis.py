@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from bench.frozen import AFTER, BONUS, BONUS_EVERY, START, STEP
 from cm_engine import catalogue, compile_rules, parse_program
 from cm_engine.analysis import distribution, explore, visitwise
-from cm_engine.analysis.chooser import Stream
-from cm_engine.analysis.simulate import simulate
-from cm_engine.analysis.walks import Walk
+from cm_engine.analysis.cohorts.chooser import Stream
+from cm_engine.analysis.cohorts.simulate import simulate
+from cm_engine.analysis.cohorts.walks import Walk
 from cm_engine.errors import TooManyStatesError
 
 PROGRAM = parse_program("""

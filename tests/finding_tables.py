@@ -5,10 +5,10 @@ from pathlib import Path
 
 from cm_engine import catalogue
 from cm_engine.analysis import explore
-from cm_engine.analysis.evidence import texts
 from cm_engine.analysis.explored import MOST
-from cm_engine.analysis.finding import Finding
-from cm_engine.analysis.findings import RULES, findings, findings_unexplored
+from cm_engine.analysis.proofs.evidence import texts
+from cm_engine.analysis.proofs.finding import Finding
+from cm_engine.analysis.proofs.findings import RULES, findings, findings_unexplored
 from cm_engine.errors import TooManyStatesError
 
 PAGE = Path("docs/findings.md")

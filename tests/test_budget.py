@@ -16,13 +16,13 @@ import pytest
 
 from cm_engine import catalogue, compile_rules, decide, parse_program
 from cm_engine.analysis import distribution, explore, markov, moments, visitwise
-from cm_engine.analysis.budget import budget
-from cm_engine.analysis.chooser import Stream
+from cm_engine.analysis.cohorts.budget import budget
+from cm_engine.analysis.cohorts.chooser import Stream
+from cm_engine.analysis.cohorts.monthly import by_month
+from cm_engine.analysis.cohorts.sums import Group, together
+from cm_engine.analysis.cohorts.walks import Walk
+from cm_engine.analysis.cohorts.whatif import Course, what_if
 from cm_engine.analysis.distributions import Distribution
-from cm_engine.analysis.monthly import by_month
-from cm_engine.analysis.sums import Group, together
-from cm_engine.analysis.walks import Walk
-from cm_engine.analysis.whatif import Course, what_if
 from cm_engine.cli import main
 from cm_engine.errors import ReportError, ResultsError, UndatedError
 from cm_engine.program.units import unit_named

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cm_engine import Program, ResultsError, catalogue, decide, parse_program
-from cm_engine.analysis import versus
-from cm_engine.analysis.versus import LAPSES, Versus, compare
-from cm_engine.analysis.versus_form import versus_form, versus_lines
+from cm_engine.analysis.tables import versus
+from cm_engine.analysis.tables.versus import LAPSES, Versus, compare
+from cm_engine.analysis.tables.versus_form import versus_form, versus_lines
 
 VISITS = 4
 COMMAND = Path(sys.executable).with_name("cm-engine")

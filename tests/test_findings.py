@@ -15,15 +15,15 @@ from hypothesis import strategies as st
 
 from cm_engine import Program, ProgramError, catalogue, compile_rules, decide, parse_program
 from cm_engine.analysis import explore
-from cm_engine.analysis.ahead import Comparison, Parting, against_leaving, alike, results
-from cm_engine.analysis.course import first_paid, most_within, never_paid, uninterrupted
-from cm_engine.analysis.evidence import lines, texts
-from cm_engine.analysis.finding import CounterExample, Finding
-from cm_engine.analysis.findings import findings, findings_unexplored, load_silences
 from cm_engine.analysis.parts import start_of
-from cm_engine.analysis.proving import ORDERS, grounds_of, proved
+from cm_engine.analysis.proofs.ahead import Comparison, Parting, against_leaving, alike, results
+from cm_engine.analysis.proofs.course import first_paid, most_within, never_paid, uninterrupted
+from cm_engine.analysis.proofs.evidence import lines, texts
+from cm_engine.analysis.proofs.finding import CounterExample, Finding
+from cm_engine.analysis.proofs.findings import findings, findings_unexplored, load_silences
+from cm_engine.analysis.proofs.proving import ORDERS, grounds_of, proved
+from cm_engine.analysis.proofs.reaching import exceeded, overshot, unreached
 from cm_engine.analysis.purse import Held
-from cm_engine.analysis.reaching import exceeded, overshot, unreached
 from cm_engine.errors import TooManyStatesError
 from cm_engine.program.units import Unit
 from cm_engine.rules.limits import When, compile_limit
@@ -523,7 +523,7 @@ class TestEvidence:
             assert text.mark in {"stated", "derived", "unverified"}
 
     def test_every_text_is_rested_on(self) -> None:
-        source = Path("src/cm_engine/analysis")
+        source = Path("src/cm_engine/analysis/proofs")
         data = (source / "evidence.yaml").read_text(encoding="utf-8").split("figures:")[1]
         written = data + (source / "lint.py").read_text(encoding="utf-8")
         assert not [name for name in texts() if name not in written]

@@ -22,12 +22,12 @@ from cm_engine.analysis import (
     visitwise,
 )
 from cm_engine.analysis.actions import Slot
-from cm_engine.analysis.chooser import Chooser, Stream, bounds_of
-from cm_engine.analysis.executors import dask, processes
+from cm_engine.analysis.cohorts.chooser import Chooser, Stream, bounds_of
+from cm_engine.analysis.cohorts.executors import dask, processes
+from cm_engine.analysis.cohorts.simulate import Simulation, simulate
+from cm_engine.analysis.cohorts.turns import Entry
+from cm_engine.analysis.cohorts.walks import Moment, Walk
 from cm_engine.analysis.explored import Explored
-from cm_engine.analysis.simulate import Simulation, simulate
-from cm_engine.analysis.turns import Entry
-from cm_engine.analysis.walks import Moment, Walk
 from cm_engine.errors import MissingDependencyError, ReportError
 from cm_engine.program import Program
 from cm_engine.program.prizes import Slip
@@ -253,7 +253,7 @@ def test_who_has_no_dask_is_told_the_extra(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_tables_that_are_begun_anew_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = cohort()
-    monkeypatch.setattr("cm_engine.analysis.wallets.MOST_CELLS", 1)
+    monkeypatch.setattr("cm_engine.analysis.cohorts.wallets.MOST_CELLS", 1)
     simulate(catalogue.program(VOUCHER), visitwise(1), participants=1)
     assert same(kept, cohort())
 

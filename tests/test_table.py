@@ -23,7 +23,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwr
 from cm_engine import Program, catalogue, parse_program
 from cm_engine.analysis import Explored, explore
 from cm_engine.analysis.actions import NOT_HAPPENED, Action
-from cm_engine.analysis.table import TEXTS, label, table_of, table_schema, written
+from cm_engine.analysis.tables.table import TEXTS, label, table_of, table_schema, written
 from cm_engine.errors import TableTooLargeError, TooManyStatesError
 from cm_engine.rules import initial_state, step
 from cm_engine.rules.reasons import CODES

@@ -37,7 +37,7 @@ class Flow:
         self.automata = [explored.automata[index] for index in cluster.automata]
         targets = [target for automaton in self.automata for target in automaton.targets]
         self._mood = {target: len(self.automata) + place for place, target in enumerate(targets)}
-        self._models = {target: behavior.of(explored.rules.targets[target].name) for target in targets}
+        self.models = {target: behavior.of(explored.rules.targets[target].name) for target in targets}
         self._known: dict[
             tuple[int, int, int, int, int], tuple[tuple[int, int, int, bool, Fraction], ...]
         ] = {}
@@ -46,7 +46,7 @@ class Flow:
         """Yield each key before the first slot, with its chance."""
         states = tuple(automaton.start for automaton in self.automata)
         moods: list[tuple[tuple[int, ...], Fraction]] = [((), Fraction(1))]
-        for model in self._models.values():
+        for model in self.models.values():
             moods = [
                 ((*before, mood), chance * share)
                 for before, chance in moods
@@ -63,8 +63,8 @@ class Flow:
 
     def scale(self, slot: Slot) -> int:
         """Return a number that makes every chance of a slot whole."""
-        moods = range(len(self._models[slot.target].start)) if slot.target >= 0 else (0,)
-        found = (chance.denominator for mood in moods for _, _, chance in self._actions(slot, mood))
+        moods = range(len(self.models[slot.target].start)) if slot.target >= 0 else (0,)
+        found = (chance.denominator for mood in moods for _, _, chance in self.actions(slot, mood))
         return lcm(*found)
 
     def ways(self, number: int, place: int, slot: Slot, key: Key) -> Iterator[Way]:
@@ -88,7 +88,7 @@ class Flow:
         """Return what a state and a mood lead to; known once for slots of one kind with one model."""
         kind, visit = self.automata[number].kinds[place], 0
         if slot.target >= 0:
-            visit = min(slot.visit, len(self._models[slot.target].turns) - 1)
+            visit = min(slot.visit, len(self.models[slot.target].turns) - 1)
         known = (number, kind, visit, state, mood)
         if known not in self._known:
             self._known[known] = tuple(self._found(self.automata[number].tables[kind], slot, state, mood))
@@ -99,7 +99,7 @@ class Flow:
     ) -> Iterator[tuple[int, int, int, bool, Fraction]]:
         row, sums = table.rows[state], dict[tuple[int, int, int, bool], Fraction]()
         columns = {action: column for column, action in enumerate(table.actions)}
-        for action, after, chance in self._actions(slot, mood):
+        for action, after, chance in self.actions(slot, mood):
             column = columns[action]
             found = (
                 int(table.after[row, column]),
@@ -110,12 +110,13 @@ class Flow:
             sums[found] = sums.get(found, Fraction(0)) + chance
         yield from ((*found, chance) for found, chance in sums.items() if chance)
 
-    def _actions(self, slot: Slot, mood: int) -> Iterator[tuple[Action, int, Fraction]]:
+    def actions(self, slot: Slot, mood: int) -> Iterator[tuple[Action, int, Fraction]]:
+        """Yield what a mood may bring in a slot: the action, the mood after it, and its chance."""
         if slot.event:
             chance = self.behavior.event(slot.event)
             yield from ((Action(HAPPENED), 0, chance), (Action(NOT_HAPPENED), 0, 1 - chance))
             return
-        model = self._models[slot.target]
+        model = self.models[slot.target]
         for turn in model.at(slot.visit)[mood]:
             yield from self._shared(slot, model, turn)
 

@@ -7,7 +7,7 @@ from math import sqrt
 from typing import Any
 
 from cm_engine.analysis.extremes import Seen
-from cm_engine.analysis.finding import Finding
+from cm_engine.analysis.proofs.finding import Finding
 from cm_engine.analysis.summary import QUANTILES, Analysis, Bound, Figures
 from cm_engine.program.units import Unit
 

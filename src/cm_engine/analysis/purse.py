@@ -13,12 +13,16 @@ from typing import NamedTuple, Protocol
 from cm_engine.analysis.automaton import Names
 from cm_engine.analysis.explored import Explored
 from cm_engine.analysis.parts import Part, paid_of
+from cm_engine.errors import TooManyStatesError
 from cm_engine.program.units import Unit
 from cm_engine.rules.compiled import Rules
 from cm_engine.rules.essence import essence_of_window
 from cm_engine.rules.limits import LimitRules, When, window
 from cm_engine.rules.prizes import full_bowl
 from cm_engine.rules.state import Award, Received
+
+MOST_HELD = 100_000
+"""How many states a purse may have: what has been received in windows that overlap has as many as there are histories."""
 
 Chances = tuple[tuple[int, Fraction], ...]
 """What draws win in minor units, each with its chance."""
@@ -74,8 +78,8 @@ class LimitedPurse:
         nothing = Held(tuple(Received() for _ in explored.rules.limits), 0, frozenset())
         self.states = Names[Held](nothing)
         self._known: dict[tuple[int, int, When], tuple[Step, ...]] = {}
-        self._following = following_days(explored)
-        self._like = _alike(explored, self._following)
+        self.following = following_days(explored)
+        self._like = _alike(explored, self.following)
 
     def like(self, when: When) -> When:
         """Return the first day that falls into the same windows as a day, and as the day after it."""
@@ -85,12 +89,22 @@ class LimitedPurse:
         """Return where a part leads from a state."""
         key = (number, part, when)
         if key not in self._known:
+            self._refuse_too_many(when)
             self._known[key] = tuple(self._ways(self.states.values[number], self.explored.parts[part], when))
         return self._known[key]
 
     def sums(self) -> list[int]:
         """Return what each state has been paid in the unit that is counted."""
         return [held.sum for held in self.states.values]
+
+    def _refuse_too_many(self, when: When) -> None:
+        if len(self.states.values) > MOST_HELD:
+            slots = [
+                self.explored.when(slot) for each in self.explored.automata for slot in each.slots
+            ]
+            at = sum(each.day < when.day for each in slots)
+            name = self.explored.program.program
+            raise TooManyStatesError(name, at, len(slots), len(self.states.values), MOST_HELD)
 
     def _ways(self, held: Held, part: Part, when: When) -> Iterator[Step]:
         paid = paid_of(self.explored.rules, held.received, part.earned, when)
@@ -111,7 +125,7 @@ class LimitedPurse:
             yield Step(self.states.number(after), amount, chance)
 
     def _essence(self, received: tuple[Received, ...], when: When) -> tuple[Received, ...]:
-        following = self._following.get(when, when)
+        following = self.following.get(when, when)
         pairs = zip(self.explored.rules.limits, received, strict=True)
         return tuple(essence_of_window(limit, each, following) for limit, each in pairs)
 

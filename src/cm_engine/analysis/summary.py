@@ -7,14 +7,14 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from cm_engine.analysis.behavior import Behavior, visitwise
+from cm_engine.analysis.cohorts.simulate import Sample, Simulation, simulate
 from cm_engine.analysis.distributions import Distribution, Moments
 from cm_engine.analysis.exact import distribution, moments, reached
 from cm_engine.analysis.explored import MOST, Explored, explore
 from cm_engine.analysis.extremes import Extreme, Seen, maximum, minimum
-from cm_engine.analysis.finding import Finding
-from cm_engine.analysis.findings import NOTHING, findings, findings_unexplored
 from cm_engine.analysis.parts import start_of
-from cm_engine.analysis.simulate import Sample, Simulation, simulate
+from cm_engine.analysis.proofs.finding import Finding
+from cm_engine.analysis.proofs.findings import NOTHING, findings, findings_unexplored
 from cm_engine.errors import TooManyStatesError
 from cm_engine.program.models import Program
 from cm_engine.program.plan import visit_count

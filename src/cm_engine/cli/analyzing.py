@@ -13,9 +13,9 @@ from rich.text import Text
 
 from cm_engine.analysis import Analysis, Behavior, Seen, analyze, dropping_out, estimated, markov, visitwise
 from cm_engine.analysis.behavior import chance_of
-from cm_engine.analysis.finding import Finding
-from cm_engine.analysis.findings import NOTHING, load_silences
 from cm_engine.analysis.form import rounded
+from cm_engine.analysis.proofs.finding import Finding
+from cm_engine.analysis.proofs.findings import NOTHING, load_silences
 from cm_engine.analysis.summary import Figures
 from cm_engine.cli.behaviors import RATE, Asked
 from cm_engine.cli.results import read_results

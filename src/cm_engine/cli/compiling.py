@@ -28,7 +28,7 @@ def compile_program(program: ProgramArgument, output: OutOption = None, start: B
     every field. A program in which rules depend on dates makes a table for one start.
     """
     from cm_engine.analysis import explore  # noqa: PLC0415 - numpy comes with an extra
-    from cm_engine.analysis.table import table_of, written  # noqa: PLC0415
+    from cm_engine.analysis.tables.table import table_of, written  # noqa: PLC0415
 
     text = written(table_of(explore(find_program(program), start=start)))
     if output is None:
@@ -53,8 +53,8 @@ def compare_programs(
     are paid differently, by the number of their lapses. The nth visit of a target is compared with the nth of the target
     of that name.
     """
-    from cm_engine.analysis.versus import compare  # noqa: PLC0415 - numpy comes with an extra
-    from cm_engine.analysis.versus_form import versus_form, versus_lines  # noqa: PLC0415
+    from cm_engine.analysis.tables.versus import compare  # noqa: PLC0415 - numpy comes with an extra
+    from cm_engine.analysis.tables.versus_form import versus_form, versus_lines  # noqa: PLC0415
 
     found = compare(find_program(former), find_program(latter), met=met or RATE, start=start)
     if as_json:

@@ -12,12 +12,12 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from cm_engine.analysis.budget import Budget, Spending, budget
-from cm_engine.analysis.executors import dask, processes
+from cm_engine.analysis.cohorts.budget import Budget, Spending, budget
+from cm_engine.analysis.cohorts.executors import dask, processes
+from cm_engine.analysis.cohorts.simulate import Bar, Sample, Simulation, simulate
+from cm_engine.analysis.cohorts.sums import Together
+from cm_engine.analysis.cohorts.whatif import Course, WhatIf, what_if
 from cm_engine.analysis.form import rounded
-from cm_engine.analysis.simulate import Bar, Sample, Simulation, simulate
-from cm_engine.analysis.sums import Together
-from cm_engine.analysis.whatif import Course, WhatIf, what_if
 from cm_engine.cli.analyzing import behavior_of
 from cm_engine.cli.behaviors import Asked
 from cm_engine.cli.results import read_results

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 
-from cm_engine.analysis.finding import Finding
+from cm_engine.analysis.proofs.finding import Finding
 from cm_engine.analysis.summary import Analysis, Figures
 from cm_engine.program.models import Program
 from cm_engine.program.units import Unit

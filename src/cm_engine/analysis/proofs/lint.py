@@ -8,11 +8,18 @@ from datetime import date
 from fractions import Fraction
 
 from cm_engine.analysis.automaton import Automaton
-from cm_engine.analysis.course import Paid, first_paid, idle_end, most_within, never_paid, uninterrupted
-from cm_engine.analysis.evidence import cited, figure, lines
 from cm_engine.analysis.explored import Explored
 from cm_engine.analysis.extremes import maximum
-from cm_engine.analysis.finding import Finding, Severity
+from cm_engine.analysis.proofs.course import (
+    Paid,
+    first_paid,
+    idle_end,
+    most_within,
+    never_paid,
+    uninterrupted,
+)
+from cm_engine.analysis.proofs.evidence import cited, figure, lines
+from cm_engine.analysis.proofs.finding import Finding, Severity
 from cm_engine.analysis.purse import drawn
 from cm_engine.program.ladders import Phase
 from cm_engine.program.models import Program, Target

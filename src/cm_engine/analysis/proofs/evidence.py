@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, NamedTuple
 
-from cm_engine.analysis.finding import Citation
+from cm_engine.analysis.proofs.finding import Citation
 from cm_engine.program.reading import read_document
 
 
@@ -42,7 +42,7 @@ class Line(NamedTuple):
 
 @cache
 def _data() -> Mapping[str, Any]:
-    text = files("cm_engine.analysis").joinpath("evidence.yaml").read_text(encoding="utf-8")
+    text = files("cm_engine.analysis.proofs").joinpath("evidence.yaml").read_text(encoding="utf-8")
     found: Mapping[str, Any] = read_document(text, "evidence.yaml").data
     return found
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cm_engine.analysis.simulate import Sample
+from cm_engine.analysis.cohorts.simulate import Sample
 from cm_engine.errors import ReportError, ResultsError
 from cm_engine.program.models import Program
 from cm_engine.program.prizes import average
@@ -87,7 +87,7 @@ def what_if(
 
     Example:
         >>> from cm_engine import catalogue
-        >>> from cm_engine.analysis.whatif import Course, what_if
+        >>> from cm_engine.analysis.cohorts.whatif import Course, what_if
         >>> words = [Course("p-1", {"cocaine": "---"}), Course("p-2", {"cocaine": "-+-"})]
         >>> found = what_if(catalogue.program("silverman-1996-voucher"), words)
         >>> [found.units[0].spoken(each.sums[found.units[0]]) for each in found.earned]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cm_engine.analysis.board import Amounts, Board, Moves
+from cm_engine.analysis.proofs.board import Amounts, Board, Moves
 
 NEVER = np.iinfo(np.int64).min // 4
 """How far ahead a way is that cannot be gone."""

@@ -20,11 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cm_engine.analysis.behavior import Behavior
-from cm_engine.analysis.chooser import Ints, Stream
+from cm_engine.analysis.cohorts.chooser import Ints, Stream
+from cm_engine.analysis.cohorts.stepping import Stepping
+from cm_engine.analysis.cohorts.walks import Walk
 from cm_engine.analysis.distributions import Distribution
 from cm_engine.analysis.explored import MOST, explore
-from cm_engine.analysis.stepping import Stepping
-from cm_engine.analysis.walks import Walk
 from cm_engine.errors import ReportError, TooManyStatesError
 from cm_engine.program.models import Program
 from cm_engine.program.units import Unit
@@ -178,7 +178,7 @@ def simulate(
     Example:
         >>> from cm_engine import catalogue
         >>> from cm_engine.analysis import visitwise
-        >>> from cm_engine.analysis.simulate import simulate
+        >>> from cm_engine.analysis.cohorts.simulate import simulate
         >>> found = simulate(catalogue.program("higgins-1994-voucher"), visitwise(1), participants=10).samples[0]
         >>> found.unit.spoken(int(found.totals[9])), found.error
         ('$997.50', 0.0)

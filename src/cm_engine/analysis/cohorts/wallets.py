@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cm_engine.analysis.automaton import Names
-from cm_engine.analysis.chooser import Chooser, Ints, Stream
+from cm_engine.analysis.cohorts.chooser import Chooser, Ints, Stream
 from cm_engine.analysis.explored import Explored
 from cm_engine.analysis.parts import paid_of
 from cm_engine.analysis.purse import LimitedPurse, drawn
@@ -118,7 +118,7 @@ class Wallets(LimitedPurse):
         goes_on: bool,
     ) -> _Outcome:
         paid = paid_of(self.explored.rules, received, earned, when)
-        until = when if goes_on else self._following.get(when, when)
+        until = when if goes_on else self.following.get(when, when)
         pairs = zip(self.explored.rules.limits, paid.received, strict=True)
         after = tuple(essence_of_window(limit, each, until) for limit, each in pairs)
         amounts = (sum(award.amount for award in paid.awards if award.unit == unit) for unit in self._units)

@@ -11,8 +11,8 @@ from cm_engine.analysis.distributions import moments_of
 from cm_engine.analysis.explored import Cluster, Explored
 from cm_engine.analysis.flow import Flow, Key
 from cm_engine.analysis.parts import Part, paid_of
+from cm_engine.analysis.proofs.reaching import success
 from cm_engine.analysis.purse import drawn
-from cm_engine.analysis.reaching import success
 from cm_engine.rules.state import Award, Received
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from cm_engine.analysis.actions import HAPPENED, NOT_HAPPENED, Action, Slot
 from cm_engine.analysis.automaton import Table
 from cm_engine.analysis.explored import Explored
-from cm_engine.analysis.till import Awards, Till
+from cm_engine.analysis.tables.till import Awards, Till
 
 Key = tuple[int, ...]
 """The state of each automaton of a program, and then that of each of its tills."""

@@ -9,11 +9,11 @@ import numpy as np
 
 from cm_engine.analysis.automaton import Automaton, Table
 from cm_engine.analysis.behavior import visitwise
-from cm_engine.analysis.board import board_of
 from cm_engine.analysis.exact import reached
 from cm_engine.analysis.explored import Cluster, Explored
-from cm_engine.analysis.finding import CounterExample, Finding
 from cm_engine.analysis.flow import Flow, Key
+from cm_engine.analysis.proofs.board import board_of
+from cm_engine.analysis.proofs.finding import CounterExample, Finding
 from cm_engine.analysis.purse import Held, LimitedPurse
 from cm_engine.program.ladders import Phase
 from cm_engine.rules.compiled import TargetRules

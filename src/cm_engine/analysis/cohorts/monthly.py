@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cm_engine.analysis.behavior import Behavior
-from cm_engine.analysis.chooser import Stream
+from cm_engine.analysis.cohorts.chooser import Stream
+from cm_engine.analysis.cohorts.grids import Gridding
+from cm_engine.analysis.cohorts.stepping import Stepping
 from cm_engine.analysis.distributions import Distribution, Row
 from cm_engine.analysis.exact import MOST_WEIGHTS
 from cm_engine.analysis.explored import Cluster, Explored
 from cm_engine.analysis.flow import Flow, Way
-from cm_engine.analysis.grids import Gridding
 from cm_engine.analysis.movers import Leading, Rows, Shifting
 from cm_engine.analysis.purse import FreePurse, drawn
-from cm_engine.analysis.stepping import Stepping
 from cm_engine.errors import TooManyStatesError
 from cm_engine.program.units import Unit
 from cm_engine.rules.limits import When

@@ -17,9 +17,9 @@ from cm_engine.analysis.behavior import Chance, chance_of, visitwise
 from cm_engine.analysis.exact import moments
 from cm_engine.analysis.explored import MOST, Explored, explore
 from cm_engine.analysis.extremes import maximum
-from cm_engine.analysis.pairs import Both, Letter, Pair, Pairs
-from cm_engine.analysis.table import label
-from cm_engine.analysis.till import Awards
+from cm_engine.analysis.tables.pairs import Both, Letter, Pair, Pairs
+from cm_engine.analysis.tables.table import label
+from cm_engine.analysis.tables.till import Awards
 from cm_engine.program.models import Program
 from cm_engine.program.units import Unit
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from cm_engine.analysis.actions import Action, Slot
 from cm_engine.analysis.behavior import Behavior
-from cm_engine.analysis.chooser import Chooser, Ints, Stream
+from cm_engine.analysis.cohorts.chooser import Chooser, Ints, Stream
 from cm_engine.analysis.explored import Cluster, Explored
 from cm_engine.analysis.flow import Flow
 
@@ -53,25 +53,25 @@ class Turns(Flow):
         """Look at a cluster under a model of behavior."""
         super().__init__(explored, cluster, behavior)
         self._entries: dict[object, Entries] = {}
-        self.begins = {target: Chooser([_begin(model)]) for target, model in self._models.items()}
+        self.begins = {target: Chooser([_begin(model)]) for target, model in self.models.items()}
 
     def key(self, slot: Slot) -> object:
         """Return what slots have in common that bring the same."""
         if slot.event:
             return slot.event
-        model = min(slot.visit, len(self._models[slot.target].turns) - 1)
+        model = min(slot.visit, len(self.models[slot.target].turns) - 1)
         return slot.target, model, self.explored.rules.targets[slot.target].visits[slot.visit].phase
 
     def entries(self, slot: Slot) -> Entries:
         """Return what a slot may bring."""
         key = self.key(slot)
         if key not in self._entries:
-            moods = range(1 if slot.event else len(self._models[slot.target].start))
+            moods = range(1 if slot.event else len(self.models[slot.target].start))
             self._entries[key] = Entries([self._of_mood(slot, mood) for mood in moods])
         return self._entries[key]
 
     def _of_mood(self, slot: Slot, mood: int) -> list[Entry]:
-        return [Entry(*found) for found in self._actions(slot, mood) if found[-1]]
+        return [Entry(*found) for found in self.actions(slot, mood) if found[-1]]
 
 
 def _begin(model: Behavior) -> list[Fraction]:

@@ -11,13 +11,13 @@ from fractions import Fraction
 from functools import partial
 
 from cm_engine.analysis.behavior import Behavior, Chance, chance_of
+from cm_engine.analysis.cohorts.monthly import Months, by_month, by_month_sampled
+from cm_engine.analysis.cohorts.stepping import Stepping
+from cm_engine.analysis.cohorts.sums import Group, Together, together
 from cm_engine.analysis.distributions import Distribution
 from cm_engine.analysis.exact import distribution
 from cm_engine.analysis.explored import MOST, Explored, explore
-from cm_engine.analysis.monthly import Months, by_month, by_month_sampled
 from cm_engine.analysis.parts import start_of
-from cm_engine.analysis.stepping import Stepping
-from cm_engine.analysis.sums import Group, Together, together
 from cm_engine.errors import ReportError, TooManyStatesError
 from cm_engine.program.models import Program
 from cm_engine.program.units import Unit

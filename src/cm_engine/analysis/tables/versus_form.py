@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from cm_engine.analysis.explored import Explored
-from cm_engine.analysis.till import Awards
-from cm_engine.analysis.versus import Change, Concerned, First, Versus
+from cm_engine.analysis.tables.till import Awards
+from cm_engine.analysis.tables.versus import Change, Concerned, First, Versus
 
 RARE = 0.0005
 """A smaller share of participants is left out of what is said in words."""

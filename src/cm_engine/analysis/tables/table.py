@@ -14,7 +14,7 @@ import numpy as np
 from cm_engine.analysis.actions import HAPPENED, NOT_HAPPENED, Action, Slot
 from cm_engine.analysis.automaton import Automaton, Names, Table
 from cm_engine.analysis.explored import Cluster, Explored
-from cm_engine.analysis.till import Awards, Till, awards_of
+from cm_engine.analysis.tables.till import Awards, Till, awards_of
 from cm_engine.errors import TableTooLargeError
 from cm_engine.program.units import Unit
 from cm_engine.rules.compiled import TargetRules
@@ -111,7 +111,7 @@ def written(table: Mapping[str, Any]) -> str:
 def table_schema() -> dict[str, Any]:
     """Return the JSON Schema of the format."""
     schema: dict[str, Any] = json.loads(
-        (files("cm_engine.analysis") / "table.schema.json").read_text("utf-8")
+        (files("cm_engine.analysis.tables") / "table.schema.json").read_text("utf-8")
     )
     return schema
 

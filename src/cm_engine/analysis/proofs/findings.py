@@ -10,9 +10,9 @@ from types import MappingProxyType
 from typing import Any
 
 from cm_engine.analysis.explored import Explored
-from cm_engine.analysis.finding import SEVERITIES, Finding
-from cm_engine.analysis.lint import of_course, of_design
-from cm_engine.analysis.proving import ORDERS, proved
+from cm_engine.analysis.proofs.finding import SEVERITIES, Finding
+from cm_engine.analysis.proofs.lint import of_course, of_design
+from cm_engine.analysis.proofs.proving import ORDERS, proved
 from cm_engine.errors import Problem, ProgramError, TooManyStatesError
 from cm_engine.program.loading import read_text
 from cm_engine.program.models import Program

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from cm_engine.analysis.actions import Slot
 from cm_engine.analysis.automaton import Automaton, Table
 from cm_engine.analysis.behavior import Behavior
-from cm_engine.analysis.chooser import Ints, Stream
+from cm_engine.analysis.cohorts.chooser import Ints, Stream
+from cm_engine.analysis.cohorts.turns import Entries, Turns
+from cm_engine.analysis.cohorts.wallets import Prizes, Wallets
 from cm_engine.analysis.explored import Cluster, Explored
-from cm_engine.analysis.turns import Entries, Turns
-from cm_engine.analysis.wallets import Prizes, Wallets
 from cm_engine.program.units import Unit
 from cm_engine.rules.limits import When
 from cm_engine.rules.state import Award

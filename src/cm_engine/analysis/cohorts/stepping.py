@@ -8,10 +8,10 @@ from itertools import count
 from cm_engine.analysis.actions import Slot, slots_of
 from cm_engine.analysis.automaton import Automaton
 from cm_engine.analysis.behavior import Behavior
-from cm_engine.analysis.chooser import Stream
+from cm_engine.analysis.cohorts.chooser import Stream
+from cm_engine.analysis.cohorts.turns import Turns
 from cm_engine.analysis.explored import Cluster, Explored
 from cm_engine.analysis.parts import start_of
-from cm_engine.analysis.turns import Turns
 from cm_engine.program.models import Program
 from cm_engine.program.units import Unit
 from cm_engine.rules.compiled import compile_rules

@@ -19,12 +19,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from cm_engine.analysis.ahead import Comparison, Parting, Ways, against_leaving, alike, results
 from cm_engine.analysis.automaton import Automaton
-from cm_engine.analysis.board import Board, board_of, limited_board
 from cm_engine.analysis.explored import Cluster, Explored
-from cm_engine.analysis.finding import SEVERITIES, CounterExample, Finding, Severity
-from cm_engine.analysis.reaching import broken_limits, idle_limits, overshot, unreached, unrecovered
+from cm_engine.analysis.proofs.ahead import Comparison, Parting, Ways, against_leaving, alike, results
+from cm_engine.analysis.proofs.board import Board, board_of, limited_board
+from cm_engine.analysis.proofs.finding import SEVERITIES, CounterExample, Finding, Severity
+from cm_engine.analysis.proofs.reaching import broken_limits, idle_limits, overshot, unreached, unrecovered
 from cm_engine.program.units import Unit
 from cm_engine.rules.limits import LimitRules, When, window
 

@@ -1,0 +1,1 @@
+"""Many participants: simulated, replayed from what came about, and budgeted."""

@@ -1,0 +1,1 @@
+"""An explored program as a table for other languages, and two programs side by side."""
