@@ -67,7 +67,8 @@ class Delivering(Banking):
     def with_gateways(self, gateways: Mapping[str, PayoutGateway]) -> Self:
         """Return this engine, which knows what its gateways can do: it refuses to pay a program by others than it asks for.
 
-        Whatever brings a program to a site, or a gateway: `enroll`, `transfer`, `migrate`, `import_bundle`, `add_gateway`.
+        Whatever brings a program to a site, or a gateway: `enroll`, `transfer`, `migrate`, `readmit`, `import_bundle`,
+        `add_gateway`.
 
         Args:
             gateways: as for `dispatcher`.

@@ -13,7 +13,7 @@ from cm_engine.log.bank import Bank
 from cm_engine.log.encoding import instant
 from cm_engine.log.history import OBSERVED
 from cm_engine.log.rows import Batch, WorkRow
-from cm_engine.messages.alerting import alert_drafts, new_ones
+from cm_engine.messages.alerting import alert_drafts, tell_new
 from cm_engine.messages.arising import messages_in
 from cm_engine.messages.composing import is_still_due
 from cm_engine.messages.draft import Draft
@@ -189,10 +189,12 @@ class Messaging(Contacting, Timing):
             states = (Journal(STOCK, each, tx).state() for each in stocks_in(tx))
             return [alert for state in states for alert in alerts_of(state, today.date())]
 
-        found = {f"{each.stock}/{each.what}/{each.product}": each for each in self._looked_into(look)}
-        for alert in new_ones(noted, found):
+        def keep(alert: StockAlert) -> None:
             about = f"{alert.stock}, {alert.what}, {alert.product}"
             self._keep(list(alert_drafts(alert.what, about, today, policy)))
+
+        found = {f"{each.stock}/{each.what}/{each.product}": each for each in self._looked_into(look)}
+        tell_new(noted, found, keep)
 
     def _day_begun(self) -> datetime:
         """Return the day as the moment it began, so that what is told again after a failure is the same."""

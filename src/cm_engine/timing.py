@@ -27,7 +27,7 @@ from cm_engine.delivery.telemetry import say, span
 from cm_engine.episodes import Episodes
 from cm_engine.errors import ReportError
 from cm_engine.log.rows import DUE, TASK, Batch, WorkRow
-from cm_engine.messages.alerting import new_ones
+from cm_engine.messages.alerting import tell_new
 from cm_engine.plain import one_line
 from cm_engine.ports import Transaction, WorkQuery
 from cm_engine.sites.spending import Alert
@@ -90,7 +90,7 @@ class Timing(Banking, Episodes, Siting):
         """Tell somebody the alerts of sites, each once while it lasts; left out, they stand in the log of the process.
 
         Args:
-            tell: is given an alert, as `alerts` has it. If it raises, the alert is told again later.
+            tell: is given an alert, as `alerts` has it. If it raises, the alert is told again later, and all others are told.
         """
         self._tell = tell
 
@@ -193,8 +193,7 @@ class Timing(Banking, Episodes, Siting):
 
     def _tell_alerts(self, noted: Noted) -> None:
         """Tell the alerts that were not told yet; one that is over is forgotten, so that it is told if it comes again."""
-        for alert in new_ones(noted, {_name(alert): alert for alert in self.alerts()}):
-            self._tell_alert(alert)
+        tell_new(noted, {_name(alert): alert for alert in self.alerts()}, self._tell_alert)
 
     def _tell_alert(self, alert: Alert) -> None:
         """Tell one alert; whoever keeps messages keeps one of it too."""

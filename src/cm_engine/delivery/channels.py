@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from cm_engine.errors import ChannelError
 from cm_engine.gateways import Capabilities, declared, needed, unmet
+from cm_engine.log.episode import READMITTED
 from cm_engine.log.migrating import MIGRATED
 from cm_engine.log.moves import IMPORTED
 from cm_engine.log.rows import RESERVED, Batch
@@ -22,7 +23,7 @@ from cm_engine.sites.state import SiteState
 Able = Mapping[str, Capabilities]
 """What gateways can do, by the names that sites call them."""
 
-PLACES = frozenset({PLACED, TRANSFERRED, MIGRATED, IMPORTED})
+PLACES = frozenset({PLACED, TRANSFERRED, READMITTED, MIGRATED, IMPORTED})
 """The kinds of acts by which a program comes to a site."""
 
 

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from random import random
-from typing import Protocol
+from typing import Protocol, TypeVar
 from uuid import uuid4
 
 from cm_engine.delivery.sending import (
@@ -34,6 +34,8 @@ Handle = Callable[[str, str], str]
 
 One that has a method `opened` tells it sealed, and opens it when the gateway is asked.
 """
+
+Told = TypeVar("Told")
 
 _log = logging.getLogger("cm_engine.delivery")
 
@@ -210,43 +212,50 @@ class Dispatcher:
         ready = self._engine.prepared(row, self._equipment)
         if ready is None or not is_to_be_asked(ready):
             return ready
-        answer = self._answer(self._plain(sending_of(ready)), was)
+        answer = self._answer(sending_of(ready), was)
         _log.info("a payout was asked for: %s", answer.outcome)
         chance = random()  # noqa: S311 - it spreads those who wait
         return self._engine.settled(ready, answer, chance, self._late_after)
 
-    def _plain(self, sending: Sending) -> Sending:
-        """Return what a gateway is asked for, with the handle in plain text.
+    def _answer(self, sending: Sending, was: str) -> Answer:
+        """Return what a gateway answers; the handle is needed only for what is sent.
 
         Raises:
-            SecretError: its key was erased.
+            SecretError: it has to be sent, and the key of its handle was erased.
         """
-        if self._opened is None or sending.order is None:
-            return sending
-        return sending._replace(order=sending.order._replace(handle=self._opened(sending.order)))
-
-    def _answer(self, sending: Sending, was: str) -> Answer:
-        """Return what a gateway answers; whatever it raises, the order may be there."""
         gateway, order = self._gateways[sending.gateway], sending.order
         assert order is not None, "the order is saved before it is asked for"
-        try:
-            return _asked(gateway, order, was)
-        except Exception as error:  # noqa: BLE001 - an adapter of a stranger's may raise anything
-            _log.warning("the gateway %s raised %s", sending.gateway, type(error).__name__)
-            return lost(f"the gateway raised {type(error).__name__}")
+        if found := _answered(sending.gateway, lambda: _found(gateway, order, was)):
+            return found
+        plain = order._replace(handle=self._opened(order)) if self._opened else order
+        return _answered(sending.gateway, lambda: _sent(gateway, plain, was))
 
 
-def _asked(gateway: PayoutGateway, order: Order, was: str) -> Answer:
-    """Return what a gateway answers; that it does nothing now says nothing of what it was sent before."""
-    is_new, reads_back = was in NOTHING_THERE, gateway.capabilities.reads_back
-    if is_new or not reads_back:
-        answer = plain_answer(gateway.send(order))
-        return answer if is_new or answer.outcome not in NOTHING_THERE else _doubted(answer)
+def _answered(name: str, ask: Callable[[], Told]) -> Told | Answer:
+    """Return what a gateway tells; whatever it raises, the order may be there."""
+    try:
+        return ask()
+    except Exception as error:  # noqa: BLE001 - an adapter of a stranger's may raise anything
+        _log.warning("the gateway %s raised %s", name, type(error).__name__)
+        return lost(f"the gateway raised {type(error).__name__}")
+
+
+def _found(gateway: PayoutGateway, order: Order, was: str) -> Answer | None:
+    """Return what has become of an order that was sent before, None if it is to be sent."""
+    if was in NOTHING_THERE or not gateway.capabilities.reads_back:
+        return None
     if (found := gateway.find(order.id)) is not None:
         return _looked_up(found)
     if was in {Outcome.CREATED, Outcome.REPLAYED}:
         return Answer(Outcome.CONFLICT, note="the vendor took it, and does not find it any more")
-    return plain_answer(gateway.send(order))
+    return None
+
+
+def _sent(gateway: PayoutGateway, order: Order, was: str) -> Answer:
+    """Return what a gateway answers; that it does nothing now says nothing of what it was sent before."""
+    answer = plain_answer(gateway.send(order))
+    is_sure = was in NOTHING_THERE or gateway.capabilities.reads_back
+    return answer if is_sure or answer.outcome not in NOTHING_THERE else _doubted(answer)
 
 
 def _looked_up(found: object) -> Answer:

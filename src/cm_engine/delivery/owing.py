@@ -1,56 +1,90 @@
 """What of a payout a correction has taken away before any gateway was asked for it, and the acts by which it does not leave. Pure."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, product
 from typing import Any
 
-from cm_engine.ledger.accounts import ABSORBED, FUND, OFFSET
-from cm_engine.ledger.corrections import books
-from cm_engine.log.bank import SETTLES, Bank
-from cm_engine.log.correction import by_subject, latest
+from cm_engine.ledger.accounts import ISSUED
+from cm_engine.log.bank import BEARERS, Bank
+from cm_engine.log.correction import latest
 from cm_engine.log.encoding import dumped
-from cm_engine.log.purse import DECLINED, REDEEMED, Sent
+from cm_engine.log.purse import DECLINED, REDEEMED, SETTLES, Lot, Sent
 from cm_engine.log.rows import DELIVERY, Subject
 from cm_engine.people.rights import SELF
 from cm_engine.recording import Act
 from cm_engine.rules.payout import minimum
 
-BEARERS = frozenset({ABSORBED, OFFSET})
 WHY = "a correction has taken it away before it was asked for"
 
 
 def not_owed(bank: Bank, sent: Sent) -> dict[int, int]:
     """Return what corrections have taken away of the awards that a payout consists of, by the decision of each, in minor units.
 
-    What was given stays given: no more of it than the program still bears for these very awards, so that nothing that
-    somebody got before is taken back with it.
+    What was given stays given: no more of it than is still borne for these very awards, or for those in whose place they
+    are on their way, so that nothing that somebody got before is taken back with it.
 
     Args:
         bank: of the enrollment, as it stands.
         sent: a payout that no gateway was asked for.
     """
-    known, stands, borne = books(by_subject(bank.log)), latest(bank.log.decisions), _borne(bank, sent.unit)
-    left, found = known.borne[sent.unit] + known.offset[sent.unit], Counter[int]()
-    for lot in sent.lots:
-        gone = 0 if lot.own else min(lot.amount, borne[lot.subject], left)
-        if gone > 0:
-            found[stands[lot.subject].number] += gone
-            borne[lot.subject] -= gone
-            left -= gone
-    return dict(found)
+    borne = [bank.borne(sent.unit, account) for account in BEARERS]
+    if not any(of.total() > 0 for of in borne):
+        return {}
+    lots, found = _amounts(sent.unit, sent.lots), Counter[Subject]()
+    _put_in_their_places(lots, *_misplaced(bank, sent.unit, borne))
+    for of in borne:
+        for award in lots:
+            if (gone := min(lots[award], of[award], of.total())) > 0:
+                lots[award] -= gone
+                of[award] -= gone
+                found[award] += gone
+    stands = latest(bank.log.decisions)
+    return {stands[award].number: amount for award, amount in found.items()}
 
 
-def _borne(bank: Bank, unit: str) -> Counter[Subject]:
-    """Return what is borne for each award, without what was held back for it before."""
-    found, of = Counter[Subject](), {row.number: row.subject for row in bank.log.decisions}
-    for subject, posting in by_subject(bank.log):
-        if posting.unit == unit:
-            less = posting.debit in BEARERS and posting.credit == FUND
-            again = posting.debit == FUND and posting.credit in BEARERS
-            found[subject] += posting.amount * (less - again)
-    for number, amount in bank.held_back(unit):
-        found[of[number]] -= amount
+def _amounts(unit: str, *lots: Iterable[Lot]) -> Counter[Subject]:
+    """Return how much of each award lots are, in minor units; the participant's own deposit is none."""
+    found = Counter[Subject]()
+    for lot in chain(*lots):
+        found[lot.subject] += lot.amount * (lot.unit == unit and not lot.own)
     return found
+
+
+def _misplaced(
+    bank: Bank, unit: str, borne: Iterable[Counter[Subject]]
+) -> tuple[Counter[Subject], Counter[Subject]]:
+    """Return of which awards there is more than is due and borne for them, and which have so much less as is borne.
+
+    A correction takes what is owed of any award before it has something borne, and lets more for one make up for less of
+    another. Where what was handed over is more so, it is in the others' place first.
+    """
+    sent = bank.purse.sent.values()
+    there = _amounts(unit, bank.purse.owed, *(each.lots for each in sent))
+    given = _amounts(unit, *(each.lots for each in sent if each.place == ISSUED))
+    due, bears = Counter[Subject](), Counter[Subject]()
+    for of in borne:
+        bears.update(of)
+    for (award, its), amount in bank.room().items():
+        due[award] += amount * (its == unit)
+    due.update(bears)
+    short, before = Counter[Subject](), sum(max(0, given[award] - due[award]) for award in given)
+    for award in bears:
+        less = max(0, min(bears[award], due[award] - there[award]))
+        short[award] = max(0, less - before)
+        before -= less - short[award]
+    return there - due, short
+
+
+def _put_in_their_places(lots: Counter[Subject], more: Counter[Subject], short: Counter[Subject]) -> None:
+    """Let what there is more of one award be of those which have less."""
+    for award, other in product(list(more), list(short)):
+        moved = min(lots[award], more[award], short[other])
+        if moved > 0:
+            lots[award] -= moved
+            more[award] -= moved
+            short[other] -= moved
+            lots[other] += moved
 
 
 def lowered(bank: Bank, sent: Sent, gone: Mapping[int, int], order: str) -> Iterator[Act]:
@@ -66,7 +100,7 @@ def lowered(bank: Bank, sent: Sent, gone: Mapping[int, int], order: str) -> Iter
         order: the id that a gateway would have known it by.
     """
     enrollment, unit = bank.enrolled.row.id, bank.unit(sent.unit)
-    settles = {str(number): str(unit.decimal(amount)) for number, amount in gone.items()}
+    settles = {str(number): amount for number, amount in gone.items()}
     place = {"number": sent.number, "leg": sent.leg}
     yield _act(enrollment, DECLINED, f"{order}/not owed", {**place, "why": WHY, SETTLES: settles})
     rest, payout = sent.amount - sum(gone.values()), bank.enrolled.rules.payout

@@ -84,10 +84,14 @@ class Ready:
 
     @property
     def may_be_lowered(self) -> bool:
-        """Tell whether it may be looked at what of it is owed: no gateway has it, and nothing else stands in its way."""
+        """Tell whether it may be looked at what of it is owed: no gateway has it yet, and nothing else stands in its way.
+
+        What a person hands over counts as given from the beginning: they need not have said so.
+        """
         calendar = self.bank.calendar
         is_here = not (calendar.away or calendar.frozen)
-        return is_here and self.sent.place == IN_FLIGHT and not self.sending.is_with_gateway
+        waits = is_here and self.sent.place == IN_FLIGHT and not self.sending.is_with_gateway
+        return waits and any(self._gateways())
 
     def lowered(self, gone: int) -> WorkRow:
         """Return the work on a payout of which something is not owed any more: nothing of it is asked for."""
@@ -107,25 +111,22 @@ class Ready:
             return self._later("the enrollment is frozen")
         if people and people.release and not self.sending.approved_by:
             return self._left(TO_APPROVE, "the program wants a person to release it")
-        return self._asked() if self.sending.order else self._chosen()
+        if (saved := self.sending.order) and saved._replace(handle="") != self.order():
+            return self._left(
+                STUCK, "what was saved to be asked for is not what the log says; somebody changed it"
+            )
+        return self._asked() if self.sending.is_with_gateway else self._chosen()
 
     def _asked(self) -> WorkRow:
-        """Return work that a gateway was asked for before: it is asked for the same again, if that is safe."""
+        """Return work that a gateway may have: it is asked for the same again, if that is safe."""
         sending = self.sending
         able = self.equipment.able.get(sending.gateway)
         if able is None:
             return self._later(f"no worker here has the gateway {sending.gateway}")
-        assert sending.order is not None, "a gateway was asked for it"
-        if self.order() != sending.order._replace(handle=""):
-            return self._left(
-                STUCK, "what was saved to be asked for is not what the log says; somebody changed it"
-            )
-        if sending.is_with_gateway and not able.reads_back and self._is_forgotten(able):
+        if not able.reads_back and self._is_forgotten(able):
             why = f"{sending.gateway} knows an order again for {able.remembers} only, and cannot be asked what became of it"
             return self._left(STUCK, why)
-        began = sending.began if sending.is_with_gateway else instant(self.now)
-        asked = sending._replace(last=ASKED, began=began)
-        return self._leased(changed(self.row, WAITING, asked, self.row.note))
+        return self._leased(changed(self.row, WAITING, sending._replace(last=ASKED), self.row.note))
 
     def _leased(self, row: WorkRow) -> WorkRow:
         """Return work that is about to be asked for, with the whole lease before it."""

@@ -10,6 +10,7 @@ from cm_engine.ledger.accounts import (
     EXPIRED,
     FUND,
     IN_FLIGHT,
+    ISSUED,
     OFFSET,
     OWED,
     PAYABLE,
@@ -19,6 +20,9 @@ from cm_engine.ledger.postings import Postings, less
 
 Key = tuple[str, str, str]
 """The account that is debited, the one that is credited, and the unit."""
+
+GIVEN = frozenset({IN_FLIGHT, ISSUED})
+"""Where a payout is that may come back."""
 
 About = Hashable
 """What a decision is about."""
@@ -56,7 +60,8 @@ def books(entries: Iterable[tuple[About, Posting]]) -> Books:
         owed[unit] += amount * ((credit == OWED) - (debit == OWED))
         offset[unit] += amount * ((debit == OFFSET) - (credit == OFFSET))
         absorbed[observation, credit, unit] += amount * (debit == ABSORBED)
-        absorbed[observation, debit, unit] -= amount * (credit == ABSORBED)
+        spared = FUND if debit in GIVEN else debit  # what was held back is not there any more to make up for
+        absorbed[observation, spared, unit] -= amount * (credit == ABSORBED)
         borne[unit] += amount * ((debit == ABSORBED) - (credit == ABSORBED))
         expired[observation, unit] += amount * ((credit == EXPIRED) - (debit == EXPIRED))
         undone[observation, unit] += amount * ((debit == EXPIRED) - ((debit, credit) == (FUND, EXPIRED)))

@@ -35,9 +35,11 @@ from cm_engine.log.purse import (
     PAYOUT_RETRIED,
     REDEEMED,
     REFUNDED,
+    SETTLES,
     Lot,
     Purse,
     Sent,
+    awards_of,
     purse_of,
 )
 from cm_engine.log.purse import EXPIRED as EXPIRES
@@ -53,8 +55,8 @@ from cm_engine.spelling import nearest
 
 PLACES = {IN_FLIGHT: "on the way", ISSUED: "handed over"}
 """Where a payout is, in words; what came back is declined or refunded."""
-SETTLES = "settles"
-"""The key under which an act says what of which award was held back: amounts by the numbers of decisions."""
+BEARERS = (ABSORBED, OFFSET)
+"""The accounts that bear what was given too much, in the order in which what comes back settles it."""
 
 
 class Step(NamedTuple):
@@ -161,29 +163,32 @@ class Bank:
         known = books(by_subject(self.log))
         outstanding = {ABSORBED: Counter(known.borne), OFFSET: Counter(known.offset)}
         for sent in self._sent(body, place):
-            left, postings, most = sent.amount, [], self._settles(body, sent)
-            for account, of in outstanding.items():
-                settled = min(left, most, of[sent.unit])
-                of[sent.unit] -= settled
-                left, most = left - settled, most - settled
-                postings += [Posting(place, account, sent.unit, settled)] if settled else []
+            found = self._held_back(body, sent) if SETTLES in body else _settled(sent, outstanding)
+            postings = [Posting(place, account, sent.unit, amount) for account, amount in found]
+            left = sent.amount - sum(posting.amount for posting in postings)
             postings += [Posting(place, OWED, sent.unit, left)] if left else []
             about = (self.unit(sent.unit), sent.amount, sent.number, sent.leg)
             yield Step(CameBack(*about, sent.amount - left, place == ISSUED), tuple(postings))
 
-    def _settles(self, body: Mapping[str, Any], sent: Sent) -> int:
-        """Return how much of what was given too much a payout settles that comes back: all of it, if nothing is said."""
-        if SETTLES not in body:
-            return sent.amount
-        return sum(self.unit(sent.unit).minor(Decimal(amount)) for amount in body[SETTLES].values())
+    def _held_back(self, body: Mapping[str, Any], sent: Sent) -> Iterator[tuple[str, int]]:
+        """Yield which account has what of a payout that is held back: that which bears it for the award."""
+        subject = {row.number: row.subject for row in self.log.decisions}
+        borne = {account: self.borne(sent.unit, account) for account in BEARERS}
+        for number, amount in awards_of(body[SETTLES]):
+            left = amount
+            for account, of in borne.items():
+                settled = min(left, of[subject[number]])
+                if settled > 0:
+                    left -= settled
+                    yield account, settled
 
-    def held_back(self, unit: str) -> Iterator[tuple[int, int]]:
-        """Yield what of an award was held back before it left, by the number of its decision, in minor units of a unit."""
-        for record in self.log.records:
-            body = json.loads(record.body) if record.kind == DECLINED else {}
-            if SETTLES in body and self.purse.sent[body["number"], body["leg"]].unit == unit:
-                for number, amount in body[SETTLES].items():
-                    yield int(number), self.unit(unit).minor(Decimal(amount))
+    def borne(self, unit: str, account: str) -> Counter[Subject]:
+        """Return what an account bears for each award, in minor units; less than 0 where an award made up for another."""
+        found = Counter[Subject]()
+        for subject, posting in by_subject(self.log):
+            if posting.unit == unit:
+                found[subject] += posting.amount * ((posting.debit == account) - (posting.credit == account))
+        return found
 
     def seen_to(self, body: Mapping[str, Any]) -> Iterator[Step]:
         """Yield nothing: somebody has seen to a payout, and where it is stays as it is."""
@@ -196,7 +201,7 @@ class Bank:
         """Yield what was not collected in time, award by award."""
         if self.calendar.frozen:
             return
-        stands, room = latest(self.log.decisions), self._room()
+        stands, room = latest(self.log.decisions), self.room()
         for lot, last in self.purse.over_by(body["until"]):
             for subject, amount in _lost(lot, room):
                 award = stands[subject]
@@ -204,7 +209,7 @@ class Bank:
                 reason = Expired(self.unit(lot.unit), amount, award.number, *days)
                 yield Step(reason, (Posting(OWED, EXPIRED, lot.unit, amount),))
 
-    def _room(self) -> Counter[tuple[Subject, str]]:
+    def room(self) -> Counter[tuple[Subject, str]]:
         """Return how much of each award has not expired, by unit: no more can expire of it than it is worth."""
         found = Counter[tuple[Subject, str]]()
         for row in latest(self.log.decisions).values():
@@ -262,6 +267,17 @@ class Bank:
             was = " and ".join(sorted({PLACES.get(each.place, each.place) for each in sent}))
             raise ReportError(f"number: nothing of payout {number} is {PLACES[place]}; it is {was}")
         return found
+
+
+def _settled(sent: Sent, outstanding: Mapping[str, Counter[str]]) -> Iterator[tuple[str, int]]:
+    """Yield what a payout that comes back settles of what was given too much, account by account, and take it off that."""
+    left = sent.amount
+    for account, of in outstanding.items():
+        settled = min(left, of[sent.unit])
+        of[sent.unit] -= settled
+        left -= settled
+        if settled:
+            yield account, settled
 
 
 def _lost(lot: Lot, room: Counter[tuple[Subject, str]]) -> Iterator[tuple[Subject, int]]:

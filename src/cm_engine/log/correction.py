@@ -18,7 +18,7 @@ from cm_engine.log.episode import calendar_of
 from cm_engine.log.fold import History, Written, entries_of, folded, payouts_of
 from cm_engine.log.history import Seen, standing_observations, zones_of
 from cm_engine.log.migrating import moves_of
-from cm_engine.log.purse import BANKED, expired_of
+from cm_engine.log.purse import BANKED, expired_of, held_back_of
 from cm_engine.log.rows import DecisionRow, EntryRow, PayoutRow, RecordRow, Subject
 from cm_engine.log.stand import Enrolled, start_of
 from cm_engine.rules.windows import widest
@@ -124,10 +124,12 @@ def content(row: DecisionRow) -> DecisionRow:
 
 
 def by_subject(log: Log) -> Iterator[tuple[Subject, Posting]]:
-    """Yield all postings, each with what its decision is about; what expired, with what it was awarded for."""
+    """Yield all postings, each with what its decision is about; what expired or was held back, with what it was awarded for."""
     subject, lost = {row.number: row.subject for row in log.decisions}, expired_of(log.decisions, log.entries)
+    held = held_back_of(*log)
     for _, number, leg, unit, amount, debit, credit in log.entries:
-        yield lost.get((number, leg), subject[number]), Posting(debit, credit, unit, amount)
+        about = lost.get((number, leg)) or held.get(number, {}).get(leg) or subject[number]
+        yield about, Posting(debit, credit, unit, amount)
 
 
 def awarded_by(enrolled: Enrolled, log: Log, day: str) -> Mapping[str, int]:

@@ -28,6 +28,9 @@ Form = Mapping[str, Any]
 
 NOTHING: Form = {}
 
+SETTLES = "settles"
+"""The key under which an act says what of which award was held back: minor units by the numbers of decisions."""
+
 
 class Lot(NamedTuple):
     """A part of an award that is owed, or was sent.
@@ -75,12 +78,16 @@ class Sent(NamedTuple):
 
 
 class Move(NamedTuple):
-    """A posting with its decision, the reason that it is of, and the clinic's day on which it was recorded."""
+    """A posting with its decision, the reason that it is of, and the clinic's day on which it was recorded.
+
+    What of its decision was held back is told by leg: of which award.
+    """
 
     row: DecisionRow
     form: Form
     entry: EntryRow
     day: str
+    held: Mapping[int, Subject]
 
 
 @dataclass(slots=True)
@@ -117,16 +124,17 @@ class Purse:
 
     def _from(self, move: Move) -> tuple[Lot, ...]:
         """Return what a posting moves, and take it from where it was."""
-        row, form, entry, day = move
+        row, form, entry, day, held = move
         if entry.debit == OWED:
             taken, left = split(self.owed, entry, self._last(move))
             self.owed = list(left)
             return taken
         if entry.debit in {IN_FLIGHT, ISSUED}:
             sent = self.sent[form["number"], form["leg"]]
-            taken, left = split(sent.lots, entry)
+            award = held.get(entry.leg)
+            taken, left = split(sent.lots, entry, lambda lot: award is not None and lot.subject != award)
             self._became(move, row.outcome, left)
-            return tuple(_back(lot, sent, row) for lot in taken) if entry.credit == OWED else taken
+            return tuple(_back(lot, sent, move) for lot in taken) if entry.credit == OWED else taken
         own = entry.debit == DEPOSIT
         return (Lot(row.subject, entry.unit, entry.amount, row.day, max(row.day, day), own=own),)
 
@@ -166,9 +174,9 @@ NEVER = "~"
 def purse_of(
     payout: Payout,
     zones: Zones,
-    records: Iterable[RecordRow],
-    decisions: Iterable[DecisionRow],
-    entries: Iterable[EntryRow],
+    records: Sequence[RecordRow],
+    decisions: Sequence[DecisionRow],
+    entries: Sequence[EntryRow],
 ) -> Purse:
     """Return what is owed after all postings, and every payout.
 
@@ -181,9 +189,12 @@ def purse_of(
     """
     purse, of = Purse(payout), _by_number(entries)
     days = {record.seq: day_in(record.recorded_at, zones) for record in records}
+    held = held_back_of(records, decisions, entries)
     for record, rows in groupby(decisions, key=lambda row: row.record):
         moves = [
-            Move(row, *pair, days[record]) for row in rows for pair in paired(row, of.get(row.number, []))
+            Move(row, *pair, days[record], held.get(row.number, {}))
+            for row in rows
+            for pair in paired(row, of.get(row.number, []))
         ]
         for move in sorted(moves, key=lambda move: move.entry.debit == OWED):  # what an act adds, it may take
             purse.post(move)
@@ -237,6 +248,40 @@ def expired_of(
     }
 
 
+def held_back_of(
+    records: Iterable[RecordRow], decisions: Sequence[DecisionRow], entries: Iterable[EntryRow]
+) -> dict[int, dict[int, Subject]]:
+    """Return what the awards were for that were held back, by the decision and the leg of each posting that says so."""
+    declined = {record.seq: json.loads(record.body) for record in records if record.kind == DECLINED}
+    acts = {seq: body[SETTLES] for seq, body in declined.items() if SETTLES in body}
+    rows = [row for row in decisions if row.record in acts]
+    subject, of = {row.number: row.subject for row in decisions}, _by_number(entries) if rows else {}
+    return {
+        row.number: {
+            entry.leg: subject[number]
+            for number, entry in _in_turn(awards_of(acts[row.record]), of.get(row.number, ()))
+        }
+        for row in rows
+    }
+
+
+def awards_of(settles: Mapping[str, int]) -> list[tuple[int, int]]:
+    """Return what was held back, as the numbers of decisions with minor units, in the order in which it is posted."""
+    return sorted((int(number), amount) for number, amount in settles.items())
+
+
+def _in_turn(
+    awards: Iterable[tuple[int, int]], entries: Iterable[EntryRow]
+) -> Iterator[tuple[int, EntryRow]]:
+    """Yield the postings of each award: one, or one for each account."""
+    each = iter(entries)
+    for number, amount in awards:
+        found = 0
+        while found < amount and (entry := next(each, None)):
+            found += entry.amount
+            yield number, entry
+
+
 def _by_number(entries: Iterable[EntryRow]) -> dict[int, list[EntryRow]]:
     """Return the postings of each decision."""
     found: dict[int, list[EntryRow]] = {}
@@ -247,15 +292,17 @@ def _by_number(entries: Iterable[EntryRow]) -> dict[int, list[EntryRow]]:
 
 def _sent(move: Move, lots: tuple[Lot, ...]) -> Sent:
     """Return the payout of a posting that puts lots in flight."""
-    row, form, entry, _ = move
+    row, form, entry, *_ = move
     asked, product = row.outcome == REDEEMED, form.get("product", "")
     return Sent(entry.number, entry.leg, entry.unit, entry.amount, row.day, IN_FLIGHT, asked, product, lots)
 
 
-def _back(lot: Lot, sent: Sent, row: DecisionRow) -> Lot:
+def _back(lot: Lot, sent: Sent, move: Move) -> Lot:
     """Return a lot that came back and is owed again.
 
-    What was asked for, or was handed over, had been collected: it has all its time again. What was only sent keeps its own.
+    What was asked for, or was handed over, had been collected, and what was held back with another one nobody could
+    collect: it has all its time again. What was only sent keeps its own.
     """
-    collected = sent.asked or row.outcome == REFUNDED
+    row = move.row
+    collected = sent.asked or row.outcome == REFUNDED or bool(move.held)
     return lot._replace(on=row.day, since=row.day if collected else lot.since, sent=True)

@@ -1,6 +1,6 @@
 """What the care team is told of sites and of stocks: an alert that is new, to the roles that a host names. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -45,14 +45,24 @@ def alert_drafts(what: str, about: str, since: datetime, policy: MessagePolicy) 
         yield draft(ALERT, "", "", f"{about}, since {instant(since)}", {}, recipient=f"{ROLE}{role}")
 
 
-def new_ones(noted: dict[str, Any], alerts: Mapping[str, Told]) -> Iterator[Told]:
-    """Yield the alerts that were not told yet, each noted once it was; one that is over is forgotten, and told if it comes again.
+def tell_new(noted: dict[str, Any], alerts: Mapping[str, Told], tell: Callable[[Told], object]) -> None:
+    """Tell the alerts that were not told yet, each noted once it was; one that is over is forgotten, and told if it comes again.
+
+    One that cannot be told stands in the way of no other: what it met is raised when all others are told.
 
     Args:
         noted: what is known from the time before, which is changed.
         alerts: those that are there, by what tells each apart.
+        tell: tells one.
     """
     noted["told"] = [name for name in noted.get("told", ()) if name in alerts]
+    failures: list[Exception] = []
     for name in [name for name in alerts if name not in noted["told"]]:
-        yield alerts[name]
-        noted["told"].append(name)
+        try:
+            tell(alerts[name])
+        except Exception as error:  # noqa: BLE001 - what a host is told by may raise anything
+            failures.append(error)
+        else:
+            noted["told"].append(name)
+    if failures:
+        raise failures[0]

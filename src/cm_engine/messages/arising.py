@@ -1,5 +1,7 @@
 """What an act gives reason to say, as it stands in the log: read in one transaction, and nothing is written."""
 
+from collections.abc import Iterable, Mapping, Sequence
+
 from cm_engine.enrolling import found_enrollment
 from cm_engine.log.correction import WITHDRAWN, latest
 from cm_engine.messages.composing import compose
@@ -40,19 +42,25 @@ def _fired(tx: Transaction, done: Recorded) -> list[Fired]:
         return []
     rows = latest(whole_log(tx, done.enrollment).decisions).values()
     standing = sorted((RecordedDecision(row, rules) for row in rows), key=lambda each: each.visit)
-    timelines = {
-        target: [
-            _seen(each)
-            for each in standing
-            if each.target == target and each.visit and each.outcome != WITHDRAWN
-        ]
-        for target in rules.program.targets
-    }
-    return [
-        each for each in signals(rules.program.signals, timelines) if (each.target, each.visit) in decided
-    ]
+    fired = signals(rules.program.signals, timelines_of(standing, rules.program.targets))
+    return [each for each in fired if (each.target, each.visit) in decided]
 
 
-def _seen(decision: RecordedDecision) -> Seen:
-    was_reset = any(isinstance(each, WasReset) for each in decision.reasons)
-    return Seen(decision.visit, decision.outcome, any(decision.awards.values()), was_reset)
+def timelines_of(
+    standing: Iterable[RecordedDecision], targets: Iterable[str]
+) -> Mapping[str, Sequence[Seen]]:
+    """Return what was decided of the visits of each target, as signals look at it.
+
+    Args:
+        standing: the decisions that stand, in the order of their visits; what is on no visit, or was withdrawn, is
+            left out.
+        targets: of the program.
+    """
+    found: dict[str, list[Seen]] = {target: [] for target in targets}
+    for each in standing:
+        if each.visit and each.outcome != WITHDRAWN:
+            was_reset = any(isinstance(reason, WasReset) for reason in each.reasons)
+            found[each.target].append(
+                Seen(each.visit, each.outcome, any(each.awards.values()), was_reset)
+            )
+    return found

@@ -7,7 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from alembic import op
-from sqlalchemy import Column, Connection, Integer, MetaData, Table, Text, select
+from sqlalchemy import Column, Connection, Integer, MetaData, Table, Text, func, select
 
 revision = "2"
 down_revision = "1"
@@ -52,11 +52,14 @@ def _put_on_its_way(connection: Connection, prefix: str, schema: str | None) -> 
         name: Table(f"{prefix}{name}", MetaData(), schema=schema, autoload_with=connection) for name in names
     }
     stays, ended = _stays(connection, known["records"]), _ended(connection, known["decisions"])
+    elsewhere = _decided_elsewhere(connection, known["records"], known["decisions"])
     payouts = select(known["payouts"]).order_by("enrollment", "number", "leg")
     rows = [
         _waiting(row, stays[row["enrollment"]])
         for row in connection.execute(payouts).mappings()
-        if row["enrollment"] in stays and (row["enrollment"], row["number"], row["leg"]) not in ended
+        if row["enrollment"] in stays
+        and (row["enrollment"], row["number"], row["leg"]) not in ended
+        and (row["enrollment"], row["number"]) not in elsewhere
     ]
     if rows:
         connection.execute(known["work"].insert(), rows)
@@ -85,6 +88,16 @@ def _ended(connection: Connection, decisions: Table) -> set[tuple[str, int, int]
         for enrollment, reasons in connection.execute(over)
         for form in json.loads(reasons)
     }
+
+
+def _decided_elsewhere(connection: Connection, records: Table, decisions: Table) -> set[tuple[str, int]]:
+    """Return the decisions that came with an import: what they put on its way was another database's to hand over."""
+    came = select(records.c.enrollment, func.max(records.c.seq).label("last"))
+    last = came.where(records.c.kind == "imported").group_by(records.c.enrollment).subquery()
+    found = select(decisions.c.enrollment, decisions.c.number).join(
+        last, (last.c.enrollment == decisions.c.enrollment) & (last.c.last > decisions.c.record)
+    )
+    return {(enrollment, number) for enrollment, number in connection.execute(found)}
 
 
 def _waiting(payout: Mapping[Any, Any], stays: list[tuple[str, str]]) -> dict[str, Any]:
