@@ -499,3 +499,21 @@ def test_a_deposit_comes_before_the_event_that_returns_it() -> None:
     assert [slot.event for slot in explored.automata[0].slots[:2]] == ["deposit", "came to the end"]
     assert maximum(explored, explored.units[0]).amount == 3_000
     assert minimum(explored, explored.units[0]).amount == -2_000
+
+
+class TestWhatTakesTooMuchRoom:
+    def test_sums_far_apart_are_counted_one_by_one(self) -> None:
+        phases = [{"weeks": 1, "fixed": "999999999.99"}, {"weeks": "2-4", "fixed": "1.01"}]
+        program = a_program(4, FIXED, targets={"target": {"behavior": "abstinence", "schedule": phases}})
+        explored = explore(program)
+        found = distribution(explored, visitwise("0.5"), explored.units[0])
+        assert len(found.sums) == 8
+        assert found.chances.max() == pytest.approx(3 / 16)
+
+    def test_more_draws_than_can_be_added_up_are_refused(self) -> None:
+        bowl = {"slips": {"least": {"count": 1, "value": "0.01"}, "large": {"count": 1, "value": "999.99"}}}
+        program = a_program(4, {"unit": "draw", "fixed": 5_000}, bowls={"draw": bowl})
+        explored = explore(program)
+        assert moments(explored, visitwise(1), explored.units[0]).mean == 20_000 * 50_000
+        with pytest.raises(TooManyStatesError):
+            distribution(explored, visitwise("0.9"), explored.units[0])

@@ -102,14 +102,21 @@ def reached(explored: Explored, behavior: Behavior) -> tuple[float, ...]:
 
 def _of_cluster(explored: Explored, cluster: Cluster, behavior: Behavior, unit: Unit) -> Distribution:
     if cluster.is_limited:
-        purse = LimitedPurse(explored, unit)
-        row = _final(explored, cluster, behavior, Leading(purse))
-        return gathered(unit, np.array(purse.sums()[: len(row)], dtype=np.int64), row)
+        return _of_purse(explored, cluster, behavior, unit, LimitedPurse(explored, unit))
     if _draws_from(explored, unit):
         return _with_draws(explored, cluster, behavior, unit)
     sums = Shifting(explored, cluster, unit)
+    if sums.reach > MOST_WEIGHTS:
+        return _of_purse(explored, cluster, behavior, unit, FreePurse(explored, unit))
     row = _final(explored, cluster, behavior, sums)
     return gathered(unit, sums.sums(len(row)), row)
+
+
+def _of_purse(
+    explored: Explored, cluster: Cluster, behavior: Behavior, unit: Unit, purse: LimitedPurse | FreePurse
+) -> Distribution:
+    row = _final(explored, cluster, behavior, Leading(purse))
+    return gathered(unit, np.array(purse.sums()[: len(row)], dtype=np.int64), row)
 
 
 def _draws_from(explored: Explored, unit: Unit) -> tuple[str, ...]:
@@ -130,6 +137,9 @@ def _with_draws(explored: Explored, cluster: Cluster, behavior: Behavior, unit: 
         or 1
     )
     lowest = min(sums[0] for sums, _ in held)
+    most = max(sum(draws) for (_, *draws), _ in held)
+    longest = most * max(value for each in purse.bowls for value in _slips(explored, each)) // quantum
+    _refuse_too_many(explored, len(cluster.order), len(cluster.order), most * longest // 100)
     won = _Wins(explored, purse.bowls, quantum)
     total = np.zeros(1)
     for (paid, *draws), weight in held:

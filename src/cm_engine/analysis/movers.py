@@ -28,7 +28,11 @@ class Mover(Protocol):
 
 
 class Shifting:
-    """Rows over sums: the place of a weight is the sum, counted in the greatest amount that divides all."""
+    """Rows over sums: the place of a weight is the sum, counted in the greatest amount that divides all.
+
+    Attributes:
+        reach: how long a row may become.
+    """
 
     def __init__(self, explored: Explored, cluster: Cluster, unit: Unit) -> None:
         """Look at what the slots of a cluster can pay in a unit."""
@@ -36,7 +40,8 @@ class Shifting:
         self._amounts = [part.sum(unit, own) for part in explored.parts]
         self._quantum = gcd(*self._amounts) or 1
         self._shifts = [amount // self._quantum for amount in self._amounts]
-        self.first = -min(0, *self._shifts) * len(cluster.order) if min(self._shifts) < 0 else 0
+        self.first = -min(0, *self._shifts)  # a stake is the only thing paid in, and it is paid in once
+        self.reach = max(map(abs, self._shifts)) * len(cluster.order)
 
     def sums(self, length: int) -> NDArray[np.int64]:
         """Return the sum of each place of a row."""

@@ -99,9 +99,7 @@ class LimitedPurse:
 
     def _refuse_too_many(self, when: When) -> None:
         if len(self.states.values) > MOST_HELD:
-            slots = [
-                self.explored.when(slot) for each in self.explored.automata for slot in each.slots
-            ]
+            slots = [self.explored.when(slot) for each in self.explored.automata for slot in each.slots]
             at = sum(each.day < when.day for each in slots)
             name = self.explored.program.program
             raise TooManyStatesError(name, at, len(slots), len(self.states.values), MOST_HELD)

@@ -128,10 +128,10 @@ def analyze(program: Program, behavior: Behavior, *, start: date | None = None, 
     start, rules = start_of(program, start), compile_rules(program)
     try:
         explored = explore(program, start=start, most=most)
+        figures = tuple(figures_of(explored, behavior, unit) for unit in explored.units)
+        limits = tuple(map(Bound, explored.rules.limits, reached(explored, behavior)))
     except TooManyStatesError as error:
         return _simulated(program, behavior, start, error)
-    figures = tuple(figures_of(explored, behavior, unit) for unit in explored.units)
-    limits = tuple(map(Bound, explored.rules.limits, reached(explored, behavior)))
     return Analysis(program, rules, start, behavior, figures, limits, explored)
 
 

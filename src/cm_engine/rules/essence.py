@@ -73,9 +73,9 @@ def essence_of_window(limit: LimitRules, received: Received, when: When | None) 
 
 
 def _next_day(rules: Rules, state: State) -> When | None:
-    """Return the earliest day and the earliest week of what is still to come."""
+    """Return the earliest day and the earliest week of what is still to come; a visit may come before its planned day."""
     days = [
-        when_of_visit(visit, expected_day(rules, state, visit))
+        when_of_visit(visit, state.last)
         for target, track in zip(rules.targets, state.tracks, strict=True)
         if (visit := _visit(target, track.visits))
     ]
