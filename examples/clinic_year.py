@@ -1,13 +1,14 @@
 """A clinic's year, made up: three sites, their staff, results, corrections, closures, transfers and payouts with faults.
 
-The same seed makes the same year. python -m examples.clinic_year year.db [PARTICIPANTS]
+The same seed makes the same year. python -m examples.clinic_year year.db [PARTICIPANTS] [--reports FOLDER]
 """
 
-import sys
+from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -15,6 +16,8 @@ from zoneinfo import ZoneInfo
 from cm_engine import Engine, parse_program
 from cm_engine.delivery.dispatcher import Dispatcher
 from cm_engine.gateways import Answer, Capabilities, Order, Outcome, Placed
+from cm_engine.reports.reading import clinic
+from cm_engine.reports.shelf import written
 
 ZONE = "America/Los_Angeles"
 FIRST = date(2025, 9, 1)
@@ -294,14 +297,30 @@ def clinic_year(
 
 
 def main() -> None:
-    """Write a year into a new database."""
-    clock, file = Clock(), sys.argv[1]
-    participants = int(sys.argv[2]) if len(sys.argv) > 2 else 500  # noqa: PLR2004 - one is optional
-    with Engine.open(f"sqlite:///{file}", zone=ZONE, clock=clock) as engine:
-        clinic_year(engine, clock, participants=participants)
+    """Write a year into a new database, and report on it if a folder is named."""
+    asked = _asked()
+    clock = Clock()
+    with Engine.open(f"sqlite:///{asked.file}", zone=ZONE, clock=clock) as engine:
+        clinic_year(engine, clock, participants=asked.participants)
         print(
             f"{len(engine.enrollments())} participants at {len(engine.sites())} sites, until {clock.now:%d %b %Y}."
         )
+        if asked.reports:
+            with engine.reading() as still:
+                today = clock.now.astimezone(ZoneInfo(ZONE)).date()
+                count = sum(1 for _ in written(still, clinic(still, today), asked.reports))
+            print(f"{count} files in {asked.reports}; begin with {asked.reports / 'index.html'}.")
+
+
+def _asked() -> Namespace:
+    parser = ArgumentParser(description="Make up a clinic's year.")
+    parser.add_argument("file", type=Path, help="of the database, a new one")
+    parser.add_argument("participants", type=int, nargs="?", default=500, help="500, if left out")
+    parser.add_argument("--reports", type=Path, metavar="FOLDER", help="of the reports on it")
+    asked = parser.parse_args()
+    if asked.file.exists():
+        parser.error(f"{asked.file} is there already: name a new file, or remove it")
+    return asked
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ import pytest
 from examples.clinic_year import FIRST, PROGRAM, SITES, ZONE, Clock, clinic_year
 
 from cm_engine import Engine, decide, parse_program
+from cm_engine.errors import ReportError
 from cm_engine.reports.dashboard import dashboard
 from cm_engine.reports.fidelity import fidelity_report
 from cm_engine.reports.integrity import integrity_report
@@ -129,6 +130,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
     with Engine.open(f"sqlite:///{file}", zone=ZONE, clock=clock) as engine:
         clinic_year(engine, clock, participants=PARTICIPANTS, weeks=WEEKS, seed=1)
         yield Made(engine, clinic(engine, TODAY), Raw(file), f"sqlite:///{file}")
+
+
+@pytest.fixture(scope="module")
+def of_sites(made: Made) -> dict[str, Clinic]:
+    """What is read for each site."""
+    return {site: clinic(made.engine, TODAY, site=site) for site in SITES}
 
 
 def rows(report: Report, sheet: str) -> list[dict[str, Any]]:
@@ -558,3 +565,57 @@ def test_a_tampered_award_is_a_difference_of_the_fidelity_report(made: Made, tmp
     assert {row["enrollment"] for row in found} - {""} == {"e-0002"}
     assert rows(report, "audit")[0]["differences"] == len(found)
     assert "difference" in report.tiles[0].note
+
+
+def test_a_site_sees_its_own_rows_of_the_whole_report_and_names_only_who_is_there(
+    made: Made, of_sites: dict[str, Clinic]
+) -> None:
+    day, whole = TODAY.isoformat(), {name: make(made.engine, made.clinic) for name, make in REPORTS.items()}
+    for site, at in of_sites.items():
+        here = {name for name in made.raw.enrollments if made.raw.site(name, day) == site}
+        people = {made.raw.enrollments[name][0] for name in here}
+        for name, make in REPORTS.items():
+            found, every = make(made.engine, at), whole[name]
+            assert f"Site {site}" in found.lead
+            for sheet, all_of_it in zip(found.sheets, every.sheets, strict=True):
+                for row in sheet.rows:
+                    assert getattr(row, "site", site) == site
+                    assert getattr(row, "participant", next(iter(people))) in people
+                    assert getattr(row, "enrollment", next(iter(here))) in here
+                if "site" in sheet.kind._fields:
+                    assert sheet.rows == [row for row in all_of_it.rows if row.site == site]
+        assert program_report(at).tiles[0].value == str(len(here))
+
+
+def test_the_months_of_the_sites_add_up_to_those_of_all(made: Made, of_sites: dict[str, Clinic]) -> None:
+    together = Counter[str]()
+    for at in of_sites.values():
+        for row in rows(dashboard(made.engine, at), "months"):
+            together[row["month"]] += row["awarded"]
+    assert together == {
+        row["month"]: row["awarded"] for row in rows(dashboard(made.engine, made.clinic), "months")
+    }
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"site": "east"}, "site: expected one of north, south, west, got 'east'"),
+        ({"program": "steady"}, "program: expected one of steady-steps, got 'steady'"),
+    ],
+)
+def test_a_site_or_a_program_that_is_not_there_is_refused(
+    made: Made, asked: dict[str, str], said: str
+) -> None:
+    with pytest.raises(ReportError, match=said):
+        clinic(made.engine, TODAY, **asked)
+
+
+def test_a_program_sees_its_own_enrollments(made: Made) -> None:
+    assert len(clinic(made.engine, TODAY, program="steady-steps").courses) == PARTICIPANTS
+    with Engine.open("memory:", zone=ZONE, clock=Clock()) as engine:
+        for program in ("california-recovery-incentives", "va-prize"):
+            engine.add_program(program)
+        engine.enroll(participant="p-1", program="california-recovery-incentives", start=FIRST, by="nurse-7")
+        assert len(clinic(engine, FIRST).courses) == 1
+        assert clinic(engine, FIRST, program="va-prize").courses == ()

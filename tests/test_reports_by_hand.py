@@ -1,14 +1,19 @@
 """Reports on small logs made by hand, for what a made-up year hardly ever has."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
 from typing import Any
 
+import pytest
+
 from cm_engine import Engine, parse_program
+from cm_engine.errors import StorageError
 from cm_engine.reports.fidelity import fidelity_report
 from cm_engine.reports.integrity import integrity_report
 from cm_engine.reports.program import program_report
 from cm_engine.reports.reading import clinic
 from cm_engine.reports.risk import risk_report
+from cm_engine.reports.statement import statement_report
 from cm_engine.reports.tax import tax_report
 
 MONDAY = date(2025, 12, 29)
@@ -18,7 +23,7 @@ version: "1"
 title: P
 currency: USD
 visits: [{{weeks: 1-4, days: [monday, thursday]}}]
-windows: {{before: 1, after: 1, grace: 1}}
+windows: {{{windows}}}
 targets: {{visits: {{behavior: attendance, schedule: [{{weeks: 1-4, escalate: {{start: 10.00, step: 1.00}}, reset: {{on: [positive{missed}]}}{held}}}]}}}}
 {more}
 """
@@ -27,10 +32,18 @@ targets: {{visits: {{behavior: attendance, schedule: [{{weeks: 1-4, escalate: {{
 class Hand:
     """An engine whose clock is set by hand."""
 
-    def __init__(self, more: str = "", missed: str = ", missed", held: str = "") -> None:
+    def __init__(
+        self,
+        more: str = "",
+        missed: str = ", missed",
+        held: str = "",
+        windows: str = "before: 1, after: 1, grace: 1",
+        url: str = "memory:",
+    ) -> None:
         self.now = datetime(2025, 12, 29, 18, tzinfo=UTC)
-        self.engine = Engine.open("memory:", zone="America/Los_Angeles", clock=lambda: self.now)
-        self.engine.add_program(parse_program(PROGRAM.format(more=more, missed=missed, held=held)))
+        self.engine = Engine.open(url, zone="America/Los_Angeles", clock=lambda: self.now)
+        text = PROGRAM.format(more=more, missed=missed, held=held, windows=windows)
+        self.engine.add_program(parse_program(text))
         self.acts = 0
 
     def told(self, by: str = "nurse-7") -> dict[str, Any]:
@@ -79,6 +92,101 @@ def test_a_visit_a_day_late_is_in_its_window_and_not_on_its_day() -> None:
     assert str(row.kept_percent) == "66.7"
 
 
+def test_a_statement_has_earned_what_its_last_line_says_though_the_program_bears_a_mistake() -> None:
+    hand = Hand()
+    name = hand.enroll()
+    decided = hand.record(name, MONDAY)
+    hand.engine.hand_over(enrollment=name, number=decided, **hand.told())
+    record = hand.engine.statement(enrollment=name).lines[0].record
+    hand.engine.amend(enrollment=name, record=record, result="+", why="misread", **hand.told())
+    report = statement_report(hand.engine, enrollment=name, on=MONDAY)
+    lines = report.sheets[0].rows
+    assert [line.what for line in lines[:2]] == ["Visit 1. Goal met", "Handed over to you: $10.00"]
+    corrected = next(
+        sheet.rows
+        for sheet in fidelity_report(clinic(hand.engine, MONDAY)).sheets
+        if sheet.name == "corrections"
+    )
+    assert [(row.of, row.at) for row in corrected] == [(record, "2025-12-29 10:00")]
+    told = {tile.name: tile.value for tile in report.tiles}
+    assert told["Earned so far"] == lines[-1].in_all == told["Handed over to you"] == "$10.00"
+
+
+def test_a_visit_made_good_after_its_window_is_decided_and_not_kept() -> None:
+    hand = Hand(windows="before: 1, after: 0, makeup: 1, grace: 1")
+    for name, late in (("e-1", 0), ("e-2", 1)):
+        hand.now = datetime(2025, 12, 29, 18, tzinfo=UTC) + timedelta(days=late)
+        hand.record(hand.enroll(name), MONDAY + timedelta(days=late))
+    [row] = next(
+        sheet.rows
+        for sheet in fidelity_report(clinic(hand.engine, MONDAY + timedelta(days=1))).sheets
+        if sheet.name == "visits"
+    )
+    assert (row.decided, row.on_the_day, row.in_the_window, row.missed, row.due) == (2, 1, 1, 0, 2)
+    assert str(row.kept_percent) == "50.0"
+
+
+@pytest.mark.parametrize(
+    ("own", "given"),
+    [
+        ("", {("missed-twice", 2), ("no-reward-yet", 4)}),
+        ("signals: [{name: three, when: {missed: 3}, to: [counselor]}]", {("three", 3)}),
+    ],
+)
+def test_signals_are_the_programs_own_and_the_usual_ones_only_where_it_has_none(
+    own: str, given: set[tuple[str, int]]
+) -> None:
+    hand = Hand(own)
+    name = hand.enroll()
+    hand.now += timedelta(days=14)
+    hand.engine.sweep()
+    report = risk_report(hand.engine, clinic(hand.engine, MONDAY + timedelta(days=14)))
+    assert {(row.signal, row.visit) for row in report.sheets[0].rows} == given
+    assert {(row.enrollment, row.to) for row in report.sheets[0].rows} == {(name, ("counselor",))}
+
+
+@pytest.mark.parametrize(("run", "given"), [(5, []), (6, [("slip-after-a-long-run", 7)])])
+def test_a_slip_after_six_in_a_row_is_one_of_the_usual_signals(
+    run: int, given: list[tuple[str, int]]
+) -> None:
+    hand = Hand()
+    name = hand.enroll()
+    for number in range(run + 1):
+        on = MONDAY + timedelta(weeks=number // 2, days=3 * (number % 2))
+        hand.now = datetime.combine(on, time(18), tzinfo=UTC)
+        result = "+" if number == run else "-"
+        hand.engine.record(enrollment=name, result=result, on=on, **hand.told())
+    found = risk_report(hand.engine, clinic(hand.engine, on)).sheets[0].rows
+    assert [(row.signal, row.visit) for row in found] == given
+
+
+def test_what_is_recorded_meanwhile_is_in_the_next_report(tmp_path: Path) -> None:
+    hand = Hand(url=f"sqlite:///{tmp_path / 'clinic.db'}")
+    name = hand.enroll()
+    hand.record(name, MONDAY)
+    with hand.engine.reading() as still:
+        before = clinic(still, MONDAY)
+        hand.now += timedelta(days=3)
+        hand.record(name, MONDAY + timedelta(days=3))
+        again = clinic(still, MONDAY)
+        assert [len(each.courses[0].decisions) for each in (before, again)] == [1, 1]
+        assert before.verified().decisions == 1
+        assert still.ahead(enrollment=name).pays["USD"] == sum(range(11, 18))
+    after = clinic(hand.engine, MONDAY)
+    assert (len(after.courses[0].decisions), after.verified().decisions) == (2, 2)
+
+
+def test_an_engine_that_reads_one_moment_writes_nothing() -> None:
+    hand = Hand()
+    name = hand.enroll()
+    with hand.engine.reading() as still:
+        with pytest.raises(StorageError, match="only reads one moment of the log"):
+            still.record(enrollment=name, result="-", on=MONDAY, **hand.told())
+        with pytest.raises(StorageError, match="only reads one moment of the log"):
+            still.joining("a session")
+    assert hand.engine.enrollment(name).last_record == 0
+
+
 def test_five_results_in_five_minutes_are_a_burst_and_in_six_they_are_not() -> None:
     for seconds, found in ((75, 1), (80, 0)):
         hand = Hand()
@@ -88,6 +196,9 @@ def test_five_results_in_five_minutes_are_a_burst_and_in_six_they_are_not() -> N
             hand.now += timedelta(seconds=seconds)
         bursts = integrity_report(clinic(hand.engine, MONDAY)).sheets[1].rows
         assert [(each.results, each.enrollments) for each in bursts] == [(5, 5)] * found
+        assert [(each.first_at, each.last_at) for each in bursts] == [
+            ("2025-12-29 10:00", "2025-12-29 10:05")
+        ] * found
 
 
 def test_who_entered_second_and_hands_over_did_not_enter_alone() -> None:

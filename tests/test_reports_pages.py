@@ -125,6 +125,16 @@ def test_paper_shows_the_tables_behind_charts_in_dark_ink_on_white(kept: Kept, b
     context.close()
 
 
+def test_no_table_is_cut_off_on_paper(kept: Kept, browser: Browser) -> None:
+    context = browser.new_context(viewport={"width": 680, "height": 900})
+    shown = context.new_page()
+    shown.emulate_media(media="print")
+    for name in REPORTS:
+        shown.goto((kept.folder / f"{name}.html").as_uri())
+        assert shown.evaluate("document.documentElement.scrollWidth") <= 680
+    context.close()
+
+
 def test_a_report_is_printed_as_text_csv_and_json(kept: Kept) -> None:
     asked = ("--db", kept.url, "--on", DAY)
     assert run("show", "tax", *asked).startswith("Tax totals\n")
@@ -140,6 +150,7 @@ def test_a_report_is_printed_as_text_csv_and_json(kept: Kept) -> None:
     [
         (("show", "weather"), "expected one of dashboard, program"),
         (("show", "tax", "--format", "csv"), "near, totals"),
+        (("show", "tax", "--program", "steady-steps"), "over all programs of one payer"),
     ],
 )
 def test_what_there_is_none_of_is_refused_with_what_there_is(
@@ -148,6 +159,22 @@ def test_what_there_is_none_of_is_refused_with_what_there_is(
     done = CliRunner().invoke(app, ["reports", *arguments, "--db", kept.url], terminal_width=200)
     assert done.exit_code == 2
     assert said in " ".join(re.sub("[│╭╰─]", " ", done.output).split())
+
+
+def test_one_site_is_reported_on_by_itself(kept: Kept, tmp_path: Path) -> None:
+    run("all", "--db", kept.url, "--on", DAY, "--site", "north", "-o", str(tmp_path))
+    made = {path.name: path.read_text("utf-8") for path in tmp_path.iterdir()}
+    assert len(made) == len(list(kept.folder.glob("*.*"))) - (kept.folder / "statement.html").exists()
+    assert "Site north" in made["index.html"]
+    assert not re.search(r"\b(south|west)\b", " ".join(made.values()))
+    shown = run("show", "risk", "--db", kept.url, "--on", DAY, "--site", "north")
+    assert shown == made["risk.txt"]
+
+
+def test_the_index_leads_to_every_file_by_what_it_is(kept: Kept) -> None:
+    index = (kept.folder / "index.html").read_text("utf-8")
+    led = set(re.findall(r'href="\./([^"]+)"', index))
+    assert led == {path.name for path in kept.folder.iterdir()} - {"index.html", "statement.html"}
 
 
 def test_a_statement_says_what_each_amount_was_for_and_adds_up(kept: Kept) -> None:
@@ -306,7 +333,14 @@ def test_the_same_seed_makes_the_same_year() -> None:
     assert date(2025, 9, 1) == FIRST
 
 
-def test_the_example_writes_a_year(tmp_path: Path) -> None:
+def test_the_example_writes_a_year_and_reports_on_it(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "examples.clinic_year", str(tmp_path / "year.db"), "1"]
+    command += ["--reports", str(tmp_path / "year")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=PACKAGE.parents[2])
-    assert (done.stdout, done.stderr) == ("1 participants at 3 sites, until 31 Aug 2026.\n", "")
+    first, last = done.stdout.splitlines()
+    assert (first, done.stderr) == ("1 participants at 3 sites, until 31 Aug 2026.", "")
+    assert last.endswith(f"begin with {tmp_path / 'year' / 'index.html'}.")
+    assert (tmp_path / "year" / "index.html").exists()
+    again = subprocess.run(command, capture_output=True, text=True, check=False, cwd=PACKAGE.parents[2])
+    assert again.returncode == 2
+    assert "is there already: name a new file, or remove it" in again.stderr

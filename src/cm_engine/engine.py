@@ -28,7 +28,7 @@ from cm_engine.moving import Moving
 from cm_engine.opened import Opened
 from cm_engine.plain import one_line, opaque, plain_day, unreserved
 from cm_engine.ports import Transaction
-from cm_engine.previewing import Preview, previews
+from cm_engine.previewing import Ahead, Preview, previews, rest
 from cm_engine.program import Program, canonical, digest, load_program
 from cm_engine.randomizing import Randomizing
 from cm_engine.receiving import Receiving
@@ -500,6 +500,18 @@ class Engine(
         with self._storage.reading() as tx:
             enrolled, stand, others = Recording(tx, self._register, "", locked=False).standing(enrollment)
         return previews(enrolled, stand, others, on, self._today(enrolled, stand))
+
+    def ahead(self, *, enrollment: str) -> Ahead:
+        """Return the program that decides by now, and what all visits to come would pay if every one were met.
+
+        What other enrollments receive from shared pools, and what draws would win, is left out.
+
+        Raises:
+            EnrollmentNotFoundError: there is no such enrollment.
+        """
+        with self._storage.reading() as tx:
+            enrolled, stand, _ = Recording(tx, self._register, "", locked=False).standing(enrollment)
+        return Ahead(enrolled.rules.program, rest(enrolled, stand))
 
     def statement(self, *, enrollment: str, until: date | None = None) -> Statement:
         """Return all decisions of an enrollment with what each added, what was awarded, and where it all is now.

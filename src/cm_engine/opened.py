@@ -1,7 +1,7 @@
 """An engine that is opened on a storage: how its acts are written, and tried again."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from random import random
 from time import sleep
@@ -91,6 +91,45 @@ class OneByOne:
             raise SomeFailedError(self._what, self._failures, done)
 
 
+class OneMoment:
+    """A storage that is one transaction of another: whatever is read, is read as it stood when that began.
+
+    Args:
+        tx: that only reads.
+    """
+
+    one_writer, joined = False, False
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+
+    def reading(self) -> AbstractContextManager[Transaction]:
+        """Read in the one transaction."""
+        return nullcontext(self._tx)
+
+    def writing(self, *, lock: bool = False) -> AbstractContextManager[Transaction]:
+        """Refuse.
+
+        Raises:
+            StorageError: always.
+        """
+        _ = lock
+        msg = "this engine only reads one moment of the log: write with the engine that it was made of"
+        raise StorageError(msg)
+
+    def joining(self, bind: object) -> Self:
+        """Refuse.
+
+        Raises:
+            StorageError: always.
+        """
+        msg = f"this engine only reads one moment of the log: {bind!r} is joined by the engine that it was made of"
+        raise StorageError(msg)
+
+    def close(self) -> None:
+        """Leave the transaction to who began it."""
+
+
 class Opened:
     """What every part of an engine stands on: a storage, a clock, and the queue of those who write."""
 
@@ -151,6 +190,19 @@ class Opened:
         joined._register = self._register.in_transaction_of_host()  # noqa: SLF001 - its own kind
         joined._policy = self._policy  # noqa: SLF001 - its own kind
         return joined
+
+    @contextmanager
+    def reading(self) -> Iterator[Self]:
+        """Yield an engine that reads everything as it stood at one moment, however long it takes, and writes nothing.
+
+        Raises:
+            StorageError: something is written with it.
+        """
+        with self._storage.reading() as tx:
+            still = type(self)(storage=OneMoment(tx), zone=self._zone, secret=self._secret, clock=self._clock)
+            still._register = self._register  # noqa: SLF001 - its own kind
+            still._policy = self._policy  # noqa: SLF001 - its own kind
+            yield still
 
     def close(self) -> None:
         """Give up the storage's connections."""

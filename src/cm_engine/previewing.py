@@ -4,11 +4,13 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
+from typing import NamedTuple
 
 from cm_engine.errors import PlanExceededError, ResultsError
 from cm_engine.log.attending import as_found, plan_of
 from cm_engine.log.deciding import Others, expected_of, summed
 from cm_engine.log.stand import Enrolled, Stand
+from cm_engine.program import Program
 from cm_engine.program.values import OUTCOMES
 from cm_engine.rules.compiled import TargetRules
 from cm_engine.rules.shared import with_pools
@@ -17,6 +19,18 @@ from cm_engine.rules.step import step
 
 Preview = Mapping[str, Mapping[str, Decision]]
 """The decision of each result that the next visit of a target may have: by target, then by symbol."""
+
+
+class Ahead(NamedTuple):
+    """What is ahead of an enrollment.
+
+    Attributes:
+        program: that decides by now.
+        pays: what all visits to come would pay if every one were met, by unit.
+    """
+
+    program: Program
+    pays: Mapping[str, Decimal]
 
 
 def previews(

@@ -31,6 +31,10 @@ OutputOption = Annotated[
 FolderOption = Annotated[
     Path, typer.Option("-o", "--output", metavar="FOLDER", help="where they are written")
 ]
+SiteOption = Annotated[str, typer.Option("--site", metavar="SITE", help="only what is of this site")]
+ProgramOption = Annotated[
+    str, typer.Option("--program", metavar="ID", help="only enrollments of this program; not for tax")
+]
 SheetOption = Annotated[str, typer.Option("--sheet", metavar="NAME", help="of CSV: which table")]
 SeedOption = Annotated[str, typer.Option("--seed", metavar="TEXT", help="of integrity: draws its cases")]
 CasesOption = Annotated[
@@ -45,10 +49,12 @@ CataloguesOption = Annotated[
 
 
 @commands.command(epilog=f"Example: cm-engine reports all {AT} -o reports")
-def all(db: DatabaseOption, output: FolderOption, on: AsOfOption = None) -> None:  # noqa: A001 - what it is called
+def all(  # noqa: A001 - what it is called
+    db: DatabaseOption, output: FolderOption, on: AsOfOption = None, site: SiteOption = ""
+) -> None:
     """Write every report as a page, text, JSON and CSV, with a page that leads to them."""
-    with opened(db) as engine:
-        count = sum(1 for _ in written(engine, clinic(engine, _day(engine, on)), output))
+    with opened(db) as engine, engine.reading() as still:
+        count = sum(1 for _ in written(still, clinic(still, _day(still, on), site=site), output))
     typer.echo(f"{count} files in {output}; begin with {output / 'index.html'}.")
 
 
@@ -60,6 +66,8 @@ def show(
     sheet: SheetOption = "",
     output: OutputOption = None,
     on: AsOfOption = None,
+    site: SiteOption = "",
+    program: ProgramOption = "",
     seed: SeedOption = "audit",
     cases: CasesOption = 20,
 ) -> None:
@@ -67,12 +75,15 @@ def show(
     if report not in REPORTS:
         msg = f"expected one of {', '.join(REPORTS)}, got {report!r}"
         raise typer.BadParameter(msg, param_hint="REPORT")
-    with opened(db) as engine:
-        found = clinic(engine, _day(engine, on))
+    if report == "tax" and program:
+        msg = "totals are over all programs of one payer; leave it out"
+        raise typer.BadParameter(msg, param_hint="--program")
+    with opened(db) as engine, engine.reading() as still:
+        found = clinic(still, _day(still, on), site=site, program=program)
         if report == "integrity":
             made = integrity_report(found, seed=seed, cases=cases)
         else:
-            made = REPORTS[report](engine, found)
+            made = REPORTS[report](still, found)
     _put(_as(made, form, sheet), output)
 
 

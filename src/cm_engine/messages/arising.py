@@ -60,7 +60,5 @@ def timelines_of(
     for each in standing:
         if each.visit and each.outcome != WITHDRAWN:
             was_reset = any(isinstance(reason, WasReset) for reason in each.reasons)
-            found[each.target].append(
-                Seen(each.visit, each.outcome, any(each.awards.values()), was_reset)
-            )
+            found[each.target].append(Seen(each.visit, each.outcome, any(each.awards.values()), was_reset))
     return found

@@ -51,10 +51,10 @@ class Month(NamedTuple):
 def dashboard(engine: Engine, clinic: Clinic) -> Report:
     """Return the dashboard of all enrollments."""
     program, risk = program_report(clinic), risk_report(engine, clinic)
-    weeks, months = list(_weeks(clinic.courses)), list(_months(clinic.courses))
+    weeks, months = clinic.kept(_weeks(clinic.courses)), list(_months(clinic))
     _, _, funds, exposure = program.sheets
     sheets = (
-        Sheet("sites", "Sites", SITES, SiteLine, list(_sites(clinic))),
+        Sheet("sites", "Sites", SITES, SiteLine, clinic.kept(_sites(clinic))),
         Sheet("weeks", "Goals met, by program week", WEEKS, Week, weeks, _week_chart(weeks)),
         Sheet("months", "Awarded, by month", MONTHS, Month, months, "".join(_month_charts(months))),
         *risk.sheets,
@@ -62,7 +62,9 @@ def dashboard(engine: Engine, clinic: Clinic) -> Report:
         exposure,
     )
     tiles: tuple[Tile, ...] = (*program.tiles, *risk.tiles)
-    return Report("dashboard", "Cohort dashboard", f"All sites, as of {clinic.on:%d %b %Y}.", sheets, tiles)
+    return Report(
+        "dashboard", "Cohort dashboard", f"{clinic.scope}, as of {clinic.on:%d %b %Y}.", sheets, tiles
+    )
 
 
 SITES = "Enrolled there, and open, by where they are today; visits by their day, as decisions stand. Shares leave excused visits out."
@@ -102,13 +104,13 @@ def _counted(
     return found
 
 
-def _months(courses: Iterable[Course]) -> Iterator[Month]:
+def _months(clinic: Clinic) -> Iterator[Month]:
     found: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
-    for course in courses:
+    for course in clinic.courses:
         lines = {line.number: line for line in course.statement.lines}
         for each in course.standing:
             for unit, amount in lines[each.number].awards.items():
-                if each.on:
+                if each.on and clinic.covers(course.site(each.on)):
                     found[f"{each.on:%Y-%m}", unit] += amount
     for (month, unit), awarded in sorted(found.items()):
         yield Month(month, unit, awarded)

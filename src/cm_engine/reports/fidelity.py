@@ -14,6 +14,7 @@ from cm_engine.recorded import Recorded
 from cm_engine.reports.page import Tile
 from cm_engine.reports.reading import Clinic, Course, moment, percent
 from cm_engine.reports.sheet import Report, Sheet
+from cm_engine.visiting import PlannedVisit
 
 STAGES = ("test to result", "result to decision", "decision to hand-over")
 
@@ -106,7 +107,7 @@ class SecondEntry(NamedTuple):
 def fidelity_report(clinic: Clinic) -> Report:
     """Return the fidelity report."""
     verified = clinic.verified()
-    delays, plan = list(_delays(clinic)), list(_on_plan(clinic))
+    delays, plan = clinic.kept(_delays(clinic)), clinic.kept(_on_plan(clinic))
     sheets = (
         Sheet("audit", "Pay equals protocol", AUDIT, Audited, [_audited(verified)]),
         Sheet(
@@ -114,23 +115,28 @@ def fidelity_report(clinic: Clinic) -> Report:
             "Differences",
             "The first one of each enrollment.",
             Found,
-            [Found(*each) for each in verified.differences],
+            list(_differences(clinic)),
         ),
         Sheet("delays", "From test to reward", DELAYS, Delay, delays),
         Sheet("visits", "Visits on plan", PLAN, OnPlan, plan),
-        Sheet("turns", "Resets and recoveries", TURNS, Turns, list(_turns(clinic))),
-        Sheet("excuses", "Excuses by staff", EXCUSES, Excuses, list(excuses(clinic))),
+        Sheet("turns", "Resets and recoveries", TURNS, Turns, clinic.kept(_turns(clinic))),
+        Sheet("excuses", "Excuses by staff", EXCUSES, Excuses, clinic.kept(excuses(clinic))),
         Sheet(
             "corrections",
             "Corrections",
-            "Every amendment and every result that was taken back.",
+            "Every amendment and every result that was taken back, with the time at the clinic.",
             Correction,
             list(_corrections(clinic)),
+            columns=("enrollment", "record", "kind", "corrects record", "by", "at", "why"),
         ),
-        Sheet("second-entry", "Second entry", SECOND, SecondEntry, list(_second(clinic))),
+        Sheet("second-entry", "Second entry", SECOND, SecondEntry, clinic.kept(_second(clinic))),
     )
     return Report(
-        "fidelity", "Fidelity report", f"All sites, as of {clinic.on:%d %b %Y}.", sheets, _tiles(clinic, plan)
+        "fidelity",
+        "Fidelity report",
+        f"{clinic.scope}, as of {clinic.on:%d %b %Y}.",
+        sheets,
+        _tiles(clinic, plan),
     )
 
 
@@ -142,12 +148,22 @@ DELAYS = (
     "longer than the median, nine in ten no longer than the next figure."
 )
 PLAN = (
-    "Planned visits by their planned day's site. On the day: decided for the planned day; in the window: for any day of the "
-    "visit; missed and excused: as decided; overdue: nothing recorded yet. Due are all of them but the excused and those that were not required; kept, %, is in the window of these."
+    "Planned visits by their planned day's site. On the day: decided for the planned day; in the window: for any day of it, "
+    "which the days for making a visit good are not; missed and excused: as decided; overdue: nothing recorded yet. Due are all of them but the excused and those that were not required; kept, %, is in the window of these."
 )
 TURNS = "Decisions that stand, on visits, and how many of them applied a reset, a recovery, or a limit."
 EXCUSES = "Of the results that stand and that a person recorded. What a sweep decided has no recorder."
 SECOND = "Results that stand and that the program wants entered by two people, and whether two did; entries that wait."
+
+
+def _differences(clinic: Clinic) -> Iterator[Found]:
+    """Yield what the audit found, of those whom the reports name; what is of no enrollment is everybody's."""
+    elsewhere = {course.enrollment.id for course in clinic.courses} - {
+        course.enrollment.id for course in clinic.here
+    }
+    for each in clinic.verified().differences:
+        if each.enrollment not in elsewhere:
+            yield Found(*each)
 
 
 def _audited(found: Verification) -> Audited:
@@ -216,11 +232,19 @@ def _on_plan(clinic: Clinic) -> Iterator[OnPlan]:
             counted["decided"] += 1
             counted[decision.outcome] += 1
             counted["day"] += came and decision.on == visit.on
-            counted["window"] += came and visit.opens <= (decision.on or visit.on) <= visit.closes
+            counted["window"] += came and visit.opens <= (decision.on or visit.on) <= _window_closes(
+                course, visit
+            )
     for site, counted in sorted(found.items()):
         decided, missed, excused, overdue = (counted[name] for name in ("decided", "o", "e", "overdue"))
         due, kept = decided + overdue - excused - counted["_"], counted["window"]
         yield OnPlan(site, decided, counted["day"], kept, missed, excused, overdue, due, percent(kept, due))
+
+
+def _window_closes(course: Course, visit: PlannedVisit) -> date:
+    """Return the last day of a visit's window: what comes later makes the visit good, and does not keep it."""
+    windows = course.program.windows_of(course.program.targets[visit.target])
+    return visit.closes - timedelta(days=windows.makeup if windows else 0)
 
 
 def _turns(clinic: Clinic) -> Iterator[Turns]:
@@ -247,10 +271,10 @@ def excuses(clinic: Clinic) -> Iterator[Excuses]:
 
 
 def _corrections(clinic: Clinic) -> Iterator[Correction]:
-    for course in clinic.courses:
+    for course in clinic.here:
         for act in course.acts:
             if act.kind in {AMENDED, VOIDED}:
-                at = f"{act.recorded_at:%Y-%m-%d %H:%M}"
+                at = course.clock(act.recorded_at)
                 yield Correction(
                     act.enrollment, act.record, act.kind, act.reported["of"], act.by, at, act.reported["why"]
                 )
@@ -262,7 +286,7 @@ def _second(clinic: Clinic) -> Iterator[SecondEntry]:
         for act, on in _wanting_two(course):
             found[course.site(on)]["two" if CONFIRMS in act.reported else "one"] += 1
     at = {course.enrollment.id: course.site(clinic.on) for course in clinic.courses}
-    found_waiting = Counter(at[each.enrollment] for each in clinic.waiting)
+    found_waiting = Counter(at[each.enrollment] for each in clinic.waiting if each.enrollment in at)
     for site in sorted({*found, *found_waiting}):
         two, one = found[site]["two"], found[site]["one"]
         yield SecondEntry(site, two + one, two, one, found_waiting[site])
@@ -287,7 +311,8 @@ def _tiles(clinic: Clinic, plan: Iterable[OnPlan]) -> tuple[Tile, ...]:
         if found.is_clean
         else f"{len(found.differences)} difference{'s' * (len(found.differences) > 1)}"
     )
+    share = f"{percent(kept, due)} %" if due else "none"
     return (
         Tile("Decisions taken again", f"{found.decisions:,}", word),
-        Tile("Visits kept in their window", f"{percent(kept, due) or 0} %", f"{kept:,} of {due:,}"),
+        Tile("Visits kept in their window", share, f"{kept:,} of {due:,} due"),
     )

@@ -44,6 +44,14 @@ class Burst(NamedTuple):
     enrollments: int
 
 
+class Entry(NamedTuple):
+    """A result that was recorded: when, of whom, and what the clock of the clinic showed."""
+
+    at: datetime
+    enrollment: str
+    clock: str
+
+
 class Unusual(NamedTuple):
     """Somebody whose excuses are more than chance explains."""
 
@@ -87,7 +95,7 @@ def integrity_report(clinic: Clinic, *, seed: str = "audit", cases: int = 20) ->
         seed: the same draws the same cases of the same log.
         cases: how many are drawn.
     """
-    hands, bursts, unusual = list(_one_hand(clinic)), list(_bursts(clinic)), list(_unusual(clinic))
+    hands, bursts, unusual = list(_one_hand(clinic)), list(_bursts(clinic)), clinic.kept(_unusual(clinic))
     sheets = (
         Sheet("one-hand", "Entering and handing over", ONE_HAND, OneHand, hands),
         Sheet("bursts", "Bursts of entries", BURSTS, Burst, bursts),
@@ -113,7 +121,11 @@ def integrity_report(clinic: Clinic, *, seed: str = "audit", cases: int = 20) ->
         Tile("Unusual excuses", str(len(unusual)), "of the staff"),
     )
     return Report(
-        "integrity", "Integrity signals", "Reasons to look, and no proof of anything.", sheets, tiles
+        "integrity",
+        "Integrity signals",
+        f"{clinic.scope}. Reasons to look, and no proof of anything.",
+        sheets,
+        tiles,
     )
 
 
@@ -127,7 +139,7 @@ UNUSUAL = (
 
 def _one_hand(clinic: Clinic) -> Iterator[OneHand]:
     given, alone = Counter[str](), Counter[str]()
-    for course in clinic.courses:
+    for course in clinic.here:
         numbers = {each.number: each for each in course.decisions}
         for act in course.acts:
             if act.kind == HANDED_OVER and act.by != SELF:
@@ -143,28 +155,22 @@ def _entered_alone(course: Course, record: int, by: str) -> bool:
 
 
 def _bursts(clinic: Clinic) -> Iterator[Burst]:
-    found: defaultdict[str, list[tuple[datetime, str]]] = defaultdict(list)
-    for course in clinic.courses:
+    found: defaultdict[str, list[Entry]] = defaultdict(list)
+    for course in clinic.here:
         for act in course.acts:
             if act.kind == OBSERVED and act.by != SELF:
-                found[act.by].append((act.recorded_at, act.enrollment))
+                found[act.by].append(Entry(act.recorded_at, act.enrollment, course.clock(act.recorded_at)))
     for by, acts in sorted(found.items()):
         for together in _together(sorted(acts)):
-            first, last = together[0][0], together[-1][0]
-            yield Burst(
-                by,
-                f"{first:%Y-%m-%d %H:%M}",
-                f"{last:%Y-%m-%d %H:%M}",
-                len(together),
-                len({each for _, each in together}),
-            )
+            enrollments = len({each.enrollment for each in together})
+            yield Burst(by, together[0].clock, together[-1].clock, len(together), enrollments)
 
 
-def _together(acts: Sequence[tuple[datetime, str]]) -> Iterator[Sequence[tuple[datetime, str]]]:
+def _together(acts: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
     """Yield acts that came within a short time of the first of them, if they are many; each act once."""
     place = 0
     while place < len(acts):
-        count = sum(at - acts[place][0] <= BURST_WITHIN for at, _ in acts[place:])
+        count = sum(each.at - acts[place].at <= BURST_WITHIN for each in acts[place:])
         if count >= BURST:
             yield acts[place : place + count]
         place += count if count >= BURST else 1
@@ -192,7 +198,7 @@ def tail(row: Excuses, rate: Fraction) -> Fraction:
 
 
 def _variances(clinic: Clinic) -> Iterator[Variance]:
-    for stock in clinic.stocks:
+    for stock in filter(lambda each: clinic.covers(each.id), clinic.stocks):
         for each in stock.variances:
             yield Variance(
                 stock.id, each.holder, each.product, each.value, each.unit, each.variance, each.counted_by
@@ -201,9 +207,7 @@ def _variances(clinic: Clinic) -> Iterator[Variance]:
 
 def sample(clinic: Clinic, seed: str, cases: int) -> list[Case]:
     """Return decisions drawn by the hash of the seed with their place in the log, in the order of their draw."""
-    paid = [
-        (course, each) for course in clinic.courses for each in course.standing if any(each.awards.values())
-    ]
+    paid = [(course, each) for course in clinic.here for each in course.standing if any(each.awards.values())]
     drawn = sorted(
         paid, key=lambda each: sha256(f"{seed}/{each[1].enrollment}/{each[1].number}".encode()).digest()
     )

@@ -27,10 +27,11 @@ class Markup(str):
 
 
 class Column(NamedTuple):
-    """A column of a table: its heading, and whether its cells are numbers, which stand to the right."""
+    """A column of a table: its heading; whether its cells are numbers, which stand to the right, or stay in one line."""
 
     heading: str
     number: bool = False
+    whole: bool = False
 
 
 class Tile(NamedTuple):
@@ -142,6 +143,7 @@ def table(
     caption: str = "",
     total: Sequence[str] = (),
     none: str = "None.",
+    wide: bool = False,
 ) -> Markup:
     """Return a table, whose first column names its rows; a narrow window moves it by itself, not the page.
 
@@ -151,6 +153,7 @@ def table(
         caption: what it shows; needed where no heading says it.
         total: the cells of a last row, which sums up.
         none: what stands there instead if there are no rows.
+        wide: whether it has many columns, and is set smaller.
     """
     kinds = [each if isinstance(each, Column) else Column(each) for each in columns]
     body = "".join(f"<tr>{_cells(row, kinds)}</tr>\n" for row in rows)
@@ -162,7 +165,7 @@ def table(
     foot = f"<tfoot><tr>{_cells(total, kinds)}</tr></tfoot>\n" if total else ""
     name = escape(caption or ", ".join(each.heading for each in kinds))
     return Markup(
-        f'<div class=scroll role=region tabindex=0 aria-label="{name}">\n<table>\n'
+        f'<div class=scroll role=region tabindex=0 aria-label="{name}">\n<table{_classed(wide and "wide")}>\n'
         + (f"<caption>{escape(caption)}</caption>\n" if caption else "")
         + f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n{foot}</table>\n</div>"
     )
@@ -228,10 +231,12 @@ def _listed(parts: Sequence[Markup], name: str) -> str:
 
 def _cells(row: Sequence[str], columns: Sequence[Column]) -> str:
     first, *others = zip(row, columns, strict=True)
-    name = f'<th scope="row"{_classed(first[1].number and "number")}>{markup(first[0])}</th>'
-    return name + "".join(
-        f"<td{_classed(column.number and 'number')}>{markup(cell)}</td>" for cell, column in others
-    )
+    name = f'<th scope="row"{_classed(_kind(first[1]))}>{markup(first[0])}</th>'
+    return name + "".join(f"<td{_classed(_kind(column))}>{markup(cell)}</td>" for cell, column in others)
+
+
+def _kind(column: Column) -> str:
+    return "number" if column.number else "whole" if column.whole else ""
 
 
 def _classed(kind: str | Literal[False]) -> str:

@@ -73,20 +73,20 @@ class Exposure(NamedTuple):
 def program_report(clinic: Clinic) -> Report:
     """Return the program report."""
     quarters, money, exposures = (
-        list(_quarters(clinic.courses)),
-        list(_money(clinic.courses)),
-        list(_exposures(clinic)),
+        clinic.kept(_quarters(clinic.courses)),
+        clinic.kept(_money(clinic.courses)),
+        clinic.kept(_exposures(clinic)),
     )
     sheets = (
         Sheet("quarters", "By quarter", QUARTERS, Quarter, quarters),
         Sheet("money", "Rewards by quarter", MONEY, Money, money),
-        Sheet("funds", "Funds", FUNDS, FundLine, list(_funds(clinic))),
+        Sheet("funds", "Funds", FUNDS, FundLine, clinic.kept(_funds(clinic))),
         Sheet("exposure", "Exposure still open", EXPOSURE, Exposure, exposures),
     )
     return Report(
         "program",
         "Program report",
-        f"All sites, as of {clinic.on:%d %b %Y}.",
+        f"{clinic.scope}, as of {clinic.on:%d %b %Y}.",
         sheets,
         _tiles(clinic, exposures),
     )
@@ -190,21 +190,21 @@ def _exposures(clinic: Clinic) -> Iterator[Exposure]:
 
 
 def _open(course: Course, unit: str) -> tuple[Decimal, ...]:
-    balance, ahead = course.statement.balances.get(unit), course.ahead.get(unit, Decimal(0))
-    owed, sent = (balance.owed, balance.in_flight) if balance else (Decimal(0), Decimal(0))
-    return Decimal(course.is_open), owed, sent, ahead if course.is_open else Decimal(0)
+    balance, zero = course.statement.balances.get(unit), course.program.unit(unit).decimal(0)
+    owed, sent = (balance.owed, balance.in_flight) if balance else (zero, zero)
+    return Decimal(course.is_open), owed, sent, course.ahead.get(unit, zero) if course.is_open else zero
 
 
 def _tiles(clinic: Clinic, exposures: Iterable[Exposure]) -> tuple[Tile, ...]:
-    opened = sum(course.is_open for course in clinic.courses)
+    opened = sum(course.is_open for course in clinic.here)
     awarded, open_now = defaultdict[str, Decimal](Decimal), defaultdict[str, Decimal](Decimal)
-    for course in clinic.courses:
+    for course in clinic.here:
         for unit, amount in course.statement.awarded.items():
             awarded[unit] += amount
     for each in exposures:
         open_now[each.unit] += each.exposure
     return (
-        Tile("Enrollments", f"{len(clinic.courses):,}", f"{opened:,} open"),
+        Tile("Enrollments", f"{len(clinic.here):,}", f"{opened:,} open"),
         Tile("Awarded", spoken(awarded)),
         Tile("Exposure still open", spoken(open_now), "if every visit to come is met"),
     )

@@ -1,28 +1,38 @@
 """What reports are made from: everything the engine says of its enrollments, sites and stocks, read once."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache, cached_property
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
+from zoneinfo import ZoneInfo
 
 from cm_engine.auditing import Verification
 from cm_engine.banking import SentPayout
 from cm_engine.engine import Engine
+from cm_engine.errors import ReportError
 from cm_engine.log.correction import latest
 from cm_engine.log.history import OBSERVED
 from cm_engine.log.sited import TRANSFERRED
 from cm_engine.people.standing import WaitingEntry
-from cm_engine.previewing import rest
-from cm_engine.program import Program
 from cm_engine.program.values import OUTCOMES
 from cm_engine.recorded import Enrollment, Recorded, RecordedDecision
-from cm_engine.recording import Recording
 from cm_engine.sites.spending import SiteFunds
 from cm_engine.stock.standing import Stock
 
 PAGE = 1000
 NOWHERE = "(no site)"
+
+
+class AtSite(Protocol):
+    """A row that is about a site."""
+
+    @property
+    def site(self) -> str:
+        """Return which."""
+
+
+Placed = TypeVar("Placed", bound=AtSite)
 
 
 class Course:
@@ -44,7 +54,7 @@ class Course:
     ) -> None:
         name = enrollment.id
         self.enrollment = enrollment
-        self.program, self.ahead = _program_and_rest(engine, name)
+        self.program, self.ahead = engine.ahead(enrollment=name)
         self.statement = engine.statement(enrollment=name)
         self.acts = engine.history(enrollment=name)
         self.visits = engine.visits(enrollment=name, on=on)
@@ -77,6 +87,10 @@ class Course:
         """Return where it was on a day."""
         return self._sites.get(on, self.enrollment.site) or NOWHERE
 
+    def clock(self, at: datetime) -> str:
+        """Return a time as the clocks of the clinic show it."""
+        return f"{at.astimezone(ZoneInfo(self.enrollment.zone)):%Y-%m-%d %H:%M}"
+
     def _found_sites(self, engine: Engine) -> dict[date | None, str]:
         if not any(act.kind == TRANSFERRED for act in self.acts):
             return {}
@@ -91,12 +105,6 @@ def _is_decided(decision: RecordedDecision) -> bool:
     )
 
 
-def _program_and_rest(engine: Engine, enrollment: str) -> tuple[Program, Mapping[str, Decimal]]:
-    with engine._storage.reading() as tx:  # noqa: SLF001 - a look at where it stands, as the engine's own
-        enrolled, stand, _ = Recording(tx, engine._register, "", locked=False).standing(enrollment)  # noqa: SLF001
-    return enrolled.rules.program, rest(enrolled, stand)
-
-
 class Clinic(NamedTuple):
     """All that reports are made from.
 
@@ -107,6 +115,8 @@ class Clinic(NamedTuple):
         stocks: of all sites.
         waiting: entries that wait for a second person.
         verified: asks what the engine's own audit finds; it is made once, when it is asked for.
+        site: that reports are limited to; empty for all.
+        program: that `courses` are limited to, by its id; empty for all.
     """
 
     on: date
@@ -115,28 +125,61 @@ class Clinic(NamedTuple):
     stocks: tuple[Stock, ...]
     waiting: tuple[WaitingEntry, ...]
     verified: Callable[[], Verification]
+    site: str = ""
+    program: str = ""
+
+    @property
+    def here(self) -> tuple[Course, ...]:
+        """Return the enrollments that are at the site on the day; only they are named, one by one."""
+        return tuple(course for course in self.courses if self.covers(course.site(self.on)))
+
+    @property
+    def scope(self) -> str:
+        """Return what reports are about, as their first line says it."""
+        sites = f"Site {self.site}" if self.site else "All sites"
+        return f"{sites}, program {self.program}" if self.program else sites
+
+    def covers(self, site: str) -> bool:
+        """Tell whether reports are about a site."""
+        return self.site in {"", site}
+
+    def kept(self, rows: Iterable[Placed]) -> list[Placed]:
+        """Return the rows of the site."""
+        return [row for row in rows if self.covers(row.site)]
 
 
-def clinic(engine: Engine, on: date) -> Clinic:
-    """Read all that reports are made from; nothing is written.
+def clinic(engine: Engine, on: date, *, site: str = "", program: str = "") -> Clinic:
+    """Read all that reports are made from, as it stands at one moment; nothing is written.
 
     Args:
         engine: whose database.
         on: the day on which the reports are made.
+        site: that they are limited to; empty for all.
+        program: that they are limited to, by its id; empty for all.
+
+    Raises:
+        ReportError: there is no such site or program.
     """
+    with engine.reading() as still:
+        _refuse_unknown("site", site, [each.id for each in still.sites()])
+        _refuse_unknown("program", program, sorted({each.partition("@")[0] for each in still.programs()}))
+        courses = tuple(each for each in _courses(still, on) if program in {"", each.program.program})
+        funds = tuple(still.funds(site=each.id) for each in still.sites())
+        stocks, waiting = tuple(still.stocks()), tuple(still.waiting())
+    return Clinic(on, courses, funds, stocks, waiting, cache(engine.verify), site, program)
+
+
+def _refuse_unknown(what: str, name: str, known: Sequence[str]) -> None:
+    if name and name not in known:
+        msg = f"{what}: expected one of {', '.join(known) or 'none, as there is none'}, got {name!r}"
+        raise ReportError(msg)
+
+
+def _courses(engine: Engine, on: date) -> Iterator[Course]:
     payouts: dict[str, list[SentPayout]] = {}
     for each in _payouts(engine):
         payouts.setdefault(each.enrollment, []).append(each)
-    courses = (Course(engine, each, tuple(payouts.get(each.id, ())), on) for each in _enrollments(engine))
-    funds = (engine.funds(site=site.id) for site in engine.sites())
-    return Clinic(
-        on,
-        tuple(courses),
-        tuple(funds),
-        tuple(engine.stocks()),
-        tuple(engine.waiting()),
-        cache(engine.verify),
-    )
+    return (Course(engine, each, tuple(payouts.get(each.id, ())), on) for each in _enrollments(engine))
 
 
 def _enrollments(engine: Engine) -> Iterator[Enrollment]:

@@ -5,7 +5,8 @@ from datetime import date, timedelta
 from typing import NamedTuple
 
 from cm_engine.engine import Engine
-from cm_engine.messages.signals import Fired, Seen, signals
+from cm_engine.messages.arising import timelines_of
+from cm_engine.messages.signals import Fired, signals
 from cm_engine.program.words import Signal, Turn
 from cm_engine.reports.page import Tile
 from cm_engine.reports.reading import Clinic, Course
@@ -64,7 +65,11 @@ def risk_report(engine: Engine, clinic: Clinic) -> Report:
         Tile("About to lose a level", str(len({each.participant for each in losing}))),
     )
     return Report(
-        "risk", "Participants at risk", f"Open enrollments, as of {clinic.on:%d %b %Y}.", sheets, tiles
+        "risk",
+        "Participants at risk",
+        f"{clinic.scope}: open enrollments, as of {clinic.on:%d %b %Y}.",
+        sheets,
+        tiles,
     )
 
 
@@ -76,7 +81,7 @@ LOSING = "Visits that are overdue or close by tomorrow, where a miss would reset
 
 
 def _at_risk(clinic: Clinic) -> Iterator[AtRisk]:
-    for course in filter(lambda each: each.is_open, clinic.courses):
+    for course in filter(lambda each: each.is_open, clinic.here):
         days = {(each.target, each.visit): each.on for each in course.standing}
         for each in fired_in(course):
             on = days.get((each.target, each.visit))
@@ -95,18 +100,12 @@ def _at_risk(clinic: Clinic) -> Iterator[AtRisk]:
 
 def fired_in(course: Course) -> Iterator[Fired]:
     """Yield all signals that the visits of an enrollment gave."""
-    timelines: dict[str, list[Seen]] = {}
-    for each in sorted(course.standing, key=lambda each: each.visit):
-        if each.visit:
-            was_reset = any(isinstance(reason, WasReset) for reason in each.reasons)
-            timelines.setdefault(each.target, []).append(
-                Seen(each.visit, each.outcome, any(each.awards.values()), was_reset)
-            )
-    return signals(course.program.signals or STANDARD, timelines)
+    standing = sorted(course.standing, key=lambda each: each.visit)
+    return signals(course.program.signals or STANDARD, timelines_of(standing, course.program.targets))
 
 
 def _losing(engine: Engine, clinic: Clinic) -> Iterator[Losing]:
-    for course in filter(lambda each: each.is_open, clinic.courses):
+    for course in filter(lambda each: each.is_open, clinic.here):
         if closing := _closing(course.visits, clinic.on):
             ahead = engine.preview(enrollment=course.enrollment.id)
             for visit in closing:

@@ -10,6 +10,17 @@ from typing import Any, NamedTuple
 
 from cm_engine.reports.page import Column, Markup, Tile, figure, page, paragraph, section, table, tiles
 
+WHOLE_MAX = 20
+"""A column whose cells are no longer than this keeps each in one line."""
+WIDE = 10
+"""A table of more columns is set smaller."""
+
+
+class Amount(str):
+    """An amount as it is spoken, such as $10.00: it stands to the right, as numbers do."""
+
+    __slots__ = ()
+
 
 class Sheet(NamedTuple):
     """One table of a report.
@@ -128,9 +139,16 @@ def html_of(report: Report, *, language: str = "en", contents: str = "Contents")
 
 
 def _section_of(sheet: Sheet) -> Markup:
-    numbers = [_is_number([row[place] for row in sheet.rows]) for place in range(len(sheet.kind._fields))]
-    columns = [Column(name, number) for name, number in zip(headings(sheet), numbers, strict=True)]
-    shown = table([list(map(plain, row)) for row in sheet.rows], columns)
+    cells = [list(map(plain, row)) for row in sheet.rows]
+    columns = [
+        Column(
+            name,
+            _is_number([row[place] for row in sheet.rows]),
+            all(len(row[place]) <= WHOLE_MAX for row in cells),
+        )
+        for place, name in enumerate(headings(sheet))
+    ]
+    shown = table(cells, columns, wide=len(columns) > WIDE)
     if sheet.figure:
         return section(sheet.title, figure(Markup(sheet.figure), sheet.says, shown), name=sheet.name)
     return section(sheet.title, paragraph(sheet.says, "note"), shown, name=sheet.name)
@@ -154,7 +172,7 @@ def _aligned(line: Sequence[str], widths: Sequence[int], numbers: Sequence[bool]
 
 def _is_number(values: Iterable[object]) -> bool:
     known = [value for value in values if value is not None]
-    return bool(known) and all(isinstance(value, int | Decimal) for value in known)
+    return bool(known) and all(isinstance(value, int | Decimal | Amount) for value in known)
 
 
 def _guarded(value: object) -> str:

@@ -1,13 +1,13 @@
 """The reports by their names, and a folder of all of them."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from cm_engine.engine import Engine
 from cm_engine.reports.dashboard import dashboard
 from cm_engine.reports.fidelity import fidelity_report
 from cm_engine.reports.integrity import integrity_report
-from cm_engine.reports.page import bullets, link, page, section
+from cm_engine.reports.page import Markup, bullets, joined, link, page, paragraph, section
 from cm_engine.reports.program import program_report
 from cm_engine.reports.reading import Clinic
 from cm_engine.reports.risk import risk_report
@@ -23,6 +23,15 @@ REPORTS: Mapping[str, Callable[[Engine, Clinic], Report]] = {
     "risk": risk_report,
 }
 """What makes each report."""
+ABOUT: Mapping[str, str] = {
+    "dashboard": "How the cohort does, what it costs, and whom to look at: all on one page.",
+    "program": "Enrolled, served, tested and paid by quarter, funds by source, and what is still open.",
+    "fidelity": "Whether the program was run as it is written: pay, delays, visits, corrections.",
+    "integrity": "What an auditor looks at first. A signal is a reason to look, and proves nothing.",
+    "tax": "What each payer paid each participant in a calendar year, beside the thresholds.",
+    "risk": "Whom the care team may want to call today.",
+}
+"""What each report is for."""
 
 
 def written(engine: Engine, clinic: Clinic, folder: Path) -> Iterator[Path]:
@@ -56,13 +65,18 @@ def _kept(path: Path, text: str) -> Path:
 
 
 def _index(reports: list[Report], clinic: Clinic) -> str:
-    sections = [
-        section(
-            report.title,
-            report.lead,
-            bullets(link(name, f"./{name}") for name, _ in files_of(report)),
-            name=report.name,
-        )
-        for report in reports
-    ]
-    return page("Reports", f"Made from the log, as of {clinic.on:%d %b %Y}.", sections)
+    lead = f"{clinic.scope}. Made from the log, as of {clinic.on:%d %b %Y}."
+    return page("Reports", lead, [_leading_to(report) for report in reports])
+
+
+def _leading_to(report: Report) -> Markup:
+    """Return where a report is found, the page first."""
+    opens = link(f"Open the {report.title[0].lower()}{report.title[1:]}", f"./{report.name}.html")
+    others = [link("text", f"./{report.name}.txt"), link("JSON", f"./{report.name}.json")]
+    tables = [link(sheet.title, f"./{report.name}-{sheet.name}.csv") for sheet in report.sheets]
+    listed = [_row("The same as ", others), _row("Tables as CSV: ", tables)]
+    return section(report.title, ABOUT[report.name], paragraph(opens), bullets(listed), name=report.name)
+
+
+def _row(first: str, links: Sequence[Markup]) -> Markup:
+    return joined(first, Markup(", ".join(links)))

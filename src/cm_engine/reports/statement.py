@@ -11,7 +11,7 @@ from cm_engine.log.purse import BANKED, DECLINED, EXPIRED, HANDED_OVER, PAID_OUT
 from cm_engine.recorded import RecordedDecision
 from cm_engine.reports.page import Tile
 from cm_engine.reports.reading import Course
-from cm_engine.reports.sheet import Report, Sheet
+from cm_engine.reports.sheet import Amount, Report, Sheet
 from cm_engine.reports.words import Words
 from cm_engine.rules.reasons import BonusEarned, Reason
 from cm_engine.statement import Line
@@ -22,8 +22,8 @@ class StatementLine(NamedTuple):
 
     day: str
     what: str
-    amount: str
-    in_all: str
+    amount: Amount
+    in_all: Amount
 
 
 OUTCOME_WORDS = {
@@ -65,7 +65,11 @@ def statement_report(engine: Engine, *, enrollment: str, on: date, words: Words 
     Raises:
         EnrollmentNotFoundError: there is no such enrollment.
     """
-    say = words or Words()
+    with engine.reading() as still:
+        return _made(still, enrollment, on, words or Words())
+
+
+def _made(engine: Engine, enrollment: str, on: date, say: Words) -> Report:
     payouts = tuple(engine.payouts(enrollment=enrollment))
     course = Course(engine, engine.enrollment(enrollment), payouts, on)
     rows = [_row(course, line, say) for line in course.statement.lines]
@@ -90,16 +94,19 @@ def _row(course: Course, line: Line, say: Words) -> StatementLine:
     decision = next(each for each in course.decisions if each.number == line.number)
     day = say.day(line.on) if line.on else ""
     return StatementLine(
-        day, _what(course, line, decision, say), _spoken(course, line.amounts), _spoken(course, line.so_far)
+        day,
+        _what(course, line, decision, say),
+        Amount(_spoken(course, line.amounts)),
+        Amount(_spoken(course, line.so_far)),
     )
 
 
 def _what(course: Course, line: Line, decision: RecordedDecision, say: Words) -> str:
     """Return what a line was for, in plain words."""
     first = say(OUTCOME_WORDS.get(line.outcome, "Written down"))
-    more = [*_more(decision, say)]
     if line.outcome in BANKED:
-        more = list(_sums(course, decision))
+        return ": ".join(filter(None, [first, ", ".join(_sums(course, decision))]))
+    more = [*_more(decision, say)]
     visit = say("Visit {number}", number=line.visit) + ". " if line.visit else ""
     before = say("Corrected") + ": " if line.corrects else ""
     return f"{before}{visit}{'; '.join([first, *more])}"
@@ -134,7 +141,8 @@ def _spoken(course: Course, amounts: Mapping[str, Decimal]) -> str:
 def _tiles(engine: Engine, course: Course, say: Words) -> Iterator[Tile]:
     balances = course.statement.balances
     zero = course.program.unit(None).spoken(0)
-    yield Tile(say("Earned so far"), _spoken(course, course.statement.awarded) or zero)
+    lines = course.statement.lines
+    yield Tile(say("Earned so far"), (_spoken(course, lines[-1].so_far) if lines else "") or zero)
     for name, text in (
         ("issued", "Handed over to you"),
         ("in_flight", "On its way to you"),

@@ -97,7 +97,7 @@ def tax_report(clinic: Clinic, known: Sequence[Threshold] = ()) -> Report:
     return Report(
         "tax",
         "Tax totals",
-        "Paid by each payer to each participant in a calendar year. No tax advice.",
+        f"{clinic.scope}. Paid by each payer to each participant in a calendar year. No tax advice.",
         sheets,
         tiles,
     )
@@ -117,7 +117,7 @@ def payer_of(course: Course) -> str:
 
 def _lines(clinic: Clinic, known: Sequence[Threshold]) -> Iterator[TaxLine]:
     found: dict[tuple[str, str, int, str], Decimal] = {}
-    for course in clinic.courses:
+    for course in clinic.here:
         for paid in course.payouts:
             if paid.status == ISSUED and paid.handed_over_on and course.program.unit(paid.unit).is_money:
                 key = payer_of(course), course.enrollment.participant, paid.handed_over_on.year, paid.unit
