@@ -1,7 +1,6 @@
 """Reports on small logs made by hand, for what a made-up year hardly ever has."""
 
 from datetime import UTC, date, datetime, time, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -160,8 +159,8 @@ def test_a_slip_after_six_in_a_row_is_one_of_the_usual_signals(
     assert [(row.signal, row.visit) for row in found] == given
 
 
-def test_what_is_recorded_meanwhile_is_in_the_next_report(tmp_path: Path) -> None:
-    hand = Hand(url=f"sqlite:///{tmp_path / 'clinic.db'}")
+def test_what_is_recorded_meanwhile_is_in_the_next_report(database_url: str) -> None:
+    hand = Hand(url=database_url)
     name = hand.enroll()
     hand.record(name, MONDAY)
     with hand.engine.reading() as still:
@@ -174,6 +173,7 @@ def test_what_is_recorded_meanwhile_is_in_the_next_report(tmp_path: Path) -> Non
         assert still.ahead(enrollment=name).pays["USD"] == sum(range(11, 18))
     after = clinic(hand.engine, MONDAY)
     assert (len(after.courses[0].decisions), after.verified().decisions) == (2, 2)
+    hand.engine.close()
 
 
 def test_an_engine_that_reads_one_moment_writes_nothing() -> None:
