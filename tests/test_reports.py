@@ -619,3 +619,16 @@ def test_a_program_sees_its_own_enrollments(made: Made) -> None:
         engine.enroll(participant="p-1", program="california-recovery-incentives", start=FIRST, by="nurse-7")
         assert len(clinic(engine, FIRST).courses) == 1
         assert clinic(engine, FIRST, program="va-prize").courses == ()
+
+
+def test_the_same_year_has_the_same_reports_on_either_database(tmp_path: Path, postgresql_url: str) -> None:
+    found = []
+    for place, url in enumerate((f"sqlite:///{tmp_path / 'small.db'}", postgresql_url)):
+        clock, folder = Clock(), tmp_path / f"{place}"
+        with Engine.open(url, zone=ZONE, clock=clock) as engine:
+            clinic_year(engine, clock, participants=4, weeks=5, seed=3)
+            with engine.reading() as still:
+                paths = list(written(still, clinic(still, TODAY), folder))
+        found.append({path.name: path.read_text("utf-8") for path in paths})
+    assert len(found[0]) > 40
+    assert found[0] == found[1]
