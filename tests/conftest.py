@@ -1,5 +1,6 @@
 """What all tests share: Hypothesis without a clock, and the facts kept beside the project."""
 
+import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import suppress
@@ -10,10 +11,12 @@ from tempfile import TemporaryDirectory
 import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
+from playwright.sync_api import Browser, sync_playwright
 
 settings.register_profile("cm-engine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("cm-engine")
 
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
@@ -60,3 +63,15 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path / 'clinic.db'}"
     url: str = request.getfixturevalue("postgresql_url")
     return url
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A browser of this machine."""
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        pytest.skip(f"needs a browser on this machine: one of {', '.join(BROWSERS)}")
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=found)
+        yield opened
+        opened.close()

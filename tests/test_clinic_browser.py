@@ -1,6 +1,5 @@
 """The clinic application in a real browser: by mouse, by keyboard, on a phone, and by two clerks at once."""
 
-import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -15,13 +14,12 @@ from examples.clinic.app import create_app
 from examples.clinic.clinic import Clinic
 from examples.clinic.demo import seed
 from examples.clinic.settings import Settings
-from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from cm_engine import Engine
 
 PROGRAM = "california-recovery-incentives"
 OWN = "clinic-recovery-incentives"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 PHONE = ViewportSize(width=360, height=740)
 DESKTOP = ViewportSize(width=1200, height=900)
 NOW = datetime(2026, 3, 2, 18, tzinfo=UTC)
@@ -71,18 +69,6 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The application as it is delivered."""
     with Served(tmp_path_factory.mktemp("served")) as found:
         yield found
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A browser of this machine."""
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        pytest.skip(f"needs a browser on this machine: one of {', '.join(BROWSERS)}")
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=found)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """The design report: one page that says what the analysis found, and that anyone can read, on a phone and on paper."""
 
 import re
-import shutil
-from collections.abc import Iterator
 from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -10,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
-from playwright.sync_api import Browser, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, ViewportSize
 
 from cm_engine import catalogue
 from cm_engine.analysis import Analysis, analyze, visitwise
@@ -19,7 +17,6 @@ from cm_engine.reports.design import design_report
 from cm_engine.reports.in_words import target_words
 
 PROGRAMS = ("california-recovery-incentives", "halpern-2015-deposit", "miedar-prize", "va-prize")
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 PHONE, DESKTOP = ViewportSize(width=390, height=844), ViewportSize(width=1200, height=900)
 
 
@@ -38,18 +35,6 @@ def reports(analyses: dict[str, Analysis], tmp_path_factory: pytest.TempPathFact
         found[name] = folder / f"{name}.html"
         found[name].write_text(design_report(analysis, analysis.findings()), "utf-8")
     return found
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A browser of this machine."""
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        pytest.skip(f"needs a browser on this machine: one of {', '.join(BROWSERS)}")
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=found)
-        yield opened
-        opened.close()
 
 
 class Tag(NamedTuple):

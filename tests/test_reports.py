@@ -19,6 +19,7 @@ import pytest
 from examples.clinic_year import FIRST, PROGRAM, SITES, ZONE, Clock, clinic_year
 
 from cm_engine import Engine, decide, parse_program
+from cm_engine.analysis.proofs.evidence import lines
 from cm_engine.errors import ReportError
 from cm_engine.reports.dashboard import dashboard
 from cm_engine.reports.fidelity import fidelity_report
@@ -632,3 +633,11 @@ def test_the_same_year_has_the_same_reports_on_either_database(tmp_path: Path, p
         found.append({path.name: path.read_text("utf-8") for path in paths})
     assert len(found[0]) > 40
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("year", [2024, 2025, 2026])
+def test_the_tax_lines_of_reports_and_of_findings_are_the_same(year: int) -> None:
+    [line] = [each for each in lines(date(year, 7, 1)) if each.rule == "over-tax-line"]
+    known = threshold_of(year, "USD", thresholds())
+    assert known
+    assert (line.most, line.citation.where) == (known.amount - Decimal("0.01"), known.source)

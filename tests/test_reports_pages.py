@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -17,7 +16,7 @@ from typing import NamedTuple
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from examples.clinic_year import FIRST, ZONE, Clock, clinic_year
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 from typer.testing import CliRunner
 
 import cm_engine.reports
@@ -34,7 +33,6 @@ from cm_engine.reports.words import MONTHS, Words
 
 PACKAGE = Path(cm_engine.reports.__file__).parent
 CATALOGUE = PACKAGE / "locale" / "es" / "LC_MESSAGES" / "cm_engine"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 DAY = "2025-10-19"
 
 
@@ -61,18 +59,6 @@ def run(*arguments: str) -> str:
     done = CliRunner().invoke(app, ["reports", *arguments])
     assert done.exit_code == 0, done.output
     return done.output
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A browser of this machine."""
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        pytest.skip(f"needs a browser on this machine: one of {', '.join(BROWSERS)}")
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=found)
-        yield opened
-        opened.close()
 
 
 SMALLEST = """() => Math.min(...[...document.querySelectorAll('body *')].filter(each =>
