@@ -132,12 +132,13 @@ def _seen(seen: Seen) -> str:
 def _limit(analysis: Analysis, index: int) -> str:
     limit, chance = analysis.limits[index]
     amounts = " or ".join(dict.fromkeys(limit.unit.spoken(amount) for amount in limit.amounts))
-    often = (
-        "how often it takes something was not looked at"
-        if chance is None
-        else f"takes something with a chance of {chance:.4g}"
-    )
-    return f"Limit of {amounts} per {limit.name}: {often}"
+    return f"Limit of {amounts} per {limit.name}: {_often(chance)}"
+
+
+def _often(chance: float | None) -> str:
+    if chance is None:
+        return "how often it takes something was not looked at"
+    return f"takes something with a chance of {chance:.4g}" if chance else "takes nothing"
 
 
 def _finding(finding: Finding) -> Text:
