@@ -5,28 +5,17 @@ from pathlib import Path
 
 from cm_engine import catalogue
 from cm_engine.analysis import explore
-from cm_engine.analysis.explored import MOST
 from cm_engine.analysis.proofs.evidence import texts
 from cm_engine.analysis.proofs.finding import Finding
-from cm_engine.analysis.proofs.findings import RULES, findings, findings_unexplored
-from cm_engine.errors import TooManyStatesError
+from cm_engine.analysis.proofs.findings import RULES, findings
 
 PAGE = Path("docs/findings.md")
-
-LARGE = "template-integrated-care"
-"""The one program of the catalogue that has too many states to look at all of them."""
-FEW = 2_000
-"""In how many decisions it is refused here: it would be in any number that one has the time for."""
 
 
 @cache
 def found_in_catalogue(name: str) -> tuple[Finding, ...]:
     """Return what is found about a program of the catalogue."""
-    program = catalogue.program(name)
-    try:
-        return findings(explore(program, most=FEW if name == LARGE else MOST))
-    except TooManyStatesError as refused:
-        return findings_unexplored(program, refused)
+    return findings(explore(catalogue.program(name)))
 
 
 def table() -> str:

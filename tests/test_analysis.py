@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator
+from decimal import Decimal
 from fractions import Fraction
 from itertools import product
 from math import comb, isclose
@@ -42,16 +43,18 @@ from cm_engine.analysis import (
 from cm_engine.analysis.actions import Action
 from cm_engine.analysis.behavior import chance_of
 from cm_engine.analysis.form import analysis_form, rounded
+from cm_engine.analysis.joint import Joint
 from cm_engine.analysis.parts import start_of
 from cm_engine.analysis.purse import FreePurse, LimitedPurse
 from cm_engine.errors import ResultsError, TooManyStatesError
 from cm_engine.program.units import Unit
+from cm_engine.program.values import Dated
 from cm_engine.rules.essence import essence
 from tests.programs import document_of, program_of, schedules, words
 
 LARGE = "template-integrated-care"
-"""The one program of the catalogue that has too many states to look at all of them."""
-PROGRAMS = [name for name in catalogue.program_ids() if name != LARGE]
+"""The one program of the catalogue that has too many states to look at all of its targets together."""
+PROGRAMS = catalogue.program_ids()
 
 
 def a_program(visits: int, schedule: dict[str, Any], **more: Any) -> Program:
@@ -98,21 +101,21 @@ def weights(behavior: Behavior, visits: int) -> Iterator[tuple[str, Fraction]]:
 
 def walked(explored: Explored, actions: dict[tuple[int, int], list[Action]], unit: Unit) -> list[int]:
     """Return what each decision pays, from the tables alone."""
-    found: dict[int, list[int]] = {}
+    found: dict[tuple[int, str], list[int]] = {}
     for cluster in explored.clusters_of(unit):
         purse = (LimitedPurse if cluster.is_limited else FreePurse)(explored, unit)
-        held, states = 0, [explored.automata[index].start for index in cluster.automata]
+        joint, held = Joint(explored, cluster), 0
+        key = joint.start
         for number, place in cluster.order:
-            automaton = explored.automata[cluster.automata[number]]
-            slot, table = automaton.slots[place], automaton.table(place)
+            slot = joint.automata[number].slots[place]
             for action in actions[cluster.automata[number], place]:
-                row, column = table.rows[states[number]], table.actions.index(action)
-                (way,) = purse.ways(held, int(table.parts[row, column]), purse.like(explored.when(slot)))
-                held, states[number] = way.to, int(table.after[row, column])
-                found.setdefault(slot.target, []).append(way.paid)
-                if not table.stays[row, column]:
+                moved = joint.turns(number, place, key)[action]
+                (way,) = purse.ways(held, moved.part, purse.like(explored.when(slot)))
+                held, key = way.to, joint.after(number, place, key, moved)
+                found.setdefault((slot.target, slot.event), []).append(way.paid)
+                if not moved.stays:
                     break
-    return [amount for target in sorted(found) for amount in found[target]]
+    return [amount for occasion in sorted(found) for amount in found[occasion]]
 
 
 def seen(explored: Explored, random: Random) -> dict[tuple[int, int], list[Action]]:
@@ -131,7 +134,7 @@ def seen(explored: Explored, random: Random) -> dict[tuple[int, int], list[Actio
 def observed(explored: Explored, actions: dict[tuple[int, int], list[Action]], unit: Unit) -> list[int]:
     """Return what each decision pays by `step`, in the order in which the slots are decided."""
     rules = explored.rules
-    state, found = initial_state(rules, explored.start), dict[int, list[int]]()
+    state, found = initial_state(rules, explored.start), dict[tuple[int, str], list[int]]()
     slots = [
         (slot, index, place)
         for index, automaton in enumerate(explored.automata)
@@ -145,10 +148,10 @@ def observed(explored: Explored, actions: dict[tuple[int, int], list[Action]], u
             if observation:
                 state, decision = step(rules, state, observation)
                 amount = sum(award.amount for award in decision.paid if award.unit == unit)
-            found.setdefault(slot.target, []).append(amount)
+            found.setdefault((slot.target, slot.event), []).append(amount)
             if slot.event or state.tracks[slot.target].visits > slot.visit:
                 break
-    return [amount for target in sorted(found) for amount in found[target]]
+    return [amount for occasion in sorted(found) for amount in found[occasion]]
 
 
 class TestTheEssenceOfAState:
@@ -229,13 +232,17 @@ class TestTheStatesOfAProgram:
         assert not any(cluster.is_limited for cluster in explored.clusters)
 
     def test_share_a_cluster_where_a_limit_looks_at_them_together(self) -> None:
-        explored = explore(catalogue.program("project-hope-multi-target"))
+        program = catalogue.program("project-hope-multi-target")
+        assert [len(cluster.automata) for cluster in explore(program).clusters] == [1] * 8
+        [limit] = program.limits
+        lower = limit.model_copy(update={"amount": Dated(((None, Decimal(100)),))})
+        explored = explore(program.model_copy(update={"limits": (lower,)}))
         assert [len(cluster.automata) for cluster in explored.clusters] == [8]
 
     def test_that_are_too_many_are_refused_with_where_and_how_many(self) -> None:
         with pytest.raises(TooManyStatesError, match=f"program {LARGE} has too many states") as refused:
             explore(catalogue.program(LARGE), most=5_000)
-        assert 0 < refused.value.slot < refused.value.slots == 84
+        assert 0 < refused.value.slot < refused.value.slots == 36
         assert "simulate it" in str(refused.value)
 
 

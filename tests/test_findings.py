@@ -29,7 +29,7 @@ from cm_engine.program.units import Unit
 from cm_engine.rules.limits import When, compile_limit
 from cm_engine.rules.milestones import Progress
 from cm_engine.rules.state import Received, State
-from tests.finding_tables import LARGE, PAGE, TABLES, found_in_catalogue
+from tests.finding_tables import PAGE, TABLES, found_in_catalogue
 from tests.programs import document_of, schedules
 
 SYMBOLS = "-+oe*r"
@@ -138,7 +138,7 @@ class TestWhatIsProvedAgainstAllSequences:
             parting = Parting(results(order.better, order.worse, {0, 1}), alike)
             assert fails is any(Comparison(each.board, parting).fails() for each in grounds_of(explored))
 
-    @pytest.mark.parametrize("name", [name for name in catalogue.program_ids() if name != LARGE])
+    @pytest.mark.parametrize("name", catalogue.program_ids())
     def test_a_counter_example_of_a_published_program_pays_what_it_says(self, name: str) -> None:
         program = catalogue.program(name)
         for each in found_in_catalogue(name):
@@ -146,6 +146,10 @@ class TestWhatIsProvedAgainstAllSequences:
             if example is None or example.worse is None or len(program.targets) > 1:
                 continue
             assert example.paid == tuple(replayed(program, example))
+
+
+QUOTAS = ("template-integrated-care", "lapse-beats-excuse")
+"""Of a quota a month, an excuse that is used up is missing later: a lapse instead of it may come to more in the end."""
 
 
 def test_no_program_of_the_catalogue_rewards_a_lapse_or_leaving() -> None:
@@ -157,8 +161,9 @@ def test_no_program_of_the_catalogue_rewards_a_lapse_or_leaving() -> None:
         "recovery-fails",
         "limit-broken",
     }
-    names = [name for name in catalogue.program_ids() if name != LARGE]
-    assert not [name for name in names for each in found_in_catalogue(name) if each.rule in worse]
+    names = catalogue.program_ids()
+    found = [(name, each.rule) for name in names for each in found_in_catalogue(name) if each.rule in worse]
+    assert found == [QUOTAS]
 
 
 def shortened(document: dict[str, Any]) -> dict[str, Any]:
@@ -577,7 +582,7 @@ class TestDesign:
         assert not found & {"small", "seldom", "flat", "no-reset", "invalid-beats-positive"}
 
     def test_of_a_program_that_is_too_large_is_looked_at_all_the_same(self) -> None:
-        program = catalogue.program(LARGE)
+        program = catalogue.program("template-integrated-care")
         with pytest.raises(TooManyStatesError) as refused:
             explore(program, most=2_000)
         found = findings_unexplored(program, refused.value, silenced={"delayed": "as the funder asks"})

@@ -40,7 +40,6 @@ from cm_engine.rules.state import Decision
 OTHERWISE = {"+": "0.5", "o": "0.2", "e": "0.1", "*": "0.1", "r": "0.05", "_": "0.05"}
 ALL_SEEN = dropping_out(markov("0.25", "0.4", otherwise=OTHERWISE), "0.01")
 LARGE = "template-integrated-care"
-EXPLORABLE = [name for name in catalogue.program_ids() if name != LARGE]
 VOUCHER, CALIFORNIA, PRIZES = (
     "silverman-1996-voucher",
     "california-recovery-incentives",
@@ -157,7 +156,7 @@ def compared(program: Program, behavior: Behavior, start: date | None = None) ->
             assert paid == decided, (slot, entry)
 
 
-@pytest.mark.parametrize("name", EXPLORABLE)
+@pytest.mark.parametrize("name", catalogue.program_ids())
 def test_every_award_of_a_simulated_timeline_is_what_step_decides(name: str) -> None:
     compared(catalogue.program(name), ALL_SEEN)
 

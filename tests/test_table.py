@@ -32,8 +32,7 @@ from tests.programs import program_of, schedules
 
 ROOT = Path(__file__).resolve().parents[1]
 OFFLINE = ROOT / "examples" / "offline"
-TOO_MANY = {"template-integrated-care"}
-PROGRAMS = [each for each in catalogue.program_ids() if each not in TOO_MANY]
+PROGRAMS = catalogue.program_ids()
 TIMELINES = 60
 LENGTHS = (10, 20, 50)
 
@@ -222,7 +221,7 @@ def test_the_table_of_any_program_that_is_not_too_large_pays_what_step_pays(sche
 def test_every_table_is_as_its_schema_says_and_small(program: str) -> None:
     table = table_for(program)
     jsonschema.Draft202012Validator(table_schema()).validate(table)
-    assert len(written(table).encode()) < 300_000
+    assert len(written(table).encode()) < 500_000
 
 
 def test_the_schema_is_one_and_refuses_what_is_no_table() -> None:
@@ -230,7 +229,7 @@ def test_the_schema_is_one_and_refuses_what_is_no_table() -> None:
     jsonschema.Draft202012Validator.check_schema(schema)
     table = table_for("va-prize")
     wrongs: list[dict[str, Any]] = [
-        {"format": "cm-engine-table/2"},
+        {"format": "cm-engine-table/1"},
         {"more": 1},
         {"pays": [[{"draw": "one"}]]},
         {"automata": []},
@@ -293,7 +292,7 @@ console.log(JSON.stringify(begin(table)) === JSON.stringify(begin(table)));
 def test_the_interpreter_refuses_what_it_does_not_know() -> None:
     said = in_node(REFUSALS, table_for("va-prize")).splitlines()
     assert said == [
-        "expected a table of the format cm-engine-table/1, got other",
+        "expected a table of the format cm-engine-table/2, got other",
         'there is no result "x" here; expected one of: - + o e * r _',
         'there is no result "toString" here; expected one of: - + o e * r _',
         "every visit of group 0 is decided",

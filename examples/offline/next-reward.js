@@ -3,7 +3,7 @@
  * As a script it defines `nextReward`; next-reward.mjs is the same as an ES module. It only looks up and never mutates.
  */
 globalThis.nextReward = (() => {
-  const FORMAT = "cm-engine-table/1";
+  const FORMAT = "cm-engine-table/2";
   const put = (list, place, value) => Object.assign([...list], { [place]: value });
 
   /** The state before the first visit: plain numbers, to be stored as JSON. */
@@ -26,28 +26,32 @@ globalThis.nextReward = (() => {
       return [{ group: number, occasion, target, event, visit: visit + 1, week, day, results }];
     });
 
+  /** What a result does to an automaton: its number, the state after it, the outcome, and 1 if the visit waits. */
+  const moved = (table, { states }, index, kind, result) => {
+    const { letters, tables } = table.automata[index];
+    const columns = letters[tables[kind].letters], known = Object.keys(columns);
+    if (!known.includes(result)) throw new Error(`there is no result "${result}" here; expected one of: ${known.join(" ")}`);
+    return [index, ...tables[kind].rows[states[index]][columns[result]]];
+  };
+
   /** What a result pays, why, and the state after it; `stays` if the visit waits for another result. */
   const step = (table, state, result, group = 0) => {
-    const slot = table.groups[group]?.slots[state.places[group]];
-    if (!slot) throw new Error(`every visit of group ${group} is decided`);
-    const [, , index, kind, day] = slot;
-    const { letters, tables } = table.automata[index];
-    const columns = letters[tables[kind].letters];
-    if (!Object.hasOwn(columns, result)) {
-      throw new Error(`there is no result "${result}" here; expected one of: ${Object.keys(columns).join(" ")}`);
+    const [{ slots, till }, place] = [table.groups[group] ?? { slots: [] }, state.places[group]];
+    if (!slots[place]) throw new Error(`every visit of group ${group} is decided`);
+    const [, , index, kind, day, readers = []] = slots[place];
+    const first = moved(table, state, index, kind, result), [, , seen, waits] = first;
+    const others = waits ? [] : readers.map(([reader, at]) => moved(table, state, reader, at, table.outcomes[seen][2]));
+    const next = { places: put(state.places, group, place + (waits ? 0 : 1)), tills: [...state.tills], states: [...state.states] };
+    const [awards, reasons] = [{}, []];
+    for (const [automaton, after, outcome] of [first, ...others]) {
+      const [[part, why], held] = [table.outcomes[outcome], next.tills[group]];
+      const [left, pay = part] = [waits ? held : till[day].rows[held][till[day].parts.indexOf(part)]].flat();
+      const [paid, more = []] = table.pays[pay];
+      for (const unit of Object.keys(paid)) awards[unit] = (awards[unit] ?? 0) + paid[unit];
+      reasons.push(...table.reasons[why], ...more);
+      [next.tills[group], next.states[automaton]] = [left, after];
     }
-    const [after, outcome, waits] = tables[kind].rows[state.states[index]][columns[result]];
-    const [part, why] = table.outcomes[outcome];
-    const till = table.groups[group].till[day];
-    const cell = waits ? state.tills[group] : till.rows[state.tills[group]][till.parts.indexOf(part)];
-    const [left, pay = part] = [cell].flat();
-    const [awards, more = []] = table.pays[pay];
-    const next = {
-      places: put(state.places, group, state.places[group] + (waits ? 0 : 1)),
-      tills: put(state.tills, group, left),
-      states: put(state.states, index, after),
-    };
-    return { state: next, awards, reasons: [...table.reasons[why], ...more], stays: Boolean(waits) };
+    return { state: next, awards, reasons, stays: Boolean(waits) };
   };
 
   return { begin, due, step };

@@ -18,9 +18,10 @@ from cm_engine.analysis.cohorts.whatif import Course, WhatIf, what_if
 from cm_engine.analysis.distributions import Distribution, Moments
 from cm_engine.analysis.exact import distribution, moments, reached
 from cm_engine.analysis.explored import Explored, explore
-from cm_engine.analysis.extremes import Extreme, Seen, maximum, minimum
+from cm_engine.analysis.extremes import maximum, minimum
 from cm_engine.analysis.proofs.finding import Citation, CounterExample, Finding
 from cm_engine.analysis.proofs.findings import findings, load_silences
+from cm_engine.analysis.sequences import Extreme, Seen
 from cm_engine.analysis.summary import Analysis, analyze
 from cm_engine.analysis.tables.table import table_of, table_schema
 from cm_engine.analysis.tables.versus import Versus, compare

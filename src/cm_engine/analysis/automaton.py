@@ -4,7 +4,7 @@ Breadth-first from the start, slot by slot. States are told apart by their essen
 is explored once for all slots like it, so that a plan of years is no larger than one of weeks.
 """
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
@@ -47,6 +47,17 @@ class Table:
     reads: NDArray[np.uint8]
     reasons: Ids
 
+    def closed(self, begun: Iterable[int]) -> tuple[int, ...]:
+        """Return the states that a slot can be in: those that it begins in, and those in which it stays open."""
+        found = dict.fromkeys(begun)
+        waiting = list(found)
+        while waiting:
+            row = self.rows[waiting.pop()]
+            more = [state for state in self.after[row][self.stays[row]].tolist() if state not in found]
+            found.update(dict.fromkeys(more))
+            waiting += more
+        return tuple(found)
+
 
 @dataclass(frozen=True, slots=True)
 class Automaton:
@@ -79,6 +90,12 @@ class Automaton:
         """Return how many states there are, those of different slots told apart."""
         return sum(map(len, self.reach))
 
+    def parts_of(self, slot: int) -> frozenset[int]:
+        """Return the numbers of the parts that can be earned in a slot."""
+        table = self.table(slot)
+        rows = [table.rows[state] for state in table.closed(self.reach[slot])]
+        return frozenset(table.parts[rows].ravel().tolist())
+
 
 class Names(Generic[Value]):
     """Numbers for values, in the order in which they come first."""
@@ -93,6 +110,18 @@ class Names(Generic[Value]):
         if number == len(self.values):
             self.values.append(value)
         return number
+
+
+class Told(NamedTuple):
+    """The numbers of what decisions earn, and of the codes of their reasons."""
+
+    parts: Names[Part]
+    reasons: Names[tuple[str, ...]]
+
+
+def nothing_told() -> Told:
+    """Return numbers of parts and reasons that begin with nothing."""
+    return Told(Names[Part](NOTHING), Names[tuple[str, ...]](()))
 
 
 class _Cell(NamedTuple):
@@ -130,16 +159,17 @@ class _Rows:
 class Explorer:
     """Explores the targets of a program, group by group; parts and reasons have one numbering for all of them."""
 
-    def __init__(self, rules: Rules, start: State, most: int) -> None:
+    def __init__(self, rules: Rules, start: State, most: int, told: "Told") -> None:
         """Begin with a program without limits.
 
         Args:
             rules: of the program.
             start: the state before the first visit.
             most: how many decisions may be made before it is given up.
+            told: the numbers of parts and reasons, to be gone on with.
         """
         self.rules, self.start, self.most, self.made = rules, essence(rules, start), most, 0
-        self.parts, self.reasons = Names[Part](NOTHING), Names[tuple[str, ...]](())
+        self.parts, self.reasons = told
 
     def automaton(self, slots: tuple[Slot, ...]) -> Automaton:
         """Return the automaton of some slots.

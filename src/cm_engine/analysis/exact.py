@@ -11,7 +11,8 @@ import numpy as np
 from cm_engine.analysis.behavior import Behavior
 from cm_engine.analysis.distributions import Distribution, Moments, Row, gathered, grown, moments_of, sparse
 from cm_engine.analysis.explored import Cluster, Explored
-from cm_engine.analysis.flow import Flow, Key
+from cm_engine.analysis.flow import Flow
+from cm_engine.analysis.joint import Key
 from cm_engine.analysis.movers import Leading, Mover, Rows, Shifting
 from cm_engine.analysis.purse import Chances, FreePurse, LimitedPurse, drawn
 from cm_engine.errors import TooManyStatesError
@@ -20,6 +21,9 @@ from cm_engine.rules.prizes import full_bowl
 
 MOST_WEIGHTS = 30_000_000
 """How many weights a distribution may have at one slot."""
+
+MOST_KEYS = 50_000
+"""How many states several automata may have together at one slot."""
 
 Sums = dict[Key, tuple[Fraction | int, ...]]
 """The weight of each key, and the first two moments of what is paid on the ways to it."""
@@ -67,6 +71,9 @@ def moments(explored: Explored, behavior: Behavior, unit: Unit) -> Moments:
         behavior: how likely each result is.
         unit: what is counted.
 
+    Raises:
+        TooManyStatesError: there are too many states together; simulate the program instead.
+
     Example:
         >>> from cm_engine import catalogue
         >>> from cm_engine.analysis import explore, visitwise
@@ -78,6 +85,23 @@ def moments(explored: Explored, behavior: Behavior, unit: Unit) -> Moments:
     return Moments(
         sum((each.mean for each in found), Fraction(0)), sum((each.variance for each in found), Fraction(0))
     )
+
+
+def mean(explored: Explored, behavior: Behavior, unit: Unit) -> Fraction | None:
+    """Return the mean of what a program pays in a unit, also where there are too many states together; None under limits.
+
+    What automata and milestones earn on average adds up, whatever ties them.
+
+    Args:
+        explored: the program.
+        behavior: how likely each result is.
+        unit: what is counted.
+    """
+    clusters = explored.clusters_of(unit)
+    if any(cluster.is_limited for cluster in clusters):
+        return None
+    apart = (each for cluster in clusters for each in explored.apart(cluster))
+    return sum((_free_moments(each, each.clusters[0], behavior, unit).mean for each in apart), Fraction(0))
 
 
 def _moments(explored: Explored, cluster: Cluster, behavior: Behavior, unit: Unit) -> Moments:
@@ -215,7 +239,7 @@ def _free_moments(explored: Explored, cluster: Cluster, behavior: Behavior, unit
     """Return the moments of what no limit looks at; chances are counted in whole parts, a scale for each slot."""
     flow, worth, scale = Flow(explored, cluster, behavior), _worth(explored, unit), 1
     sums: Sums = {key: (chance, 0, 0) for key, chance in flow.starts()}
-    for number, place, slot, _ in flow.slots():
+    for at, (number, place, slot, _) in enumerate(flow.slots()):
         of_slot = flow.scale(slot)
         scale *= of_slot
         after: Sums = {}
@@ -232,6 +256,8 @@ def _free_moments(explored: Explored, cluster: Cluster, behavior: Behavior, unit
                     )
             sums = {key: tuple(Fraction(each, of_slot) for each in had) for key, had in staying.items()}
         sums = after
+        if len(sums) > MOST_KEYS:
+            raise TooManyStatesError(explored.program.program, at, len(cluster.order), len(sums), MOST_KEYS)
     first, second = (Fraction(sum(had[moment] for had in sums.values())) / scale for moment in (1, 2))
     return Moments(first, second - first**2)
 

@@ -1,38 +1,47 @@
 """A program explored: automata of the targets that hang together, in clusters that share a limit."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 
 from cm_engine.analysis.actions import Slot, slots_of
-from cm_engine.analysis.automaton import Automaton, Explorer
+from cm_engine.analysis.apart import Exploring, Net, joined, net_of
+from cm_engine.analysis.automaton import Automaton, nothing_told
+from cm_engine.analysis.backward import worths
 from cm_engine.analysis.parts import Part, start_of, unlimited
+from cm_engine.analysis.seen import seen_through
+from cm_engine.analysis.ties import Tie
 from cm_engine.program.models import Program
 from cm_engine.program.units import Unit
 from cm_engine.rules.compiled import Rules, compile_rules
 from cm_engine.rules.days import expected_day, initial_state, when_of_event, when_of_visit
-from cm_engine.rules.limits import When
+from cm_engine.rules.limits import LimitRules, When
 from cm_engine.rules.state import State
 
 MOST = 100_000
 """How many decisions exploring a program may take, if nothing else is said."""
 
+TOGETHER = 20_000
+"""How many decisions exploring targets together may take that milestones tie; with more, each is explored by itself."""
+
 
 @dataclass(frozen=True)
 class Cluster:
-    """Automata that share a limit; alone where none is shared.
+    """Automata that share a limit, or that a milestone ties; alone where nothing is shared.
 
     Attributes:
         automata: their places in the exploration.
         order: the slots of all of them in the order in which they are decided: the automaton, by its place here, and
             the slot of it.
         is_limited: some limit looks at what they earn.
+        ties: the places of the milestones that tie them.
     """
 
     automata: tuple[int, ...]
     order: tuple[tuple[int, int], ...]
     is_limited: bool
+    ties: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -44,9 +53,12 @@ class Explored:
         rules: with its limits.
         start: the first day of week 1, or None where days do not count.
         automata: one for each set of targets and events that hang together by a milestone, a condition or a deposit.
-        clusters: the automata by the limits they share.
+        clusters: the automata by the limits that they share, and by the milestones that tie them.
         parts: what decisions earn before limits, by their numbers.
         reasons: the codes of the reasons of decisions, by their numbers.
+        ties: milestones that read the results of several automata, as their targets have too many states together.
+        joined: the number of what a part, and one of a tie, are together.
+        idle: the places of the limits that nobody can come up against, as nobody can earn so much.
     """
 
     program: Program
@@ -56,11 +68,14 @@ class Explored:
     clusters: tuple[Cluster, ...]
     parts: tuple[Part, ...]
     reasons: tuple[tuple[str, ...], ...]
+    ties: tuple[Tie, ...] = ()
+    joined: Mapping[tuple[int, int], int] = field(default_factory=dict)
+    idle: frozenset[int] = frozenset()
 
     @property
     def size(self) -> int:
         """Return how many states there are in all automata."""
-        return sum(automaton.size for automaton in self.automata)
+        return sum(automaton.size for automaton in (*self.automata, *self.ties))
 
     @cached_property
     def money(self) -> Unit | None:
@@ -75,13 +90,56 @@ class Explored:
         return tuple(sorted(found, key=lambda unit: (not unit.is_money, unit.name)))
 
     def clusters_of(self, unit: Unit) -> tuple[Cluster, ...]:
-        """Return the clusters as far as limits on a unit, or on draws that win it, bind them; else each automaton."""
-        drawn = self.program.bowls if unit == self.money else ()
-        if any(limit.unit == unit or limit.unit.name in drawn for limit in self.rules.limits):
+        """Return the clusters as far as limits on a unit, or on draws that win it, bind them; else as far as ties do."""
+        names = {unit.name, *(self.program.bowls if unit == self.money else ())}
+        if names & {limit.unit.name for limit in self.binding}:
             return self.clusters
+        return self._tied(place for place, tie in enumerate(self.ties) if earned(tie, self.parts) & names)
+
+    @property
+    def before_limits(self) -> tuple[Cluster, ...]:
+        """Return the clusters as if there were no limits."""
+        return self._tied(range(len(self.ties)))
+
+    def _tied(self, ties: Iterable[int]) -> tuple[Cluster, ...]:
+        return tuple(clusters(self.automata, self.ties, ties, frozenset()))
+
+    @property
+    def binding(self) -> tuple[LimitRules, ...]:
+        """Return the limits that may take something."""
+        return tuple(limit for place, limit in enumerate(self.rules.limits) if place not in self.idle)
+
+    def apart(self, cluster: Cluster) -> "tuple[Explored, ...]":
+        """Return each automaton of a cluster by itself, and each tie with all that may be seen.
+
+        What all of them earn together is what the cluster earns; each may be looked at as if the others were not there.
+
+        Raises:
+            TooManyStatesError: there is too much that may be seen.
+        """
+        automata = [self.automata[index] for index in cluster.automata]
+        return tuple(map(self._alone, [*automata, *(self._seen[place] for place in cluster.ties)]))
+
+    def counting(self, milestone: int) -> tuple[Automaton, ...]:
+        """Return the automata that a milestone may be reached in."""
+        for tie, seen in zip(self.ties, self._seen, strict=True):
+            if tie.milestone == milestone:
+                return (seen,)
+        tied = {place for tie in self.ties for place in _members(self.automata, tie)}
+        return tuple(each for place, each in enumerate(self.automata) if place not in tied)
+
+    def _alone(self, automaton: Automaton) -> "Explored":
+        cluster = Cluster((0,), tuple((0, place) for place in range(len(automaton.slots))), is_limited=False)
+        return replace(self, automata=(automaton,), clusters=(cluster,), ties=())
+
+    @cached_property
+    def _seen(self) -> tuple[Automaton, ...]:
+        """Return each tie with all that may be seen."""
         return tuple(
-            Cluster((index,), tuple((0, place) for place in range(len(each.slots))), is_limited=False)
-            for index, each in enumerate(self.automata)
+            seen_through(
+                [self.automata[place] for place in _members(self.automata, tie)], tie, self.program.program
+            )
+            for tie in self.ties
         )
 
     def when(self, slot: Slot) -> When:
@@ -112,7 +170,9 @@ class Explored:
         return initial_state(self.rules, self.start)
 
 
-def explore(program: Program, *, start: date | None = None, most: int = MOST) -> Explored:
+def explore(
+    program: Program, *, start: date | None = None, most: int = MOST, together: int = TOGETHER
+) -> Explored:
     """Return every state of a program, found by `step` from the start on, breadth first.
 
     Results are taken as symbols of a use-pattern word, on their planned days; how likely a measured value meets a
@@ -123,6 +183,8 @@ def explore(program: Program, *, start: date | None = None, most: int = MOST) ->
         start: the first day of week 1; where a rule of the program depends on dates and none is given, that of its first
             dated case.
         most: how many decisions may be made before it is given up.
+        together: how many may be made for targets together that milestones tie; with more, each target is explored by
+            itself, and each of these milestones is an automaton that reads their results.
 
     Raises:
         TooManyStatesError: there are more states than so many decisions can find; simulate the program instead.
@@ -134,72 +196,65 @@ def explore(program: Program, *, start: date | None = None, most: int = MOST) ->
         >>> explored.size, [explored.called(automaton) for automaton in explored.automata]
         (5, ['smoking'])
     """
-    start = start_of(program, start)
-    rules = unlimited(program)
-    explorer = Explorer(rules, initial_state(rules, start), most)
-    weekday = start.weekday() if start else 0
-    groups = groups_of(rules)
-    automata = tuple(explorer.automaton(slots_of(rules, *group, weekday)) for group in groups)
-    limited = compile_rules(program)
-    parts, reasons = tuple(explorer.parts.values), tuple(explorer.reasons.values)
-    clusters = tuple(_clusters(limited, automata, parts))
-    return Explored(program, limited, start, automata, clusters, parts, reasons)
-
-
-def groups_of(rules: Rules) -> list[tuple[tuple[int, ...], tuple[str, ...]]]:
-    """Return the targets that hang together, with the events that do: by a milestone, a condition or a deposit."""
-    places = {target.name: target.index for target in rules.targets}
-    ties: list[set[int | str]] = [
-        {places[name] for name in each.targets} for each in rules.milestones if not each.event
-    ]
-    ties += [
-        {target.index, visit.phase.provided}
-        for target in rules.targets
-        for visit in target.visits
-        if visit.phase.provided is not None
-    ]
-    if rules.deposit:
-        refunds = {each.event for each in rules.milestones if each.refunds and each.event}
-        ties.append({*places.values(), "deposit", *refunds})
-    single: list[int | str] = [*places.values(), *rules.events]
-    joined = _joined([{each} for each in single], ties)
-    return [
-        (
-            tuple(sorted(each for each in group if isinstance(each, int))),
-            tuple(each for each in rules.events if each in group),
-        )
-        for group in joined
-    ]
-
-
-def _joined(groups: Iterable[set[int | str]], ties: Iterable[set[int | str]]) -> list[set[int | str]]:
-    """Return groups with those made one that a tie has members of."""
-    found = list(groups)
-    for tie in ties:
-        touched = [group for group in found if group & tie]
-        found = [group for group in found if not group & tie]
-        found.append(set().union(*touched))
-    return sorted(
-        found, key=lambda group: min((each for each in group if isinstance(each, int)), default=1 << 30)
+    start, limited = start_of(program, start), compile_rules(program)
+    net = net_of(Exploring(program, unlimited(program), start, nothing_told(), most, together))
+    parts, reasons = tuple(net.told.parts.values), tuple(net.told.reasons.values)
+    idle = frozenset(
+        place for place, limit in enumerate(limited.limits) if _is_idle(limited, limit, net, parts)
     )
+    binding = {limit.unit.name for place, limit in enumerate(limited.limits) if place not in idle}
+    looked_at = binding | (set(program.bowls) if program.currency in binding else set())
+    tied = range(len(net.ties))
+    found = tuple(clusters(net.automata, net.ties, tied, _earning(net, parts, looked_at)))
+    return Explored(program, limited, start, net.automata, found, parts, reasons, net.ties, net.joined, idle)
 
 
-def _clusters(rules: Rules, automata: tuple[Automaton, ...], parts: tuple[Part, ...]) -> Iterator[Cluster]:
-    limited = {unit.name for unit in (limit.unit for limit in rules.limits)}
-    bowls = {name for name in rules.program.bowls if rules.program.currency in limited}
-    earned = [_earned(automaton, parts) & (limited | bowls) for automaton in automata]
-    together = tuple(index for index, units in enumerate(earned) if units)
-    alone = [(index,) for index, units in enumerate(earned) if not units]
-    for group in sorted([*([together] if together else []), *alone]):
-        slots = [
-            (automata[index].slots[place], number, place)
-            for number, index in enumerate(group)
-            for place in range(len(automata[index].slots))
-        ]
-        order = tuple((number, place) for _, number, place in sorted(slots))
-        yield Cluster(group, order, is_limited=group == together)
+def clusters(
+    automata: Sequence[Automaton], ties: Sequence[Automaton], tied: Iterable[int], limited: Collection[int]
+) -> Iterator[Cluster]:
+    """Yield automata by what they share.
+
+    Args:
+        automata: all of them.
+        ties: milestones that read the results of several.
+        tied: the places of the ties that count.
+        limited: the places of the automata that share a limit.
+    """
+    readers = {place: set(_members(automata, ties[place])) for place in tied}
+    shared: list[set[int | str]] = [set(limited), *map(set[int | str], readers.values())]
+    for group in joined([{index} for index in range(len(automata))], shared):
+        members = tuple(sorted(each for each in group if isinstance(each, int)))
+        slots = sorted(
+            (slot, number, place)
+            for number, index in enumerate(members)
+            for place, slot in enumerate(automata[index].slots)
+        )
+        order = tuple((number, place) for _, number, place in slots)
+        within = tuple(place for place, read in readers.items() if read & group)
+        yield Cluster(members, order, bool(group & set(limited)), within)
 
 
-def _earned(automaton: Automaton, parts: tuple[Part, ...]) -> set[str]:
+def _members(automata: Sequence[Automaton], tie: Automaton) -> Iterator[int]:
+    for index, automaton in enumerate(automata):
+        if set(automaton.targets) & set(tie.targets):
+            yield index
+
+
+def earned(automaton: Automaton, parts: Sequence[Part]) -> set[str]:
+    """Return the names of the units that an automaton earns in."""
     numbers = {int(number) for table in automaton.tables for number in set(table.parts.ravel())}
     return {unit.name for number in numbers for unit in parts[number].units}
+
+
+def _earning(net: Net, parts: Sequence[Part], units: set[str]) -> frozenset[int]:
+    """Return the places of the automata that earn in some units, by themselves or by a tie."""
+    own = {index for index, automaton in enumerate(net.automata) if earned(automaton, parts) & units}
+    ties = [tie for tie in net.ties if earned(tie, parts) & units]
+    return frozenset(own.union(*(_members(net.automata, tie) for tie in ties)))
+
+
+def _is_idle(rules: Rules, limit: LimitRules, net: Net, parts: Sequence[Part]) -> bool:
+    """Tell whether nobody can earn more in the whole plan than a limit lets a window have."""
+    worth = [part.at_most(limit.unit, rules) for part in parts]
+    most = sum(int(worths(each, worth)[0][each.start]) for each in (*net.automata, *net.ties))
+    return most <= min(limit.amounts)

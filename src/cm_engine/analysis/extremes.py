@@ -2,38 +2,19 @@
 
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cm_engine.analysis.actions import HAPPENED, Action, Slot
-from cm_engine.analysis.automaton import Automaton, Table
+from cm_engine.analysis.actions import Action, Slot
+from cm_engine.analysis.backward import IMPOSSIBLE, Worths
 from cm_engine.analysis.explored import Cluster, Explored
-from cm_engine.analysis.flow import OVER, Key
-from cm_engine.analysis.purse import FreePurse, LimitedPurse
+from cm_engine.analysis.joint import Joint, Key
+from cm_engine.analysis.purse import LimitedPurse
+from cm_engine.analysis.sequences import Extreme, Seen, Shown, seen_of
+from cm_engine.analysis.tied import of_automaton, of_tied
 from cm_engine.program.units import Unit
-from cm_engine.rules.compiled import TargetRules
 from cm_engine.rules.limits import When
-
-Worths = NDArray[np.int64]
-"""What can still be paid from each state of a purse, in minor units."""
-
-IMPOSSIBLE = np.iinfo(np.int64).min // 4
-
-
-class Seen(NamedTuple):
-    """What a sequence shows: a word of results for each target, and the events that happened."""
-
-    words: Mapping[str, str]
-    events: tuple[str, ...] = ()
-
-
-class Extreme(NamedTuple):
-    """An amount in minor units, and what has to be seen for it; what draws win is their best or their worst."""
-
-    amount: int
-    seen: Seen
 
 
 def maximum(explored: Explored, unit: Unit) -> Extreme:
@@ -65,62 +46,23 @@ def minimum(explored: Explored, unit: Unit) -> Extreme:
 
 
 def _extreme(explored: Explored, unit: Unit, sign: int) -> Extreme:
-    found = [
-        _Search(explored, cluster, unit, sign).best()
-        if cluster.is_limited
-        else _of_automaton(explored, explored.automata[cluster.automata[0]], unit, sign)
-        for cluster in explored.clusters_of(unit)
-    ]
+    found = [_of_cluster(explored, cluster, unit, sign) for cluster in explored.clusters_of(unit)]
     words: dict[str, str] = {}
     for each in found:
         words.update(each.seen.words)
     events = tuple(event for each in found for event in each.seen.events)
     named = {target.name: words[target.name] for target in explored.rules.targets if target.name in words}
-    return Extreme(sum(each.amount for each in found), Seen(named, events))
+    amount = sum(each.amount for each in found)
+    bound = sum(each.amount if each.bound is None else each.bound for each in found)
+    return Extreme(amount, Seen(named, events), None if bound == amount else bound)
 
 
-def _of_automaton(explored: Explored, automaton: Automaton, unit: Unit, sign: int) -> Extreme:
-    """Look for the best way through an automaton that no limit looks at, backward from its end."""
-    purse, day = FreePurse(explored, unit, counts=False), When(0, 1, None)
-    pays = [max(sign * step.paid for step in purse.ways(0, part, day)) for part in range(len(explored.parts))]
-    worth = [np.zeros(len(automaton.states), dtype=np.int64)]
-    for place in reversed(range(len(automaton.slots))):
-        worth.append(_before(automaton.table(place), np.array(pays, dtype=np.int64), worth[-1]))
-    worth.reverse()
-    return Extreme(sign * int(worth[0][automaton.start]), _followed(explored, automaton, pays, worth))
-
-
-def _before(table: Table, pays: Worths, after: Worths) -> Worths:
-    """Return what can still be paid from each state before a slot; from those that cannot come there, nothing possible."""
-    rows, states = np.array(list(table.rows.values())), np.array(list(table.rows))
-    best = np.full(len(after), IMPOSSIBLE)
-    while True:
-        options = pays[table.parts] + np.where(table.stays, best[table.after], after[table.after])
-        found = options.max(axis=1)[rows]
-        if (found == best[states]).all():
-            return best
-        best[states] = found
-
-
-def _followed(explored: Explored, automaton: Automaton, pays: list[int], worth: list[Worths]) -> Seen:
-    """Follow a best way through an automaton from its start, and tell what is seen on it."""
-    words: dict[str, str] = {explored.rules.targets[index].name: "" for index in automaton.targets}
-    state, place, events = automaton.start, 0, list[str]()
-    while place < len(automaton.slots):
-        table, slot = automaton.table(place), automaton.slots[place]
-        row = table.rows[state]
-        then = np.where(table.stays[row], worth[place][table.after[row]], worth[place + 1][table.after[row]])
-        column = int(np.argmax(np.array(pays)[table.parts[row]] + then))
-        _tell(explored, slot, table.actions[column], words, events)
-        state, place = int(table.after[row, column]), place + (not table.stays[row, column])
-    return Seen(words, tuple(events))
-
-
-def _tell(explored: Explored, slot: Slot, action: Action, words: dict[str, str], events: list[str]) -> None:
-    if slot.event:
-        events += [slot.event] * (action.symbol == HAPPENED)
-    else:
-        words[explored.rules.targets[slot.target].name] += action.symbol
+def _of_cluster(explored: Explored, cluster: Cluster, unit: Unit, sign: int) -> Extreme:
+    if cluster.ties:
+        return of_tied(explored, cluster, unit, sign)
+    if cluster.is_limited:
+        return _Search(explored, cluster, unit, sign).best()
+    return of_automaton(explored, explored.automata[cluster.automata[0]], unit, sign)
 
 
 class _Search:
@@ -128,7 +70,8 @@ class _Search:
 
     def __init__(self, explored: Explored, cluster: Cluster, unit: Unit, sign: int) -> None:
         self.explored, self.cluster, self.sign = explored, cluster, sign
-        self.automata = [explored.automata[index] for index in cluster.automata]
+        self.joint = Joint(explored, cluster)
+        self.automata = self.joint.automata
         self.purse = LimitedPurse(explored, unit, counts=False)
         self._moves: dict[tuple[int, When], _Moves] = {}
 
@@ -143,7 +86,7 @@ class _Search:
             worth = self._before(at, reach[at], worth)
             after.append(worth)
         after.reverse()
-        start = tuple(automaton.start for automaton in self.automata)
+        start = self.joint.start
         return Extreme(self.sign * int(after[0][start][0]), self._way(start, after))
 
     def _slot(self, at: int) -> tuple[int, int, Slot, When]:
@@ -153,14 +96,11 @@ class _Search:
 
     def _turns(self, at: int, key: Key) -> dict[tuple[Key, int, bool], Action]:
         """Return where the actions of a slot lead, with the first action of those that do the same."""
-        number, place, _, _ = self._slot(at)
-        table, is_last = self.automata[number].table(place), place == len(self.automata[number].slots) - 1
-        row, found = table.rows[key[number]], dict[tuple[Key, int, bool], Action]()
-        for column, action in enumerate(table.actions):
-            stays = bool(table.stays[row, column])
-            state = OVER if is_last and not stays else int(table.after[row, column])
-            to = (*key[:number], state, *key[number + 1 :])
-            found.setdefault((to, int(table.parts[row, column]), stays), action)
+        number, place = self.cluster.order[at]
+        found: dict[tuple[Key, int, bool], Action] = {}
+        for action, moved in self.joint.turns(number, place, key).items():
+            to = self.joint.after(number, place, key, moved)
+            found.setdefault((to, moved.part, moved.stays), action)
         return found
 
     def _moved(self, part: int, when: When) -> "_Moves":
@@ -168,8 +108,7 @@ class _Search:
 
     def _reach(self) -> Iterator[dict[Key, NDArray[np.bool_]]]:
         """Yield for each slot, and for the end, which states of the purse each key can come with."""
-        start = tuple(automaton.start for automaton in self.automata)
-        rows = {start: np.ones(1, dtype=bool)}
+        rows = {self.joint.start: np.ones(1, dtype=bool)}
         for at in range(len(self.cluster.order)):
             when, after, waiting = self._slot(at)[3], dict[Key, NDArray[np.bool_]](), dict(rows)
             while waiting:
@@ -208,16 +147,16 @@ class _Search:
 
     def _way(self, key: Key, after: list[dict[Key, Worths]]) -> Seen:
         """Follow a best way from the start, and tell what is seen on it."""
-        words: dict[str, str] = {target.name: "" for target in self._targets}
-        events, held, at = list[str](), 0, 0
+        held, at = 0, 0
+        shown: list[Shown] = []
         while at < len(self.cluster.order):
             slot, when = self._slot(at)[2:]
             to, part, stays = self._best_turn(at, key, held, after, when)
-            action = self._turns(at, key)[to, part, stays]
-            _tell(self.explored, slot, action, words, events)
+            shown.append((slot, self._turns(at, key)[to, part, stays]))
             held = self._moved(part, when).first(held, after[at if stays else at + 1][to])
             key, at = to, at + (not stays)
-        return Seen(words, tuple(events))
+        targets = (target for automaton in self.automata for target in automaton.targets)
+        return seen_of(self.explored.rules, targets, shown)
 
     def _best_turn(
         self, at: int, key: Key, held: int, after: list[dict[Key, Worths]], when: When
@@ -230,12 +169,6 @@ class _Search:
             return int(self._moved(part, when).best(held_alone, then)[0])
 
         return max(self._turns(at, key), key=worth)
-
-    @property
-    def _targets(self) -> list[TargetRules]:
-        return [
-            self.explored.rules.targets[index] for automaton in self.automata for index in automaton.targets
-        ]
 
 
 def _mark(rows: dict[Key, NDArray[np.bool_]], key: Key, places: NDArray[np.int64]) -> None:

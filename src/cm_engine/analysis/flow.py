@@ -1,26 +1,22 @@
 """How likely each way through a cluster of automata is, slot by slot, under a model of behavior."""
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from fractions import Fraction
 from math import comb, lcm
 from typing import NamedTuple
 
 from cm_engine.analysis.actions import HAPPENED, NOT_HAPPENED, Action, Slot
-from cm_engine.analysis.automaton import Table
 from cm_engine.analysis.behavior import Behavior, Turn
 from cm_engine.analysis.explored import Cluster, Explored
+from cm_engine.analysis.joint import OVER, Joint, Key, Moved
 from cm_engine.rules.limits import When
-
-Key = tuple[int, ...]
-"""The state of each automaton of a cluster, and then the mood of each of its targets."""
-
-
-OVER = -1
-"""What stands for the state of an automaton whose slots are all decided, and for a mood that matters no more."""
 
 
 class Way(NamedTuple):
-    """One way on from a key: where to, the number of the part that is earned, and its chance."""
+    """One way on from a key: where to, the number of the part that is earned, and its chance.
+
+    A key has the states of a cluster, and then the mood of each of its targets.
+    """
 
     to: Key
     part: int
@@ -34,17 +30,15 @@ class Flow:
     def __init__(self, explored: Explored, cluster: Cluster, behavior: Behavior) -> None:
         """Look at a cluster under a model of behavior."""
         self.explored, self.cluster, self.behavior = explored, cluster, behavior
-        self.automata = [explored.automata[index] for index in cluster.automata]
+        self.joint = Joint(explored, cluster)
+        self.automata = self.joint.automata
         targets = [target for automaton in self.automata for target in automaton.targets]
-        self._mood = {target: len(self.automata) + place for place, target in enumerate(targets)}
+        self._mood = {target: len(self.joint.start) + place for place, target in enumerate(targets)}
         self.models = {target: behavior.of(explored.rules.targets[target].name) for target in targets}
-        self._known: dict[
-            tuple[int, int, int, int, int], tuple[tuple[int, int, int, bool, Fraction], ...]
-        ] = {}
+        self._known: dict[Hashable, tuple[tuple[Moved, int, Fraction], ...]] = {}
 
     def starts(self) -> Iterator[tuple[Key, Fraction]]:
         """Yield each key before the first slot, with its chance."""
-        states = tuple(automaton.start for automaton in self.automata)
         moods: list[tuple[tuple[int, ...], Fraction]] = [((), Fraction(1))]
         for model in self.models.values():
             moods = [
@@ -53,7 +47,7 @@ class Flow:
                 for mood, share in enumerate(model.start)
                 if share
             ]
-        yield from (((*states, *mood), chance) for mood, chance in moods)
+        yield from (((*self.joint.start, *mood), chance) for mood, chance in moods)
 
     def slots(self) -> Iterator[tuple[int, int, Slot, When]]:
         """Yield each slot in its order: its automaton, its place there, and its day."""
@@ -70,43 +64,35 @@ class Flow:
     def ways(self, number: int, place: int, slot: Slot, key: Key) -> Iterator[Way]:
         """Yield the ways on from a key in a slot; those that end alike are one."""
         where = self._mood.get(slot.target, -1)
-        mood = key[where] if slot.target >= 0 else 0
-        is_last = place == len(self.automata[number].slots) - 1
         of_target = (
             slot.target >= 0 and slot.visit == len(self.explored.rules.targets[slot.target].visits) - 1
         )
-        for to, after, part, stays, chance in self._merged(number, place, slot, key[number], mood):
-            moved = list(key)
-            moved[number] = OVER if is_last and not stays else to
+        for moved, mood, chance in self._merged(number, place, slot, key):
+            to = self.joint.after(number, place, key, moved)
             if slot.target >= 0:
-                moved[where] = OVER if of_target and not stays else after
-            yield Way(tuple(moved), part, stays, chance)
+                after = OVER if of_target and not moved.stays else mood
+                to = (*to[:where], after, *to[where + 1 :])
+            yield Way(to, moved.part, moved.stays, chance)
 
     def _merged(
-        self, number: int, place: int, slot: Slot, state: int, mood: int
-    ) -> tuple[tuple[int, int, int, bool, Fraction], ...]:
-        """Return what a state and a mood lead to; known once for slots of one kind with one model."""
-        kind, visit = self.automata[number].kinds[place], 0
+        self, number: int, place: int, slot: Slot, key: Key
+    ) -> tuple[tuple[Moved, int, Fraction], ...]:
+        """Return what a key leads to, with the mood then; known once for slots of one kind with one model."""
+        visit = mood = 0
         if slot.target >= 0:
             visit = min(slot.visit, len(self.models[slot.target].turns) - 1)
-        known = (number, kind, visit, state, mood)
+            mood = key[self._mood[slot.target]]
+        known = (self.joint.local(number, place, key), visit, mood)
         if known not in self._known:
-            self._known[known] = tuple(self._found(self.automata[number].tables[kind], slot, state, mood))
+            self._known[known] = tuple(self._found(self.joint.turns(number, place, key), slot, mood))
         return self._known[known]
 
     def _found(
-        self, table: Table, slot: Slot, state: int, mood: int
-    ) -> Iterator[tuple[int, int, int, bool, Fraction]]:
-        row, sums = table.rows[state], dict[tuple[int, int, int, bool], Fraction]()
-        columns = {action: column for column, action in enumerate(table.actions)}
+        self, turns: Mapping[Action, Moved], slot: Slot, mood: int
+    ) -> Iterator[tuple[Moved, int, Fraction]]:
+        sums = dict[tuple[Moved, int], Fraction]()
         for action, after, chance in self.actions(slot, mood):
-            column = columns[action]
-            found = (
-                int(table.after[row, column]),
-                after,
-                int(table.parts[row, column]),
-                bool(table.stays[row, column]),
-            )
+            found = turns[action], after
             sums[found] = sums.get(found, Fraction(0)) + chance
         yield from ((*found, chance) for found, chance in sums.items() if chance)
 

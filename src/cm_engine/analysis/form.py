@@ -6,8 +6,8 @@ from fractions import Fraction
 from math import sqrt
 from typing import Any
 
-from cm_engine.analysis.extremes import Seen
 from cm_engine.analysis.proofs.finding import Finding
+from cm_engine.analysis.sequences import Seen
 from cm_engine.analysis.summary import QUANTILES, Analysis, Bound, Figures
 from cm_engine.program.units import Unit
 

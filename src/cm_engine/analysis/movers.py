@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from cm_engine.analysis.distributions import Row, grown
 from cm_engine.analysis.explored import Cluster, Explored
-from cm_engine.analysis.flow import Key, Way
+from cm_engine.analysis.flow import Way
+from cm_engine.analysis.joint import Key
 from cm_engine.analysis.purse import Purse
 from cm_engine.program.units import Unit
 from cm_engine.rules.limits import When

@@ -8,6 +8,7 @@ from cm_engine.program.rewards import Payout
 from cm_engine.program.units import Unit
 from cm_engine.rules.compiled import Rules, compile_rules
 from cm_engine.rules.limits import When
+from cm_engine.rules.prizes import full_bowl
 from cm_engine.rules.reasons import MilestoneReached, Refunded, Staked
 from cm_engine.rules.settle import within_limits
 from cm_engine.rules.state import Award, Decision, Received
@@ -34,6 +35,19 @@ class Part(NamedTuple):
         return sum(award.amount for award in self.earned if award.unit == unit) + (
             self.own if unit == own else 0
         )
+
+    def at_most(self, unit: Unit, rules: Rules) -> int:
+        """Return the most that is earned in a unit, with what draws may win where it is the program's money."""
+        return sum(_at_most(award, unit, rules) for award in self.earned)
+
+
+def _at_most(award: Award, unit: Unit, rules: Rules) -> int:
+    if award.unit == unit:
+        return award.amount
+    program = rules.program
+    if award.unit.name in program.bowls and program.currency == unit.name:
+        return award.amount * max(full_bowl(program, award.unit.name).values)
+    return 0
 
 
 NOTHING = Part()

@@ -176,11 +176,12 @@ class FreePurse:
 def following_days(explored: Explored) -> dict[When, When | None]:
     """Return for each day of a slot that of the slot after it: windows before it are over; None is after the last.
 
-    A day on which more may come is followed by itself: it has several slots, or one that may stay open.
+    A day on which more may come is followed by itself: it has several slots, one that may stay open, or one that a tie
+    reads as well.
     """
     slots = [
         (explored.when(slot), bool(automaton.table(place).stays.any()))
-        for automaton in explored.automata
+        for automaton in (*explored.automata, *explored.ties)
         for place, slot in enumerate(automaton.slots)
     ]
     days, open_on = Counter(when for when, _ in slots), {when for when, stays in slots if stays}

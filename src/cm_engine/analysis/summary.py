@@ -1,20 +1,21 @@
 """All figures of a program under one model of behavior."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from fractions import Fraction
 from typing import NamedTuple
 
 from cm_engine.analysis.behavior import Behavior, visitwise
-from cm_engine.analysis.cohorts.simulate import Sample, Simulation, simulate
+from cm_engine.analysis.cohorts.simulate import BLOCK, Sample, Simulation, sampled, simulate
 from cm_engine.analysis.distributions import Distribution, Moments
-from cm_engine.analysis.exact import distribution, moments, reached
+from cm_engine.analysis.exact import distribution, mean, moments, reached
 from cm_engine.analysis.explored import MOST, Explored, explore
-from cm_engine.analysis.extremes import Extreme, Seen, maximum, minimum
+from cm_engine.analysis.extremes import maximum, minimum
 from cm_engine.analysis.parts import start_of
 from cm_engine.analysis.proofs.finding import Finding
 from cm_engine.analysis.proofs.findings import NOTHING, findings, findings_unexplored
+from cm_engine.analysis.sequences import Extreme, Seen
 from cm_engine.errors import TooManyStatesError
 from cm_engine.program.models import Program
 from cm_engine.program.plan import visit_count
@@ -27,7 +28,9 @@ QUANTILES = (Fraction(1, 20), Fraction(1, 4), Fraction(1, 2), Fraction(3, 4), Fr
 RATES = tuple(Fraction(tenth, 10) for tenth in range(11))
 """The shares of visits met that earnings are shown for."""
 SIMULATED = 2_000
-"""How many participants are simulated where a program has too many states."""
+"""How many participants are simulated by `step` where a program has too many states."""
+SAMPLED = 16 * BLOCK
+"""How many participants are simulated by table where there are too many sums in too many states."""
 
 
 class Figures(NamedTuple):
@@ -68,8 +71,9 @@ class Analysis:
         figures: of each unit, the program's money first.
         limits: in the order of the program.
         explored: every state of the program; None where they are too many.
-        simulation: participants simulated instead; None where every state was looked at, and all is exact.
-        refusal: why not every state was looked at.
+        simulation: participants simulated, where it would take too long to look at all sums in all states; None where
+            every figure is exact.
+        refusal: why they were simulated.
     """
 
     program: Program
@@ -98,14 +102,18 @@ class Analysis:
 
     def earnings(self, unit: Unit) -> tuple[Earning, ...]:
         """Return what a participant earns in a unit by the share of visits met."""
-        if self.explored:
+        if not self.explored:
+            return tuple(_simulated_earning(self, unit, rate) for rate in RATES[::2])
+        try:
             return earnings(self.explored, unit)
-        return tuple(_simulated_earning(self, unit, rate) for rate in RATES[::2])
+        except TooManyStatesError:
+            return tuple(_sampled_earning(self.explored, unit, rate) for rate in RATES)
 
 
 def analyze(program: Program, behavior: Behavior, *, start: date | None = None, most: int = MOST) -> Analysis:
     """Return all figures of a program under a model of behavior.
 
+    Where there are too many sums in too many states, participants are simulated by table, for how what is paid is spread.
     A program with too many states to look at all of them is simulated by `step` instead. Its most and its least are
     then those of who meets every visit, and of who misses every visit; there may be more and less.
 
@@ -125,24 +133,45 @@ def analyze(program: Program, behavior: Behavior, *, start: date | None = None, 
         >>> found.unit.spoken(found.maximum.amount), found.unit.spoken(round(found.moments.mean))
         ('$997.50', '$282.88')
     """
-    start, rules = start_of(program, start), compile_rules(program)
+    start = start_of(program, start)
     try:
-        explored = explore(program, start=start, most=most)
-        figures = tuple(figures_of(explored, behavior, unit) for unit in explored.units)
-        limits = tuple(map(Bound, explored.rules.limits, reached(explored, behavior)))
+        return _of_explored(explore(program, start=start, most=most), behavior)
     except TooManyStatesError as error:
         return _simulated(program, behavior, start, error)
-    return Analysis(program, rules, start, behavior, figures, limits, explored)
+
+
+def _of_explored(explored: Explored, behavior: Behavior) -> Analysis:
+    """Return all figures of an explored program: exact ones, or with sums that are sampled by table where they are too many."""
+    found = Analysis(explored.program, explored.rules, explored.start, behavior, (), (), explored)
+    try:
+        figures = tuple(figures_of(explored, behavior, unit) for unit in explored.units)
+        return replace(found, figures=figures, limits=_limits(explored, reached(explored, behavior)))
+    except TooManyStatesError as error:
+        simulation = sampled(explored, behavior, participants=SAMPLED)
+        figures = tuple(_sampled_figures(explored, behavior, sample) for sample in simulation.samples)
+        limits = _limits(explored, [None] * len(explored.rules.limits))
+        return replace(found, figures=figures, limits=limits, simulation=simulation, refusal=error)
+
+
+def _limits(explored: Explored, chances: Iterable[float | None]) -> tuple[Bound, ...]:
+    """Return the limits, each with how likely it takes something; one that nobody can come up against never does."""
+    pairs = enumerate(zip(explored.rules.limits, chances, strict=True))
+    return tuple(Bound(limit, 0.0 if place in explored.idle else chance) for place, (limit, chance) in pairs)
 
 
 def figures_of(explored: Explored, behavior: Behavior, unit: Unit) -> Figures:
-    """Return what an explored program pays in a unit."""
+    """Return what an explored program pays in a unit.
+
+    Raises:
+        TooManyStatesError: there are too many sums in too many states.
+    """
+    spread = distribution(explored, behavior, unit)
     return Figures(
         unit,
         maximum(explored, unit),
         minimum(explored, unit),
         moments(explored, behavior, unit),
-        distribution(explored, behavior, unit),
+        spread,
     )
 
 
@@ -157,6 +186,13 @@ def earnings(explored: Explored, unit: Unit, rates: Sequence[Fraction] = RATES) 
     """
     found = ((rate, distribution(explored, visitwise(rate), unit)) for rate in rates)
     return tuple(Earning(rate, each.mean, each.quantile(0.05), each.quantile(0.95)) for rate, each in found)
+
+
+def _sampled_figures(explored: Explored, behavior: Behavior, sample: Sample) -> Figures:
+    unit, found = sample.unit, sample.distribution
+    average = mean(explored, behavior, unit)
+    spread = Moments(sample.mean if average is None else average, Fraction(found.sd) ** 2)
+    return Figures(unit, maximum(explored, unit), minimum(explored, unit), spread, found)
 
 
 def _simulated(
@@ -186,5 +222,11 @@ def _simulated_earning(analysis: Analysis, unit: Unit, rate: Fraction) -> Earnin
     simulation = simulate(
         analysis.program, visitwise(rate), participants=SIMULATED // 5, start=analysis.start, most=0
     )
+    found = next(sample for sample in simulation.samples if sample.unit == unit).distribution
+    return Earning(rate, found.mean, found.quantile(0.05), found.quantile(0.95))
+
+
+def _sampled_earning(explored: Explored, unit: Unit, rate: Fraction) -> Earning:
+    simulation = sampled(explored, visitwise(rate), participants=SAMPLED)
     found = next(sample for sample in simulation.samples if sample.unit == unit).distribution
     return Earning(rate, found.mean, found.quantile(0.05), found.quantile(0.95))

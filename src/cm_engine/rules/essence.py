@@ -4,6 +4,7 @@ Keeps INV-18. A congruence of `step`: a state and its essence get the same award
 essence. That makes a program finite and small enough to be explored; the tests attack it with random programs.
 """
 
+from collections.abc import Mapping
 from functools import lru_cache, partial
 from math import lcm
 from typing import NamedTuple
@@ -179,12 +180,23 @@ def _counted(rules: Rules, state: State) -> tuple[Received, ...]:
 
 
 def _progress(rules: Rules, state: State, milestone: MilestoneRules, progress: Progress) -> Progress:
-    if is_spent(milestone, progress):
-        return Progress(times=progress.times)
     left = {
         target.name: len(target.visits) - track.visits
         for target, track in zip(rules.targets, state.tracks, strict=True)
     }
+    return essence_of_progress(milestone, progress, left)
+
+
+def essence_of_progress(milestone: MilestoneRules, progress: Progress, left: Mapping[str, int]) -> Progress:
+    """Return how far a milestone is, as far as later awards depend on it.
+
+    Args:
+        milestone: the milestone.
+        progress: how far it is.
+        left: how many visits of each target are still to come.
+    """
+    if is_spent(milestone, progress):
+        return Progress(times=progress.times)
     if is_over(milestone, progress, left):
         return Progress(decided=progress.decided)
     return progress._replace(

@@ -24,7 +24,7 @@ from cm_engine.analysis.cohorts.chooser import Ints, Stream
 from cm_engine.analysis.cohorts.stepping import Stepping
 from cm_engine.analysis.cohorts.walks import Walk
 from cm_engine.analysis.distributions import Distribution
-from cm_engine.analysis.explored import MOST, explore
+from cm_engine.analysis.explored import MOST, Explored, explore
 from cm_engine.errors import ReportError, TooManyStatesError
 from cm_engine.program.models import Program
 from cm_engine.program.units import Unit
@@ -190,9 +190,31 @@ def simulate(
         done = kept.put(first, found)
         if progress:
             progress(done)
+    return _simulation(program, behavior, kept, seed, by_table=by_table)
+
+
+def sampled(explored: Explored, behavior: Behavior, *, participants: int, seed: int = 0) -> Simulation:
+    """Simulate participants of an explored program, as `simulate` does, in this process.
+
+    Args:
+        explored: the program.
+        behavior: how likely each result is.
+        participants: how many are simulated.
+        seed: that chance comes from.
+    """
+    walk, kept = Walk(explored, behavior), _Kept(participants)
+    for block, first in enumerate(range(0, participants, BLOCK)):
+        found = _walked(walk, Stream(seed, block), min(BLOCK, participants - first))
+        kept.put(first, {unit: _narrow([totals]) for unit, totals in found.items()})
+    return _simulation(explored.program, behavior, kept, seed, by_table=True)
+
+
+def _simulation(
+    program: Program, behavior: Behavior, kept: "_Kept", seed: int, *, by_table: bool
+) -> Simulation:
     samples = [Sample(program.unit(unit), totals) for unit, totals in kept.totals.items()]
     samples.sort(key=lambda sample: (not sample.unit.is_money, sample.unit.name))
-    return Simulation(program, behavior, participants, seed, by_table, tuple(samples))
+    return Simulation(program, behavior, kept.participants, seed, by_table, tuple(samples))
 
 
 def _refuse(participants: int, seed: int, chunk: int) -> None:
@@ -216,7 +238,7 @@ class _Kept:
     """The totals of all participants, in arrays as narrow as they may be."""
 
     def __init__(self, participants: int) -> None:
-        self._participants, self._done = participants, 0
+        self.participants, self._done = participants, 0
         self.totals: ByUnit = {}
 
     def put(self, first: int, found: ByUnit) -> int:
@@ -224,7 +246,7 @@ class _Kept:
         for unit, totals in found.items():
             kept = self.totals.get(unit)
             if kept is None:
-                kept = cast("Totals", np.zeros(self._participants, dtype=totals.dtype))
+                kept = cast("Totals", np.zeros(self.participants, dtype=totals.dtype))
             if kept.itemsize < totals.itemsize:
                 kept = cast("Totals", kept.astype(totals.dtype))
             kept[first : first + len(totals)] = totals

@@ -6,7 +6,7 @@ operations of numpy, and no rule is told a second time.
 """
 
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -19,12 +19,21 @@ from cm_engine.analysis.cohorts.chooser import Ints, Stream
 from cm_engine.analysis.cohorts.turns import Entries, Turns
 from cm_engine.analysis.cohorts.wallets import Prizes, Wallets
 from cm_engine.analysis.explored import Cluster, Explored
+from cm_engine.analysis.ties import COLUMNS
 from cm_engine.program.units import Unit
 from cm_engine.rules.limits import When
 from cm_engine.rules.state import Award
 
 Paid = list[tuple[int, Ints]]
 """What is paid to each participant, by the place of the unit."""
+
+READ = len(COLUMNS)
+"""How many things a result may be read as."""
+
+NOTHING_READ = -1
+"""The cell of a tie for a result that leaves its visit open."""
+
+_COLUMN_READ: Ints = np.array([COLUMNS.get(read, 0) for read in range(128)], dtype=np.int64)
 
 
 class Moment(NamedTuple):
@@ -46,6 +55,36 @@ class Moment(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class _Earning:
+    """What each cell earns.
+
+    Attributes:
+        parts: the numbers of what is earned.
+        amounts: what is earned in each unit in which anything is.
+        draws: how many draws from each bowl.
+    """
+
+    parts: Ints
+    amounts: Paid
+    draws: Paid
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """A tie at one of its slots; a cell for each state, and each thing that a result may be read as.
+
+    Attributes:
+        number: the tie, by its place in the cluster.
+        after: where the cells of the state after it begin in its next slot.
+        earning: what the cells earn.
+    """
+
+    number: int
+    after: Ints
+    earning: _Earning
+
+
+@dataclass(frozen=True, slots=True)
 class _Leg:
     """One slot, ready to be walked; a cell for each state and entry.
 
@@ -53,9 +92,9 @@ class _Leg:
         number: the automaton, by its place in the cluster.
         after: where the cells of the state after it begin, in the next slot or, where the slot stays open, in this one.
         stays: the slot stays open; None if it never does.
-        parts: the numbers of what is earned.
-        amounts: what is earned in each unit in which anything is.
-        draws: how many draws from each bowl.
+        earning: what the cells earn.
+        reads: what the result is read as, as a column of a tie.
+        readers: the ties that read it.
     """
 
     number: int
@@ -63,16 +102,22 @@ class _Leg:
     entries: Entries
     after: Ints
     stays: NDArray[np.bool_] | None
-    parts: Ints
-    amounts: Paid
-    draws: Paid
+    earning: _Earning
+    reads: Ints
+    readers: tuple[_Reader, ...] = ()
+
+    @property
+    def draws(self) -> bool:
+        """Tell whether anything is drawn for."""
+        return bool(self.earning.draws) or any(reader.earning.draws for reader in self.readers)
 
 
 @dataclass(slots=True)
 class _Standing:
-    """Where the participants of a block stand in a cluster: their cells, moods and purses."""
+    """Where the participants of a block stand in a cluster: their cells, also those of ties, moods and purses."""
 
     cells: list[Ints]
+    tied: list[Ints]
     moods: dict[int, Ints]
     purses: Ints
     everyone: NDArray[np.intp] = field(init=False)
@@ -96,6 +141,20 @@ class _Seen(NamedTuple):
     standing: _Standing
     cells: Ints
     who: NDArray[np.intp] | None
+
+    def earnings(self) -> Iterator[tuple[_Earning, Ints]]:
+        """Yield what is earned, with the cells of it; ties read what is decided, and move on."""
+        yield self.leg.earning, self.cells
+        for reader in self.leg.readers:
+            tied = self.standing.tied[reader.number]
+            begun = tied if self.who is None else tied[self.who]
+            cells = begun + self.leg.reads.take(self.cells)
+            after = reader.after.take(cells)
+            if self.leg.stays is not None:
+                is_open = self.leg.stays.take(self.cells)
+                after, cells = np.where(is_open, begun, after), np.where(is_open, NOTHING_READ, cells)
+            yield reader.earning, cells
+            _put(self.standing.tied, reader.number, after, self.who)
 
 
 class Walk:
@@ -144,20 +203,29 @@ class Walk:
             cells, moods = cells[staying], None if moods is None else moods[staying]
 
     def _paid(self, seen: _Seen) -> Paid:
-        paid = [(unit, amounts.take(seen.cells)) for unit, amounts in seen.leg.amounts]
+        earnings = list(seen.earnings())
+        paid = [
+            (unit, amounts.take(cells)) for earning, cells in earnings for unit, amounts in earning.amounts
+        ]
         if seen.way.wallets:
-            return paid + self._limited(seen.way.wallets, seen)
-        won = [self._prizes[bowl].won(seen.stream, draws.take(seen.cells)) for bowl, draws in seen.leg.draws]
+            return paid + self._limited(seen.way.wallets, seen, earnings)
+        won = [
+            self._prizes[bowl].won(seen.stream, draws.take(cells))
+            for earning, cells in earnings
+            for bowl, draws in earning.draws
+        ]
         return [*paid, *((self._money, each) for each in won)]
 
-    def _limited(self, wallets: Wallets, seen: _Seen) -> Paid:
+    def _limited(self, wallets: Wallets, seen: _Seen, earnings: Sequence[tuple[_Earning, Ints]]) -> Paid:
         """Return what limits leave, and put it into the purses."""
-        leg, standing = seen.leg, seen.standing
-        purses = standing.purses if seen.who is None else standing.purses[seen.who]
-        after, rows = wallets.pay(purses, leg.parts.take(seen.cells), seen.when, goes_on=bool(leg.draws))
-        paid = [(unit, amounts) for unit, amounts in enumerate(rows) if amounts is not None]
-        if leg.draws:
-            won = self._won(seen.stream, rows, len(seen.cells))
+        draws, standing, paid = seen.leg.draws, seen.standing, Paid()
+        after = standing.purses if seen.who is None else standing.purses[seen.who]
+        for left, (earning, cells) in zip(reversed(range(len(earnings))), earnings, strict=True):
+            parts = earning.parts.take(cells)
+            after, rows = wallets.pay(after, parts, seen.when, goes_on=draws or left > 0)
+            paid += [(unit, amounts) for unit, amounts in enumerate(rows) if amounts is not None]
+        if draws:
+            won = self._won(seen.stream, paid, len(seen.cells))
             after, prizes = wallets.pay(after, self._as_earned(wallets, won), seen.when, goes_on=False)
             paid += [(unit, each) for unit, each in enumerate(prizes) if each is not None]
         if seen.who is None:
@@ -166,13 +234,11 @@ class Walk:
             standing.purses[seen.who] = after
         return paid
 
-    def _won(self, stream: Stream, rows: list[Ints | None], count: int) -> Ints:
+    def _won(self, stream: Stream, paid: Paid, count: int) -> Ints:
         """Return what the draws win that the limits have left."""
-        names = [unit.name for unit in self.units]
         won = np.zeros(count, dtype=np.int64)
         for bowl, prizes in zip(self.bowls, self._prizes, strict=True):
-            draws = rows[names.index(bowl)] if bowl in names else None
-            if draws is not None:
+            for draws in (amounts for unit, amounts in paid if self.units[unit].name == bowl):
                 won += prizes.won(stream, draws)
         return won
 
@@ -196,7 +262,7 @@ class _Way:
     ) -> None:
         self._explored, self._units, self._bowls = explored, units, bowls
         self._turns = Turns(explored, cluster, behavior)
-        self._automata = self._turns.automata
+        self._automata, self._ties = self._turns.automata, self._turns.joint.ties
         self.wallets = Wallets(explored, units) if cluster.is_limited else None
         self._widths = [
             max((len(self._turns.entries(slot).values) for slot in each.slots), default=1)
@@ -214,7 +280,8 @@ class _Way:
         ]
         begins = self._turns.begins.items()
         moods = {target: each.many(stream, count) for target, each in begins if each.choices > 1}
-        return _Standing(cells, moods, np.zeros(count, dtype=np.int64))
+        tied = [np.full(count, each.table(0).rows[each.start] * READ, dtype=np.int64) for each in self._ties]
+        return _Standing(cells, tied, moods, np.zeros(count, dtype=np.int64))
 
     def _leg(self, number: int, place: int) -> _Leg:
         """Return a slot laid out; slots that do the same, and lead to such as do the same, share their arrays."""
@@ -223,8 +290,19 @@ class _Way:
         key = (number, automaton.kinds[place], following, self._turns.key(slot))
         if key not in self._known:
             self._known[key] = self._made(number, place)
-        made = self._known[key]
-        return _Leg(number, slot, made.entries, made.after, made.stays, made.parts, made.amounts, made.draws)
+        readers = tuple(
+            self._reader(position - len(self._automata), at)
+            for position, at in self._turns.joint.readers(number, place)
+        )
+        return replace(self._known[key], slot=slot, readers=readers)
+
+    def _reader(self, number: int, place: int) -> _Reader:
+        """Return a tie laid out at one of its slots."""
+        tie = self._ties[number]
+        table = tie.table(place)
+        last = place + 1 == len(tie.slots)
+        there = table.after * 0 if last else _rows(tie, tie.table(place + 1))[table.after]
+        return _Reader(number, _laid(there * READ), self._earning(_laid(table.parts)))
 
     def _made(self, number: int, place: int) -> _Leg:
         automaton, width = self._automata[number], self._widths[number]
@@ -245,10 +323,12 @@ class _Way:
             entries,
             _wide(np.where(stays, here, there) * width, width),
             _wide(stays, width) if stays.any() else None,
-            self._earned(parts),
-            self._amounts(parts),
-            self._draws(parts),
+            self._earning(parts),
+            _wide(_COLUMN_READ[table.reads[:, columns]], width),
         )
+
+    def _earning(self, parts: Ints) -> _Earning:
+        return _Earning(self._earned(parts), self._amounts(parts), self._draws(parts))
 
     def _earned(self, parts: Ints) -> Ints:
         """Return the numbers that a purse has for what parts earn."""
@@ -289,6 +369,11 @@ def _rows(automaton: Automaton, table: Table) -> Ints:
 def _wide(cells: NDArray[np.generic], width: int) -> NDArray:  # type: ignore[type-arg]
     """Return rows as one flat array, each so wide."""
     return np.pad(cells, ((0, 0), (0, width - cells.shape[1]))).ravel()
+
+
+def _laid(cells: NDArray[np.generic]) -> Ints:
+    """Return the cells of a tie as one flat array, with one more, for what it has not read yet: it earns nothing."""
+    return np.append(cells.ravel(), 0).astype(np.int64)
 
 
 def _put(into: dict[int, Ints] | list[Ints], place: int, values: Ints, who: NDArray[np.intp] | None) -> None:

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from cm_engine.analysis.actions import HAPPENED, NOT_HAPPENED, Action, Slot
 from cm_engine.analysis.automaton import Automaton
 from cm_engine.analysis.explored import Cluster, Explored
-from cm_engine.analysis.extremes import Seen
-from cm_engine.analysis.flow import OVER
+from cm_engine.analysis.joint import Joint, Key
 from cm_engine.analysis.purse import LimitedPurse
+from cm_engine.analysis.sequences import Seen
 from cm_engine.program.units import Unit
 
 Word = tuple[Action, ...]
@@ -96,6 +96,11 @@ class Board:
             else:
                 words[names[moves.slot.target]] += shown
         return Seen(words, tuple(events))
+
+    def shown(self, columns: Iterable[int]) -> dict[Slot, list[Action]]:
+        """Return what a way shows in each slot, from the first on."""
+        pairs = zip(self.moves, columns, strict=False)
+        return {moves.slot: list(moves.words[column]) for moves, column in pairs}
 
     def paid(self, columns: Iterable[int]) -> int:
         """Return what a way pays, if all visits after it are missed."""
@@ -195,43 +200,37 @@ def limited_board(explored: Explored, cluster: Cluster, unit: Unit, most: int) -
 
     None if some slot has more than so many states, or too many words, or if chance decides what a limit looks at.
     """
-    automata = [explored.automata[index] for index in cluster.automata]
-    purse = LimitedPurse(explored, unit, counts=False)
-    before: tuple[Hashable, ...] = ((tuple(each.start for each in automata), 0),)
+    joint, purse = Joint(explored, cluster), LimitedPurse(explored, unit, counts=False)
+    before: tuple[Hashable, ...] = ((joint.start, 0),)
     begun, moves = [1], list[Moves]()
     for number, place in cluster.order:
         try:
-            turns = _turns_within_limits(explored, automata, purse, number, place)
+            turns = _turns_within_limits(explored, joint, purse, number, place)
             found = [_closed(turns, node) for node in before]
         except _NoBoardError:
             return None
         after = tuple(dict.fromkeys(node for words in found for node, _ in words.values()))
         if len(after) > most:
             return None
-        moves.append(Moves(automata[number].slots[place], *_filled(found, after)))
+        moves.append(Moves(joint.automata[number].slots[place], *_filled(found, after)))
         begun.append(len(after))
         before = after
-    return _board(explored, automata, moves, 0, begun)
+    return _board(explored, joint.automata, moves, 0, begun)
 
 
 def _turns_within_limits(
-    explored: Explored, automata: list[Automaton], purse: LimitedPurse, number: int, place: int
+    explored: Explored, joint: Joint, purse: LimitedPurse, number: int, place: int
 ) -> Turns:
-    automaton = automata[number]
-    table, when = automaton.table(place), purse.like(explored.when(automaton.slots[place]))
-    is_last = place == len(automaton.slots) - 1
+    when = purse.like(explored.when(joint.automata[number].slots[place]))
 
     def turns(node: Hashable) -> Iterator[Turn]:
-        states, held = cast("tuple[tuple[int, ...], int]", node)
-        row = table.rows[states[number]]
-        for column, action in enumerate(table.actions):
-            ways = purse.ways(held, int(table.parts[row, column]), when)
+        key, held = cast("tuple[Key, int]", node)
+        for action, moved in joint.turns(number, place, key).items():
+            ways = purse.ways(held, moved.part, when)
             if len(ways) > 1:
                 raise _NoBoardError
-            stays = bool(table.stays[row, column])
-            state = OVER if is_last and not stays else int(table.after[row, column])
-            after = (*states[:number], state, *states[number + 1 :])
-            yield Turn(action, (after, ways[0].to), ways[0].paid, stays)
+            after = joint.after(number, place, key, moved)
+            yield Turn(action, (after, ways[0].to), ways[0].paid, moved.stays)
 
     return turns
 

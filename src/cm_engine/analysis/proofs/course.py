@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import NamedTuple
 
-from cm_engine.analysis.actions import NOT_HAPPENED, Slot
-from cm_engine.analysis.automaton import Automaton
+from cm_engine.analysis.actions import NOT_HAPPENED, Action, Slot
 from cm_engine.analysis.behavior import visitwise
 from cm_engine.analysis.distributions import moments_of
 from cm_engine.analysis.explored import Cluster, Explored
-from cm_engine.analysis.flow import Flow, Key
+from cm_engine.analysis.flow import Flow
+from cm_engine.analysis.joint import Joint, Key
 from cm_engine.analysis.parts import Part, paid_of
 from cm_engine.analysis.proofs.reaching import success
 from cm_engine.analysis.purse import drawn
@@ -43,9 +43,12 @@ def uninterrupted(explored: Explored) -> tuple[Paid, ...]:
         >>> [int(each.worth) for each in uninterrupted(explore(catalogue.program("va-prize")))][:3]
         [221, 443, 665]
     """
-    parts = sorted(each for automaton in explored.automata for each in _parts(explored, automaton))
+    parts = sorted(
+        (each for cluster in explored.before_limits for each in _parts(explored, cluster)),
+        key=lambda each: each[0],
+    )
     received, found = tuple(Received() for _ in explored.rules.limits), list[Paid]()
-    for slot, _, part in parts:
+    for slot, part in parts:
         after, awards, _ = paid_of(explored.rules, received, part.earned, explored.when(slot))
         lost = [
             Award(award.unit, award.amount - left.amount)
@@ -59,17 +62,17 @@ def uninterrupted(explored: Explored) -> tuple[Paid, ...]:
     return tuple(found)
 
 
-def _parts(explored: Explored, automaton: Automaton) -> Iterator[tuple[Slot, int, Part]]:
-    state = automaton.start
-    for place, slot in enumerate(automaton.slots):
-        table = automaton.table(place)
-        row = table.rows[state]
-        if slot.event:
-            column = [action.symbol for action in table.actions].index(NOT_HAPPENED)
-        else:
-            column = success(table)
-            yield slot, place, explored.parts[int(table.parts[row, column])]
-        state = int(table.after[row, column])
+def _parts(explored: Explored, cluster: Cluster) -> Iterator[tuple[Slot, Part]]:
+    joint = Joint(explored, cluster)
+    key = joint.start
+    for number, place in cluster.order:
+        automaton = joint.automata[number]
+        slot, table = automaton.slots[place], automaton.table(place)
+        action = Action(NOT_HAPPENED) if slot.event else table.actions[success(table)]
+        moved = joint.turns(number, place, key)[action]
+        if not slot.event:
+            yield slot, explored.parts[moved.part]
+        key = joint.after(number, place, key, moved)
 
 
 def _worth(explored: Explored, award: Award) -> Fraction:
@@ -105,20 +108,19 @@ def never_paid(explored: Explored, rate: Fraction) -> float:
         0.0625
     """
     chance = 1.0
-    for index in range(len(explored.automata)):
-        chance *= _never_paid(explored, index, rate)
+    for cluster in explored.before_limits:
+        chance *= _never_paid(explored, cluster, rate)
     return chance
 
 
-def _never_paid(explored: Explored, index: int, rate: Fraction) -> float:
-    slots = tuple((0, place) for place in range(len(explored.automata[index].slots)))
-    flow = Flow(explored, Cluster((index,), slots, is_limited=False), visitwise(rate))
+def _never_paid(explored: Explored, cluster: Cluster, rate: Fraction) -> float:
+    flow = Flow(explored, cluster, visitwise(rate))
     nothing = [_wins_nothing(explored, part) for part in explored.parts]
     chances = {key: float(chance) for key, chance in flow.starts()}
     for number, place, slot, _ in flow.slots():
-        after: dict[Key, float] = {}
+        after = dict[Key, float]()
         while chances:
-            staying: dict[Key, float] = {}
+            staying = dict[Key, float]()
             for key, chance in chances.items():
                 for way in flow.ways(number, place, slot, key):
                     into, share = staying if way.stays else after, nothing[way.part]

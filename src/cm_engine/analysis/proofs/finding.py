@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from cm_engine.analysis.extremes import Seen
+from cm_engine.analysis.sequences import Seen
 from cm_engine.program.units import Unit
 
 Severity = Literal["error", "warning", "note"]
@@ -44,6 +44,11 @@ class CounterExample(NamedTuple):
             "worse": {**_form(self.worse), "paid": worse},
             "unit": self.unit.name,
         }
+
+    @property
+    def holds(self) -> bool:
+        """Tell whether the worse sequence pays more."""
+        return self.paid[1] > self.paid[0]
 
     def __str__(self) -> str:
         """Return the sequence as a line."""

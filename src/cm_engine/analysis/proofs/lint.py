@@ -136,7 +136,7 @@ def _small(explored: Explored, course: tuple[Paid, ...]) -> Iterator[Finding]:
         return
     shown, not_shown = figure("shown"), figure("not-shown")
     weeks = min(max(each.week for each in abstaining), shown["weeks"])
-    sum_ = sum((each.worth for each in course if each.week <= weeks), Fraction(0))
+    sum_ = sum((each.worth for each in abstaining if each.week <= weeks), Fraction(0))
     needed = Fraction(shown["amount"]) * weeks / shown["weeks"]
     least = Fraction(not_shown["amount"]) * weeks / shown["weeks"]
     dollars = sum_ / 10**money.decimals

@@ -25,6 +25,7 @@ from cm_engine.analysis.proofs.ahead import Comparison, Parting, Ways, against_l
 from cm_engine.analysis.proofs.board import Board, board_of, limited_board
 from cm_engine.analysis.proofs.finding import SEVERITIES, CounterExample, Finding, Severity
 from cm_engine.analysis.proofs.reaching import broken_limits, idle_limits, overshot, unreached, unrecovered
+from cm_engine.analysis.tied import on_way
 from cm_engine.program.units import Unit
 from cm_engine.rules.limits import LimitRules, When, window
 
@@ -105,12 +106,14 @@ class Ground:
     Attributes:
         upto: ways that are paid more than this may be cut by a limit that was not looked at; None if there is none.
         says: what was not looked at; nothing if what holds here holds with all limits.
+        tied: the cluster whose automata, and milestones, are looked at one by one; None if all is looked at here.
     """
 
     board: Board
     unit: Unit
     upto: int | None = None
     says: str = ""
+    tied: Cluster | None = None
 
 
 def proved(explored: Explored) -> tuple[Finding, ...]:
@@ -129,7 +132,7 @@ def proved(explored: Explored) -> tuple[Finding, ...]:
     """
     idle = idle_limits(explored)
     grounds = grounds_of(explored, idle)
-    found = [*broken_limits(explored), *_ordered(explored, grounds), *_left(grounds)]
+    found = [*broken_limits(explored), *_ordered(explored, grounds), *_left(explored, grounds)]
     found += [
         *overshot(explored),
         *unrecovered(explored),
@@ -144,7 +147,9 @@ def _ordered(explored: Explored, grounds: tuple[Ground, ...]) -> Iterator[Findin
     for order in ORDERS:
         parting = Parting(results(order.better, order.worse, _targets(explored, order)), alike)
         comparisons = [(each, Comparison(each.board, parting)) for each in grounds]
-        found = [_of_order(order, *each) for each in comparisons if each[1].fails()]
+        told = [_of_order(explored, order, *each) for each in comparisons if each[1].fails()]
+        found = [each for each in told if each.rule == order.rule]
+        yield from (each for each in told if each.rule != order.rule)
         if found:
             gravest = min(SEVERITIES.index(each.severity) for each in found)
             yield min(
@@ -159,9 +164,11 @@ def _targets(explored: Explored, order: Order) -> frozenset[int]:
     return frozenset(place for place, behavior in enumerate(behaviors) if order.about in {"", behavior})
 
 
-def _of_order(order: Order, ground: Ground, comparison: Comparison) -> Finding:
+def _of_order(explored: Explored, order: Order, ground: Ground, comparison: Comparison) -> Finding:
     ways = comparison.shortest()
-    example, moves = _example(ground, ways), ground.board.moves[ways.at]
+    example, moves = _example(explored, ground, ways), ground.board.moves[ways.at]
+    if not example.holds:
+        return _not_told(f"that {order.claim}")
     better, worse = (moves.words[way[ways.at]][-1].symbol for way in (ways.first, ways.second))
     said = order.says.format(
         better=NAMES[better],
@@ -175,23 +182,37 @@ def _of_order(order: Order, ground: Ground, comparison: Comparison) -> Finding:
     return Finding(order.rule, severity, f"Visit {moves.slot.visit + 1} of {name}{before}: {said}.", example)
 
 
-def _left(grounds: tuple[Ground, ...]) -> Iterator[Finding]:
+def _not_told(claim: str) -> Finding:
+    """Return that a proof of parts failed, where all of them together may hold."""
+    said = f"It is not proved {claim}: by itself a target, or a milestone, pays more after the worse, and all together pay less."
+    return Finding("not-proved", "note", said)
+
+
+def _left(explored: Explored, grounds: tuple[Ground, ...]) -> Iterator[Finding]:
     """Yield where who leaves gets more in the end than with some other results."""
     found: list[Finding] = []
     for ground in grounds:
         comparison = Comparison(ground.board, Parting(against_leaving, against_leaving))
         if comparison.fails():
-            example = _example(ground, comparison.shortest())
+            example = _example(explored, ground, comparison.shortest())
+            if not example.holds:
+                yield _not_told("that nobody gets more by leaving for good")
+                continue
             more = ground.unit.spoken(example.paid[1] - example.paid[0])
             said = f"Who leaves for good, so that all later visits are missed, gets {more} more than by going on."
             found.append(Finding("leaving-pays", "warning", said, example))
     yield from sorted(found, key=lambda each: each.counter_example.length if each.counter_example else 0)[:1]
 
 
-def _example(ground: Ground, ways: Ways) -> CounterExample:
-    board = ground.board
-    paid = board.paid(ways.first), board.paid(ways.second)
-    return CounterExample(board.seen(ways.first), board.seen(ways.second), ground.unit, paid)
+def _example(explored: Explored, ground: Ground, ways: Ways) -> CounterExample:
+    """Return two ways with what they pay; where only a part of a cluster was looked at, what all of it pays."""
+    board, pair = ground.board, (ways.first, ways.second)
+    if ground.tied is None:
+        paid = [board.paid(columns) for columns in pair]
+    else:
+        ways_on = [on_way(explored, ground.tied, ground.unit, 1, board.shown(columns)) for columns in pair]
+        paid = [each.amount for each in ways_on]
+    return CounterExample(board.seen(pair[0]), board.seen(pair[1]), ground.unit, (paid[0], paid[1]))
 
 
 def grounds_of(explored: Explored, idle: frozenset[int] = frozenset()) -> tuple[Ground, ...]:
@@ -218,11 +239,13 @@ def _grounds(explored: Explored, cluster: Cluster, unit: Unit, limits: list[Limi
         yield Ground(together, unit)
         return
     upto = min((amount for limit in bound for amount in limit.amounts), default=None)
-    for automaton in (explored.automata[index] for index in cluster.automata):
+    tied = cluster if cluster.ties else None
+    for each in explored.apart(cluster):
+        [automaton] = each.automata
         if max(map(len, automaton.reach)) <= MOST_PAIRED:
-            board = board_of(explored, automaton, unit)
+            board = board_of(each, automaton, unit)
             if board and any(moves.pays.any() for moves in board.moves):
-                yield Ground(board, unit, upto, _open(explored, cluster, bound))
+                yield Ground(board, unit, upto, _open(explored, cluster, bound), tied)
 
 
 def _open(explored: Explored, cluster: Cluster, limits: list[LimitRules]) -> str:

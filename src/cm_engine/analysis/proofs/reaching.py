@@ -11,10 +11,12 @@ from cm_engine.analysis.automaton import Automaton, Table
 from cm_engine.analysis.behavior import visitwise
 from cm_engine.analysis.exact import reached
 from cm_engine.analysis.explored import Cluster, Explored
-from cm_engine.analysis.flow import Flow, Key
+from cm_engine.analysis.flow import Flow
+from cm_engine.analysis.joint import Joint, Key
 from cm_engine.analysis.proofs.board import board_of
 from cm_engine.analysis.proofs.finding import CounterExample, Finding
 from cm_engine.analysis.purse import Held, LimitedPurse
+from cm_engine.errors import TooManyStatesError
 from cm_engine.program.ladders import Phase
 from cm_engine.rules.compiled import TargetRules
 from cm_engine.rules.essence import stretches
@@ -42,6 +44,23 @@ def broken_limits(explored: Explored) -> Iterator[Finding]:
 
 
 def _broken(explored: Explored, cluster: Cluster) -> Iterator[int]:
+    """Yield the places of the limits that some way breaks; ways are told apart only if some order of all parts does."""
+    if any(_broken_in_any_order(explored, cluster)):
+        yield from _broken_on_a_way(explored, cluster)
+
+
+def _broken_in_any_order(explored: Explored, cluster: Cluster) -> Iterator[bool]:
+    """Yield for each slot whether a limit is broken if each thing that can be earned there comes after any other."""
+    purse, joint, held = LimitedPurse(explored, None, counts=False), Joint(explored, cluster), {0}
+    for number, place in cluster.order:
+        when, parts = explored.when(joint.automata[number].slots[place]), joint.parts(number, place)
+        day = purse.like(when)
+        held = {step.to for state in held for part in parts for step in purse.ways(state, part, day)}
+        received = [purse.states.values[state] for state in held]
+        yield any(True for _ in exceeded(explored.rules.limits, received, when))
+
+
+def _broken_on_a_way(explored: Explored, cluster: Cluster) -> Iterator[int]:
     purse, flow = LimitedPurse(explored, None, counts=False), Flow(explored, cluster, EVERY_RESULT)
     held: dict[Key, set[int]] = {key: {0} for key, _ in flow.starts()}
     for number, place, slot, when in flow.slots():
@@ -83,7 +102,8 @@ def unreached(explored: Explored, idle: frozenset[int]) -> Iterator[Finding]:
         for index in automaton.targets:
             yield from _unreached_of(explored, automaton, explored.rules.targets[index])
     for place, milestone in enumerate(explored.rules.milestones):
-        if not any(_reaches(explored, automaton, place, milestone) for automaton in explored.automata):
+        counting = explored.counting(place)
+        if not any(_reaches(explored, automaton, place, milestone) for automaton in counting):
             said = f"The milestone {milestone.name} is never reached, whatever the results are."
             yield Finding("milestone-unreached", "warning", said)
     for place in sorted(idle):
@@ -163,10 +183,13 @@ def _reaches(explored: Explored, automaton: Automaton, place: int, milestone: Mi
 
 
 def idle_limits(explored: Explored) -> frozenset[int]:
-    """Return the places of the limits that no results, and no events, have a reward cut by."""
-    if not explored.rules.limits or sum(len(each.slots) for each in explored.automata) > FEW_SLOTS:
-        return frozenset()
-    return frozenset(place for place, chance in enumerate(reached(explored, EVERY_RESULT)) if not chance)
+    """Return the places of the limits that are known to have no reward cut, whatever the results and events are."""
+    if not explored.binding or sum(len(each.slots) for each in explored.automata) > FEW_SLOTS:
+        return explored.idle
+    try:
+        return frozenset(place for place, chance in enumerate(reached(explored, EVERY_RESULT)) if not chance)
+    except TooManyStatesError:
+        return explored.idle
 
 
 def unrecovered(explored: Explored) -> Iterator[Finding]:

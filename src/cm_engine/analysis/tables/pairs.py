@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from cm_engine.analysis import joint
 from cm_engine.analysis.actions import HAPPENED, NOT_HAPPENED, Action, Slot
 from cm_engine.analysis.automaton import Table
 from cm_engine.analysis.explored import Explored
 from cm_engine.analysis.tables.till import Awards, Till
 
-Key = tuple[int, ...]
-"""The state of each automaton of a program, and then that of each of its tills."""
+Key = tuple[tuple[joint.Key, int], ...]
+"""The states of each group of a program: of its automata and ties, and of its till."""
 
 Name = tuple[str, int]
 """What a slot is called: its target or its event, and which visit or time of it."""
@@ -30,7 +31,7 @@ class Move(NamedTuple):
 
 
 class Place(NamedTuple):
-    """A slot of a program: its group, its automaton, and its place there."""
+    """A slot of a program: its group, its automaton by its place in the group, and its place there."""
 
     group: int
     automaton: int
@@ -49,18 +50,19 @@ class Walker:
         """
         self.explored, self._called = explored, called
         self._tills = [Till(explored, is_limited=each.is_limited) for each in explored.clusters]
+        self._joints = [joint.Joint(explored, each) for each in explored.clusters]
         self.places = tuple(_in_order(explored))
         self.names = tuple(self._name(self.slot(place)) for place in self.places)
-        self.start = (*(each.start for each in explored.automata), *(0 for _ in explored.clusters))
-        self._known: dict[tuple[Place, int, int, Action], tuple[int, int, Awards, bool]] = {}
+        self.start: Key = tuple((each.start, 0) for each in self._joints)
+        self._known: dict[tuple[Place, tuple[joint.Key, int], Action], _Moved] = {}
 
     def slot(self, place: Place) -> Slot:
         """Return the slot of a place."""
-        return self.explored.automata[place.automaton].slots[place.place]
+        return self._joints[place.group].automata[place.automaton].slots[place.place]
 
     def table(self, place: Place) -> Table:
         """Return what each action does at a place."""
-        return self.explored.automata[place.automaton].table(place.place)
+        return self._joints[place.group].automata[place.automaton].table(place.place)
 
     def _name(self, slot: Slot) -> Name:
         return (slot.event or self._called or self.explored.rules.targets[slot.target].name, slot.visit)
@@ -73,33 +75,35 @@ class Walker:
 
     def move(self, key: Key, place: Place, action: Action) -> Move:
         """Return what an action does at a place."""
-        till = len(self.explored.automata) + place.group
-        known = (place, key[place.automaton], key[till], action)
+        known = (place, key[place.group], action)
         if known not in self._known:
             self._known[known] = self._moved(*known)
-        after, left, awards, stays = self._known[known]
-        moved = list(key)
-        moved[place.automaton], moved[till] = after, left
-        return Move(tuple(moved), awards, stays)
+        to, awards, stays = self._known[known]
+        return Move((*key[: place.group], to, *key[place.group + 1 :]), awards, stays)
 
-    def _moved(self, place: Place, state: int, held: int, action: Action) -> tuple[int, int, Awards, bool]:
-        table = self.table(place)
-        row, column = table.rows[state], table.actions.index(action)
-        after, stays = int(table.after[row, column]), bool(table.stays[row, column])
-        if stays:
-            return after, held, (), True
+    def _moved(self, place: Place, of_group: tuple[joint.Key, int], action: Action) -> "_Moved":
+        (key, held), group, slot = of_group, self._joints[place.group], (place.automaton, place.place)
+        moved = group.turns(*slot, key)[action]
+        after = group.after(*slot, key, moved)
+        if moved.stays:
+            return _Moved((after, held), (), stays=True)
         when = self.explored.when(self.slot(place))
-        paid = self._tills[place.group].pay(held, int(table.parts[row, column]), when)
-        return after, paid.after, tuple(sorted(paid.awards)), False
+        paid = self._tills[place.group].pay(held, moved.part, when)
+        return _Moved((after, paid.after), tuple(sorted(paid.awards)), stays=False)
+
+
+class _Moved(NamedTuple):
+    to: tuple[joint.Key, int]
+    awards: Awards
+    stays: bool
 
 
 def _in_order(explored: Explored) -> Iterator[Place]:
     """Yield the places of a program in the order in which they are decided."""
     places = [
-        (explored.automata[index].slots[place], Place(group, index, place))
+        (explored.automata[cluster.automata[number]].slots[place], Place(group, number, place))
         for group, cluster in enumerate(explored.clusters)
         for number, place in cluster.order
-        for index in (cluster.automata[number],)
     ]
     yield from (place for _, place in sorted(places))
 

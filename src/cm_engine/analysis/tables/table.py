@@ -12,15 +12,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cm_engine.analysis.actions import HAPPENED, NOT_HAPPENED, Action, Slot
-from cm_engine.analysis.automaton import Automaton, Names, Table
+from cm_engine.analysis.automaton import Automaton, Ids, Names, Table
 from cm_engine.analysis.explored import Cluster, Explored
+from cm_engine.analysis.joint import Joint
 from cm_engine.analysis.tables.till import Awards, Till, awards_of
 from cm_engine.errors import TableTooLargeError
 from cm_engine.program.units import Unit
 from cm_engine.rules.compiled import TargetRules
 from cm_engine.rules.limits import When
 
-FORMAT = "cm-engine-table/1"
+FORMAT = "cm-engine-table/2"
 """The format and its version; a reader refuses a table of another."""
 
 MOST_BYTES = 5_000_000
@@ -58,6 +59,10 @@ TEXTS = {
 """The reasons of decisions in words, by their codes, without the amounts that hang on the participant."""
 
 
+Outcome = tuple[int, int] | tuple[int, int, str]
+"""The part that is earned and the reasons, by their numbers; and what the result is read as, where that is looked at."""
+
+
 class Pays(NamedTuple):
     """What is handed over, and how many rewards a limit took something of."""
 
@@ -84,9 +89,13 @@ def table_of(explored: Explored, *, most_bytes: int = MOST_BYTES) -> dict[str, A
         >>> len(written(table))
         1094
     """
-    outcomes = Names[tuple[int, int]]()
+    outcomes = Names[Outcome]()
     pays = Names(*(Pays(awards_of(explored, part.earned, part.own)) for part in explored.parts))
-    automata = [_automaton(each, outcomes) for each in explored.automata]
+    read = {target for tie in explored.ties for target in tie.targets}
+    automata = [
+        _automaton(each, outcomes, is_read=bool(read & set(each.targets))) for each in explored.automata
+    ]
+    automata += [_automaton(each, outcomes, is_read=False) for each in explored.ties]
     groups = [_group(explored, cluster, pays, most_bytes) for cluster in explored.clusters]
     table = {
         **_head(explored),
@@ -166,8 +175,8 @@ def _texts(explored: Explored, pays: Iterable[Pays]) -> Iterator[tuple[str, str]
     yield from ((code, TEXTS[code]) for code in (*codes, *limited))
 
 
-def _automaton(automaton: Automaton, outcomes: Names[tuple[int, int]]) -> dict[str, Any]:
-    columns = {actions: _columns(automaton, actions) for actions in _kinds_of_actions(automaton)}
+def _automaton(automaton: Automaton, outcomes: Names[Outcome], *, is_read: bool) -> dict[str, Any]:
+    columns = {actions: _columns(automaton, actions, is_read) for actions in _kinds_of_actions(automaton)}
     letters = [{label(action): into for action, into in each.items()} for each in columns.values()]
     places = {actions: place for place, actions in enumerate(columns)}
     return {
@@ -176,7 +185,7 @@ def _automaton(automaton: Automaton, outcomes: Names[tuple[int, int]]) -> dict[s
         "tables": [
             {
                 "letters": places[table.actions],
-                "rows": dict(_rows(table, columns[table.actions], outcomes)),
+                "rows": dict(_rows(table, columns[table.actions], outcomes, is_read)),
             }
             for table in automaton.tables
         ],
@@ -187,21 +196,25 @@ def _kinds_of_actions(automaton: Automaton) -> Iterable[tuple[Action, ...]]:
     return dict.fromkeys(table.actions for table in automaton.tables)
 
 
-def _columns(automaton: Automaton, actions: tuple[Action, ...]) -> dict[Action, int]:
+def _columns(automaton: Automaton, actions: tuple[Action, ...], is_read: bool) -> dict[Action, int]:  # noqa: FBT001 - one way of two
     """Return the column of each action: actions that do the same everywhere share one."""
     tables = [table for table in automaton.tables if table.actions == actions]
-    cells = np.concatenate(
-        [
-            np.stack([table.after, table.parts, table.reasons, table.stays.astype(np.int32)], axis=2)
-            for table in tables
-        ]
-    )
+    cells = np.concatenate([np.stack(_cells(table, is_read), axis=2) for table in tables])
     columns = Names[bytes]()
     return {action: columns.number(cells[:, place].tobytes()) for place, action in enumerate(actions)}
 
 
+def _cells(table: Table, is_read: bool) -> list[Ids]:  # noqa: FBT001
+    """Return all that a table says of each action; what it is read as only where that is looked at."""
+    cells = [table.after, table.parts, table.reasons, table.stays.astype(np.int32)]
+    return [*cells, table.reads.astype(np.int32)] if is_read else cells
+
+
 def _rows(
-    table: Table, columns: Mapping[Action, int], outcomes: Names[tuple[int, int]]
+    table: Table,
+    columns: Mapping[Action, int],
+    outcomes: Names[Outcome],
+    is_read: bool,  # noqa: FBT001
 ) -> Iterator[tuple[str, list[list[int]]]]:
     """Yield the row of each state: a cell of each column is the state after it, its outcome, and 1 if the slot stays."""
     first = dict(reversed([(into, place) for place, into in enumerate(columns.values())]))
@@ -211,12 +224,17 @@ def _rows(
             [
                 [
                     int(table.after[row, place]),
-                    outcomes.number((int(table.parts[row, place]), int(table.reasons[row, place]))),
+                    outcomes.number(_outcome(table, row, place, is_read)),
                     *([1] if table.stays[row, place] else []),
                 ]
                 for _, place in sorted(first.items())
             ],
         )
+
+
+def _outcome(table: Table, row: int, column: int, is_read: bool) -> Outcome:  # noqa: FBT001
+    told = int(table.parts[row, column]), int(table.reasons[row, column])
+    return (*told, chr(table.reads[row, column])) if is_read else told
 
 
 def label(action: Action) -> str:
@@ -232,20 +250,23 @@ def label(action: Action) -> str:
 
 
 def _group(explored: Explored, cluster: Cluster, pays: Names[Pays], most_bytes: int) -> dict[str, Any]:
-    till = Till(explored, is_limited=cluster.is_limited)
-    days, slots = Names[When](), list[list[int]]()
+    till, joint = Till(explored, is_limited=cluster.is_limited), Joint(explored, cluster)
+    days, slots, every = Names[When](), list[list[Any]](), (*explored.automata, *explored.ties)
     wanted: defaultdict[tuple[int, int], dict[int, None]] = defaultdict(dict)
     frontier = {0: None}
     for number, place in cluster.order:
         index = cluster.automata[number]
         automaton = explored.automata[index]
         slot, when = automaton.slots[place], explored.when(automaton.slots[place])
-        day = days.number(till.like(when))
-        parts = parts_of(automaton, place)
-        for state in frontier:
-            wanted[day, state].update(dict.fromkeys(parts))
-        frontier = {till.pay(state, part, when).after: None for state in frontier for part in parts}
+        day, readers = days.number(till.like(when)), list(_readers(explored, cluster, joint, number, place))
+        for each, kind in [(index, automaton.kinds[place]), *readers]:
+            parts = sorted(every[each].parts_of(kind if each >= len(explored.automata) else place))
+            for state in frontier:
+                wanted[day, state].update(dict.fromkeys(parts))
+            frontier = {till.pay(state, part, when).after: None for state in frontier for part in parts}
         slots.append([_occasion(explored, slot), slot.visit, index, automaton.kinds[place], day])
+        if readers:
+            slots[-1].append([list(each) for each in readers])
         _refuse_large(explored, LEAST_BYTES * sum(map(len, wanted.values())), most_bytes)
     return {
         "slots": slots,
@@ -253,25 +274,18 @@ def _group(explored: Explored, cluster: Cluster, pays: Names[Pays], most_bytes: 
     }
 
 
+def _readers(
+    explored: Explored, cluster: Cluster, joint: Joint, number: int, place: int
+) -> Iterator[tuple[int, int]]:
+    """Yield the ties that read a result, by their places among all automata of the table, with their own tables."""
+    for position, at in joint.readers(number, place):
+        tie = cluster.ties[position - len(cluster.automata)]
+        yield len(explored.automata) + tie, explored.ties[tie].kinds[at]
+
+
 def _occasion(explored: Explored, slot: Slot) -> int:
     events = explored.rules.events
     return len(explored.rules.targets) + events.index(slot.event) if slot.event else slot.target
-
-
-def parts_of(automaton: Automaton, place: int) -> list[int]:
-    """Return the numbers of the parts that can be earned in a slot."""
-    table = automaton.table(place)
-    waiting = set(automaton.reach[place])
-    seen = set(waiting)
-    found: set[int] = set()
-    while waiting:
-        row = table.rows[waiting.pop()]
-        stays = table.stays[row]
-        found.update(table.parts[row].tolist())
-        more = set(table.after[row][stays].tolist()) - seen
-        seen |= more
-        waiting |= more
-    return sorted(found)
 
 
 def _day(

@@ -1,0 +1,112 @@
+"""The automata of a cluster as one: what each action does to a key, with the milestones that read what results are read as."""
+
+from collections.abc import Hashable, Iterator, Mapping
+from typing import NamedTuple
+
+from cm_engine.analysis.actions import Action, Slot
+from cm_engine.analysis.automaton import Automaton
+from cm_engine.analysis.explored import Cluster, Explored
+from cm_engine.analysis.ties import COLUMNS
+
+Key = tuple[int, ...]
+"""The state of each automaton of a cluster, and then that of each tie."""
+
+OVER = -1
+"""What stands for the state of an automaton whose slots are all decided, and for a mood that matters no more."""
+
+
+class Moved(NamedTuple):
+    """What an action does in a slot.
+
+    Attributes:
+        states: of the automaton of the slot after it, and of the ties that read it.
+        part: the number of what is earned.
+        stays: the slot stays open.
+    """
+
+    states: tuple[int, ...]
+    part: int
+    stays: bool
+
+
+class Joint:
+    """The automata of a cluster, and its ties.
+
+    Attributes:
+        automata: of the cluster.
+        ties: of the cluster.
+        start: the key before the first slot.
+    """
+
+    def __init__(self, explored: Explored, cluster: Cluster) -> None:
+        """Take a cluster of an explored program."""
+        self.automata = [explored.automata[index] for index in cluster.automata]
+        self.ties = [explored.ties[index] for index in cluster.ties]
+        self.start: Key = tuple(each.start for each in (*self.automata, *self.ties))
+        self._joined = explored.joined
+        self._readers = {slot: tuple(self._of(slot)) for tie in self.ties for slot in tie.slots}
+        self._known: dict[Hashable, Mapping[Action, Moved]] = {}
+
+    def _of(self, slot: Slot) -> Iterator[tuple[int, int]]:
+        for position, tie in enumerate(self.ties, len(self.automata)):
+            if slot in tie.slots:
+                yield position, tie.slots.index(slot)
+
+    def readers(self, number: int, place: int) -> tuple[tuple[int, int], ...]:
+        """Return the ties that read the results of a slot, by their positions in a key, and their own slots."""
+        return self._readers.get(self.automata[number].slots[place], ())
+
+    def local(self, number: int, place: int, key: Key) -> Hashable:
+        """Return all that what actions do in a slot hangs on."""
+        if readers := self.readers(number, place):
+            return number, place, key[number], *(key[position] for position, _ in readers)
+        return number, self.automata[number].kinds[place], key[number]
+
+    def turns(self, number: int, place: int, key: Key) -> Mapping[Action, Moved]:
+        """Return what each action does in a slot."""
+        local = self.local(number, place, key)
+        if local not in self._known:
+            actions = self.automata[number].table(place).actions
+            self._known[local] = dict(zip(actions, self._moved(number, place, key), strict=True))
+        return self._known[local]
+
+    def _moved(self, number: int, place: int, key: Key) -> Iterator[Moved]:
+        table = self.automata[number].table(place)
+        row = table.rows[key[number]]
+        cells = (each[row].tolist() for each in (table.after, table.parts, table.stays, table.reads))
+        for after, part, stays, read in zip(*cells, strict=True):
+            states, earned = [after], part
+            for position, at in self.readers(number, place):
+                state = key[position]
+                if not stays:
+                    state, paid = self._read(position, at, state, read)
+                    earned = self._joined[earned, paid] if paid else earned
+                states.append(state)
+            yield Moved(tuple(states), earned, stays)
+
+    def _read(self, position: int, at: int, state: int, read: int) -> tuple[int, int]:
+        """Return the state of a tie after what a result is read as, and what the tie earns."""
+        table = self._at(position).table(at)
+        cell = table.rows[state], COLUMNS[read]
+        return int(table.after[cell]), int(table.parts[cell])
+
+    def parts(self, number: int, place: int) -> frozenset[int]:
+        """Return the numbers of all that can be earned in a slot."""
+        found = set(self.automata[number].parts_of(place))
+        for position, at in self.readers(number, place):
+            paid = self._at(position).parts_of(at) - {0}
+            found |= {self._joined[part, each] for part in found for each in paid}
+        return frozenset(found)
+
+    def after(self, number: int, place: int, key: Key, moved: Moved) -> Key:
+        """Return the key after an action; what more it has at its end stays."""
+        to = list(key)
+        positions = ((number, place), *self.readers(number, place))
+        for (position, at), state in zip(positions, moved.states, strict=True):
+            is_over = at == len(self._at(position).slots) - 1 and not moved.stays
+            to[position] = OVER if is_over else state
+        return tuple(to)
+
+    def _at(self, position: int) -> Automaton:
+        first = len(self.automata)
+        return self.automata[position] if position < first else self.ties[position - first]
