@@ -47,6 +47,12 @@ class Table:
     reads: NDArray[np.uint8]
     reasons: Ids
 
+    @property
+    def success(self) -> int:
+        """Return the column of a success: the usual choice; of a group, with all its members."""
+        columns = [column for column, action in enumerate(self.actions) if action.symbol == "-"]
+        return max(columns, key=lambda column: self.actions[column].group or 0)
+
     def closed(self, begun: Iterable[int]) -> tuple[int, ...]:
         """Return the states that a slot can be in: those that it begins in, and those in which it stays open."""
         found = dict.fromkeys(begun)

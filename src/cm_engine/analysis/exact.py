@@ -121,7 +121,7 @@ def reached(explored: Explored, behavior: Behavior) -> tuple[float, ...]:
             for held, weight in zip(purse.states.values, row, strict=False):
                 for index in held.bit:
                     chances[index] += float(weight)
-    return tuple(chances)
+    return tuple(min(chance, 1.0) for chance in chances)
 
 
 def _of_cluster(explored: Explored, cluster: Cluster, behavior: Behavior, unit: Unit) -> Distribution:

@@ -11,7 +11,6 @@ from cm_engine.analysis.explored import Cluster, Explored
 from cm_engine.analysis.flow import Flow
 from cm_engine.analysis.joint import Joint, Key
 from cm_engine.analysis.parts import Part, paid_of
-from cm_engine.analysis.proofs.reaching import success
 from cm_engine.analysis.purse import drawn
 from cm_engine.rules.state import Award, Received
 
@@ -24,6 +23,7 @@ class Paid(NamedTuple):
         week: of the program.
         awards: what is paid, within limits.
         lost: what limits have taken, by unit.
+        cut: the places of the limits that have taken something.
         worth: what it is worth in the program's money, draws by their mean before limits; in minor units.
     """
 
@@ -32,6 +32,7 @@ class Paid(NamedTuple):
     awards: tuple[Award, ...]
     lost: tuple[Award, ...]
     worth: Fraction
+    cut: frozenset[int]
 
 
 def uninterrupted(explored: Explored) -> tuple[Paid, ...]:
@@ -49,7 +50,7 @@ def uninterrupted(explored: Explored) -> tuple[Paid, ...]:
     )
     received, found = tuple(Received() for _ in explored.rules.limits), list[Paid]()
     for slot, part in parts:
-        after, awards, _ = paid_of(explored.rules, received, part.earned, explored.when(slot))
+        after, awards, cut = paid_of(explored.rules, received, part.earned, explored.when(slot))
         lost = [
             Award(award.unit, award.amount - left.amount)
             for award, left in zip(part.earned, awards, strict=True)
@@ -57,7 +58,7 @@ def uninterrupted(explored: Explored) -> tuple[Paid, ...]:
         ]
         worth = sum((_worth(explored, award) for award in awards), Fraction(0))
         week = explored.rules.targets[slot.target].visits[slot.visit].week
-        found.append(Paid(slot, week, awards, tuple(lost), worth))
+        found.append(Paid(slot, week, awards, tuple(lost), worth, cut))
         received = after
     return tuple(found)
 
@@ -68,7 +69,7 @@ def _parts(explored: Explored, cluster: Cluster) -> Iterator[tuple[Slot, Part]]:
     for number, place in cluster.order:
         automaton = joint.automata[number]
         slot, table = automaton.slots[place], automaton.table(place)
-        action = Action(NOT_HAPPENED) if slot.event else table.actions[success(table)]
+        action = Action(NOT_HAPPENED) if slot.event else table.actions[table.success]
         moved = joint.turns(number, place, key)[action]
         if not slot.event:
             yield slot, explored.parts[moved.part]

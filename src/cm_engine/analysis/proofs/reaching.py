@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cm_engine.analysis.automaton import Automaton, Table
+from cm_engine.analysis.automaton import Automaton
 from cm_engine.analysis.behavior import visitwise
 from cm_engine.analysis.exact import reached
 from cm_engine.analysis.explored import Cluster, Explored
 from cm_engine.analysis.flow import Flow
 from cm_engine.analysis.joint import Joint, Key
 from cm_engine.analysis.proofs.board import board_of
+from cm_engine.analysis.proofs.course import uninterrupted
 from cm_engine.analysis.proofs.finding import CounterExample, Finding
 from cm_engine.analysis.purse import Held, LimitedPurse
 from cm_engine.errors import TooManyStatesError
@@ -184,7 +185,9 @@ def _reaches(explored: Explored, automaton: Automaton, place: int, milestone: Mi
 
 def idle_limits(explored: Explored) -> frozenset[int]:
     """Return the places of the limits that are known to have no reward cut, whatever the results and events are."""
-    if not explored.binding or sum(len(each.slots) for each in explored.automata) > FEW_SLOTS:
+    cut = frozenset[int]().union(*(each.cut for each in uninterrupted(explored)))
+    is_long = sum(len(each.slots) for each in explored.automata) > FEW_SLOTS
+    if is_long or len(explored.idle | cut) == len(explored.rules.limits):
         return explored.idle
     try:
         return frozenset(place for place, chance in enumerate(reached(explored, EVERY_RESULT)) if not chance)
@@ -258,14 +261,8 @@ def _met(automaton: Automaton, places: range, state: int) -> int:
     """Return the state after slots that are all met."""
     for place in places:
         table = automaton.table(place)
-        state = int(table.after[table.rows[state], success(table)])
+        state = int(table.after[table.rows[state], table.success])
     return state
-
-
-def success(table: Table) -> int:
-    """Return the column of a success: the usual choice; of a group, with all its members."""
-    columns = [column for column, action in enumerate(table.actions) if action.symbol == "-"]
-    return max(columns, key=lambda column: table.actions[column].group or 0)
 
 
 def _of_recovery(explored: Explored, automaton: Automaton, target: TargetRules, place: int) -> Finding:
@@ -284,7 +281,7 @@ def _sequence(explored: Explored, automaton: Automaton, place: int, lost: _Lost)
     columns.append(board.moves[place].words.index((automaton.table(place).actions[lost.column],)))
     for after in range(place + 1, lost.after):
         table = automaton.table(after)
-        columns.append(board.moves[after].words.index((table.actions[success(table)],)))
+        columns.append(board.moves[after].words.index((table.actions[table.success],)))
     return CounterExample(board.seen(columns))
 
 
@@ -316,7 +313,7 @@ def _above(
         return None
     table, rows = automaton.table(place), np.array(_rows(automaton, place))
     resets = np.isin(table.reasons[rows], _having(explored, "reset")) & ~table.stays[rows]
-    lapsed, met = table.after[rows].tolist(), table.after[rows, success(table)].tolist()
+    lapsed, met = table.after[rows].tolist(), table.after[rows, table.success].tolist()
     kinds = automaton.kinds[place:ahead]
     for row, column in np.argwhere(resets).tolist():
         pair = lapsed[row][column], met[row]
