@@ -3,7 +3,9 @@
 Weights run forward through the automata of a cluster, slot by slot; each row of weights lies over the states of a purse.
 """
 
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from functools import reduce
 from math import gcd
 
 import numpy as np
@@ -53,11 +55,9 @@ def distribution(explored: Explored, behavior: Behavior, unit: Unit) -> Distribu
         >>> paid.unit.decimal(paid.quantile(0.5))
         Decimal('997.50')
     """
-    found = [_of_cluster(explored, cluster, behavior, unit) for cluster in explored.clusters_of(unit)]
-    total = found[0]
-    for each in found[1:]:
-        total = total.plus(each)
-    return total
+    return _together(
+        [_of_cluster(explored, cluster, behavior, unit) for cluster in explored.clusters_of(unit)]
+    )
 
 
 def moments(explored: Explored, behavior: Behavior, unit: Unit) -> Moments:
@@ -81,10 +81,7 @@ def moments(explored: Explored, behavior: Behavior, unit: Unit) -> Moments:
         >>> moments(explored, visitwise(1), explored.units[0]).mean
         Fraction(181876, 5)
     """
-    found = [_moments(explored, cluster, behavior, unit) for cluster in explored.clusters_of(unit)]
-    return Moments(
-        sum((each.mean for each in found), Fraction(0)), sum((each.variance for each in found), Fraction(0))
-    )
+    return _sum_of(_moments(explored, cluster, behavior, unit) for cluster in explored.clusters_of(unit))
 
 
 def mean(explored: Explored, behavior: Behavior, unit: Unit) -> Fraction | None:
@@ -104,10 +101,36 @@ def mean(explored: Explored, behavior: Behavior, unit: Unit) -> Fraction | None:
     return sum((_free_moments(each, each.clusters[0], behavior, unit).mean for each in apart), Fraction(0))
 
 
-def _moments(explored: Explored, cluster: Cluster, behavior: Behavior, unit: Unit) -> Moments:
+def spread(explored: Explored, behavior: Behavior, unit: Unit) -> tuple[Distribution, Moments]:
+    """Return the distribution of what a program pays in a unit, with its moments, as `distribution` and `moments` do.
+
+    Raises:
+        TooManyStatesError: there are too many sums in too many states; simulate the program instead.
+    """
+    clusters = explored.clusters_of(unit)
+    found = [_of_cluster(explored, cluster, behavior, unit) for cluster in clusters]
+    pairs = zip(clusters, found, strict=True)
+    return _together(found), _sum_of(_moments(explored, cluster, behavior, unit, of) for cluster, of in pairs)
+
+
+def _together(found: Sequence[Distribution]) -> Distribution:
+    return reduce(Distribution.plus, found)
+
+
+def _sum_of(found: Iterable[Moments]) -> Moments:
+    each = tuple(found)
+    return Moments(
+        sum((one.mean for one in each), Fraction(0)), sum((one.variance for one in each), Fraction(0))
+    )
+
+
+def _moments(
+    explored: Explored, cluster: Cluster, behavior: Behavior, unit: Unit, found: Distribution | None = None
+) -> Moments:
+    """Return the moments of a cluster; of one that limits look at they are those of its distribution, if it is not given."""
     if not cluster.is_limited:
         return _free_moments(explored, cluster, behavior, unit)
-    found = _of_cluster(explored, cluster, behavior, unit)
+    found = found or _of_cluster(explored, cluster, behavior, unit)
     return Moments(Fraction(found.mean), Fraction(found.sd) ** 2)
 
 

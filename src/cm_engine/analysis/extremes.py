@@ -53,7 +53,7 @@ def _extreme(explored: Explored, unit: Unit, sign: int) -> Extreme:
     events = tuple(event for each in found for event in each.seen.events)
     named = {target.name: words[target.name] for target in explored.rules.targets if target.name in words}
     amount = sum(each.amount for each in found)
-    bound = sum(each.amount if each.bound is None else each.bound for each in found)
+    bound = sum(each.sure for each in found)
     return Extreme(amount, Seen(named, events), None if bound == amount else bound)
 
 

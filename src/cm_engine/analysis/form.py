@@ -29,7 +29,7 @@ def analysis_form(analysis: Analysis, findings: Iterable[Finding] = ()) -> dict[
         "digest": analysis.rules.digest,
         "start": analysis.start.isoformat() if analysis.start else None,
         "behavior": analysis.behavior.says,
-        "exact": explored is not None,
+        "exact": simulation is None,
         "states": explored.size if explored else None,
         "simulated": simulation.participants if simulation else None,
         "units": {
@@ -46,6 +46,7 @@ def _figures(figures: Figures, simulated: int | None) -> dict[str, Any]:
     return {
         "maximum": unit.plain(figures.maximum.amount),
         "minimum": unit.plain(figures.minimum.amount),
+        **_bounds(figures),
         "expected": rounded(unit, moments.mean),
         "sd": rounded(unit, moments.sd),
         **({"error": rounded(unit, moments.sd / sqrt(simulated))} if simulated else {}),
@@ -56,6 +57,12 @@ def _figures(figures: Figures, simulated: int | None) -> dict[str, Any]:
         "maximum_sequence": seen_form(figures.maximum.seen),
         "minimum_sequence": seen_form(figures.minimum.seen),
     }
+
+
+def _bounds(figures: Figures) -> dict[str, str]:
+    """Return what nothing goes beyond, where it is not known that the most and the least are that."""
+    named = {"maximum_bound": figures.maximum, "minimum_bound": figures.minimum}
+    return {name: figures.unit.plain(each.bound) for name, each in named.items() if each.bound is not None}
 
 
 def rounded(unit: Unit, minor: float | Fraction) -> str:

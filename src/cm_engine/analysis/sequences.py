@@ -28,6 +28,11 @@ class Extreme(NamedTuple):
     seen: Seen
     bound: int | None = None
 
+    @property
+    def sure(self) -> int:
+        """Return what no sequence goes beyond."""
+        return self.amount if self.bound is None else self.bound
+
 
 def seen_of(rules: Rules, targets: Iterable[int], shown: Iterable[Shown]) -> Seen:
     """Return what a sequence shows.

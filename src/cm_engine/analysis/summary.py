@@ -9,7 +9,7 @@ from typing import NamedTuple
 from cm_engine.analysis.behavior import Behavior, visitwise
 from cm_engine.analysis.cohorts.simulate import BLOCK, Sample, Simulation, sampled, simulate
 from cm_engine.analysis.distributions import Distribution, Moments
-from cm_engine.analysis.exact import distribution, mean, moments, reached
+from cm_engine.analysis.exact import distribution, mean, reached, spread
 from cm_engine.analysis.explored import MOST, Explored, explore
 from cm_engine.analysis.extremes import maximum, minimum
 from cm_engine.analysis.parts import start_of
@@ -165,14 +165,8 @@ def figures_of(explored: Explored, behavior: Behavior, unit: Unit) -> Figures:
     Raises:
         TooManyStatesError: there are too many sums in too many states.
     """
-    spread = distribution(explored, behavior, unit)
-    return Figures(
-        unit,
-        maximum(explored, unit),
-        minimum(explored, unit),
-        moments(explored, behavior, unit),
-        spread,
-    )
+    found, moments = spread(explored, behavior, unit)
+    return Figures(unit, maximum(explored, unit), minimum(explored, unit), moments, found)
 
 
 def earnings(explored: Explored, unit: Unit, rates: Sequence[Fraction] = RATES) -> tuple[Earning, ...]:
@@ -191,8 +185,8 @@ def earnings(explored: Explored, unit: Unit, rates: Sequence[Fraction] = RATES) 
 def _sampled_figures(explored: Explored, behavior: Behavior, sample: Sample) -> Figures:
     unit, found = sample.unit, sample.distribution
     average = mean(explored, behavior, unit)
-    spread = Moments(sample.mean if average is None else average, Fraction(found.sd) ** 2)
-    return Figures(unit, maximum(explored, unit), minimum(explored, unit), spread, found)
+    moments = Moments(sample.mean if average is None else average, Fraction(found.sd) ** 2)
+    return Figures(unit, maximum(explored, unit), minimum(explored, unit), moments, found)
 
 
 def _simulated(
@@ -207,9 +201,9 @@ def _simulated(
 
 def _figures_of(program: Program, start: date | None, sample: Sample) -> Figures:
     found = sample.distribution
-    spread = Moments(Fraction(found.mean), Fraction(found.sd) ** 2)
+    moments = Moments(Fraction(found.mean), Fraction(found.sd) ** 2)
     most, least = (_of_every_visit(program, start, sample.unit, symbol) for symbol in "-o")
-    return Figures(sample.unit, most, least, spread, found)
+    return Figures(sample.unit, most, least, moments, found)
 
 
 def _of_every_visit(program: Program, start: date | None, unit: Unit, symbol: str) -> Extreme:

@@ -76,7 +76,7 @@ def _event(text: str, rules: Rules) -> tuple[str, Fraction]:
 
 def page(analysis: Analysis, findings: Iterable[Finding] = ()) -> Group:
     """Return an analysis as a person reads it on a terminal."""
-    lines = [Text(f"{each.unit.name}: the most with {_seen(each.maximum.seen)}") for each in analysis.figures]
+    lines = [Text(_most(each)) for each in analysis.figures]
     limits = [Text(_limit(analysis, index)) for index in range(len(analysis.limits))]
     return Group(
         Text(heading(analysis.rules)),
@@ -89,13 +89,25 @@ def page(analysis: Analysis, findings: Iterable[Finding] = ()) -> Group:
 
 
 def _about(analysis: Analysis) -> str:
+    simulated = analysis.simulation.participants if analysis.simulation else 0
+    if analysis.explored and simulated:
+        return (
+            f"{analysis.explored.size} states; {analysis.behavior.says}. There are too many sums in all of them together: "
+            f"{simulated:,} participants were simulated for what is between the least and the most, by table."
+        )
     if analysis.explored:
         return f"{analysis.explored.size} states; {analysis.behavior.says}."
-    simulated = analysis.simulation.participants if analysis.simulation else 0
     return (
         f"There are too many states to look at all of them: {simulated:,} participants were simulated; "
         f"{analysis.behavior.says}. The most and the least are those of who meets every visit, and none."
     )
+
+
+def _most(figures: Figures) -> str:
+    said = f"{figures.unit.name}: the most with {_seen(figures.maximum.seen)}"
+    if figures.maximum.bound is None:
+        return said
+    return f"{said}; no results lead to more than {figures.unit.spoken(figures.maximum.bound)}"
 
 
 def _table(analysis: Analysis) -> Table:

@@ -87,9 +87,14 @@ def design_report(analysis: Analysis, findings: Iterable[Finding] = ()) -> str:
 
 
 def _looked_at(analysis: Analysis) -> str:
+    participants = analysis.simulation.participants if analysis.simulation else 0
+    if analysis.explored and participants:
+        return (
+            f"All of its {analysis.explored.size:,} states were looked at. How what is paid is spread was simulated with "
+            f"{participants:,} participants, as there are too many sums in all states together."
+        )
     if analysis.explored:
         return f"All of its {analysis.explored.size:,} states were looked at: the figures are exact."
-    participants = analysis.simulation.participants if analysis.simulation else 0
     return f"It has too many states to look at all of them: {participants:,} participants were simulated."
 
 
@@ -107,9 +112,10 @@ def _tiles(analysis: Analysis, figures: Figures) -> Iterator[Tile]:
     )
     low, high = unit.spoken(spread.quantile(0.05)), unit.spoken(spread.quantile(0.95))
     yield Tile(f"Nine in ten get{name}", f"{low} to {high}", "by the same model")
-    yield Tile(
-        f"At most{name}", unit.spoken(figures.maximum.amount), f"with {_seen(figures.maximum.seen.words)}"
-    )
+    reached = f"with {_seen(figures.maximum.seen.words)}"
+    if figures.maximum.bound is not None:
+        reached = f"{unit.spoken(figures.maximum.amount)} {reached}"
+    yield Tile(f"At most{name}", unit.spoken(figures.maximum.sure), reached)
     if figures.minimum.amount:
         yield Tile(
             f"At least{name}",

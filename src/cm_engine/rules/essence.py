@@ -172,7 +172,7 @@ def _counted(rules: Rules, state: State) -> tuple[Received, ...]:
         visit = _visit(target, state.tracks[target.index].visits)
         for index, quota in target.quotas:
             counted[index] = Received()
-            if visit:
+            if visit and state.counted[index].windows:
                 number = window(quota.per, when_of_visit(visit, expected_day(rules, state, visit)))
                 used = state.counted[index].in_window(number)
                 counted[index] = Received(((number, min(used, quota.at_most)),) if used else ())

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cm_engine.analysis.actions import Action
-from cm_engine.analysis.behavior import Chance, chance_of, visitwise
-from cm_engine.analysis.exact import moments
+from cm_engine.analysis.behavior import Behavior, Chance, chance_of, visitwise
+from cm_engine.analysis.exact import mean, moments
 from cm_engine.analysis.explored import MOST, Explored, explore
 from cm_engine.analysis.extremes import maximum
 from cm_engine.analysis.tables.pairs import Both, Letter, Pair, Pairs
@@ -229,8 +229,13 @@ def _changes(former: Explored, latter: Explored, met: Fraction) -> Iterator[Chan
     for unit in dict.fromkeys((*former.units, *latter.units)):
         both = [(each, unit in each.units) for each in (former, latter)]
         most = [maximum(each, unit).amount if pays else 0 for each, pays in both]
-        mean = [moments(each, behavior, unit).mean if pays else Fraction(0) for each, pays in both]
-        yield Change(unit, (most[0], most[1]), (mean[0], mean[1]))
+        means = [_mean(each, behavior, unit) if pays else Fraction(0) for each, pays in both]
+        yield Change(unit, (most[0], most[1]), (means[0], means[1]))
+
+
+def _mean(explored: Explored, behavior: Behavior, unit: Unit) -> Fraction:
+    found = mean(explored, behavior, unit)
+    return moments(explored, behavior, unit).mean if found is None else found
 
 
 class _Tally:
