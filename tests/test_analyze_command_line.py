@@ -10,8 +10,6 @@ import pytest
 
 from cm_engine import cli
 
-LARGE = "template-integrated-care"
-
 
 class Ran:
     """What a command left: its status and what it wrote."""

@@ -3,6 +3,8 @@
 import json
 from collections import Counter
 from fractions import Fraction
+from functools import partial
+from io import StringIO
 from math import isclose
 from random import Random
 from typing import Any
@@ -10,27 +12,35 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 from cm_engine import Program, catalogue, decide, parse_program
 from cm_engine.analysis import (
+    Analysis,
     Explored,
     analyze,
     distribution,
+    exact,
     explore,
     markov,
     maximum,
     minimum,
     moments,
+    summary,
     visitwise,
 )
 from cm_engine.analysis.cohorts.chooser import Stream
 from cm_engine.analysis.cohorts.simulate import sampled
 from cm_engine.analysis.cohorts.walks import Walk
 from cm_engine.analysis.exact import mean, reached
+from cm_engine.analysis.form import analysis_form
 from cm_engine.analysis.proofs.course import never_paid, uninterrupted
 from cm_engine.analysis.proofs.findings import findings
+from cm_engine.analysis.summary import figures_of
 from cm_engine.analysis.tables.table import table_of, written
+from cm_engine.cli.analyzing import page
 from cm_engine.errors import TooManyStatesError
+from cm_engine.reports.design import design_report
 from tests.test_analysis import observed, seen, walked
 from tests.test_simulate import Folding, certain, timelines
 from tests.test_table import RUN, compared, in_node
@@ -41,6 +51,23 @@ BEHAVIORS = (
     visitwise("0.6", otherwise={"+": "0.4", "o": "0.2", "e": "0.2", "*": "0.1", "_": "0.1"}),
     markov("0.2", "0.4"),
 )
+
+SMALL = parse_program("""
+program: small
+version: "1"
+title: Two targets, and more for a week with both
+currency: USD
+visits: [{weeks: 1-4, per_week: 2}]
+targets:
+  use:
+    behavior: abstinence
+    schedule: [{weeks: 1-4, escalate: {start: 2.00, step: 0.50}, reset: {on: [positive, missed, refused, invalid]}}]
+  visit:
+    behavior: attendance
+    schedule: [{weeks: 1-4, fixed: 1.00}]
+milestones:
+  both: {says: Both, when: {week: all}, amount: 3.00, repeats: true}
+""")
 
 LADDERS: dict[str, dict[str, Any]] = {
     "fixed": {"fixed": "2.00"},
@@ -272,3 +299,38 @@ class TestIntegratedCare:
 
     def test_its_table_can_be_compiled(self) -> None:
         assert len(written(table_of(explore(catalogue.program(LARGE)))).encode()) < 500_000
+
+
+class TestSumsThatAreTooMany:
+    """Where sums in all states together are too many, they are sampled by table, and all else stays exact."""
+
+    @pytest.fixture
+    def analysis(self, monkeypatch: pytest.MonkeyPatch) -> Analysis:
+        monkeypatch.setattr(exact, "MOST_WEIGHTS", 20)
+        monkeypatch.setattr(summary, "explore", partial(explore, together=0))
+        return analyze(SMALL, visitwise("0.8"))
+
+    def test_the_mean_the_most_and_the_least_are_exact_and_the_rest_is_near(
+        self, analysis: Analysis, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.undo()
+        explored = explore(SMALL)
+        expected = [figures_of(explored, visitwise("0.8"), unit) for unit in explored.units]
+        for found, figures in zip(analysis.figures, expected, strict=True):
+            assert found.maximum == figures.maximum
+            assert found.minimum.amount == figures.minimum.amount
+            assert found.moments.mean == figures.moments.mean
+            assert isclose(found.moments.sd, figures.moments.sd, rel_tol=0.02)
+
+    def test_it_is_said_on_the_page_in_the_report_and_in_json(self, analysis: Analysis) -> None:
+        written_to = StringIO()
+        Console(width=200, file=written_to).print(page(analysis))
+        assert "262,144 participants were simulated for what is between" in written_to.getvalue()
+        assert "262,144 participants, as there are too many sums" in design_report(analysis)
+        form = analysis_form(analysis)
+        assert (form["exact"], form["simulated"]) == (False, 262_144)
+        assert analysis.explored
+        assert form["states"] == analysis.explored.size
+
+    def test_what_is_proved_is_proved_all_the_same(self, analysis: Analysis) -> None:
+        assert not [each for each in analysis.findings() if each.rule == "not-proved"]
