@@ -4,7 +4,7 @@ Breadth-first from the start, slot by slot. States are told apart by their essen
 is explored once for all slots like it, so that a plan of years is no larger than one of weeks.
 """
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
@@ -16,7 +16,7 @@ from cm_engine.analysis.parts import NOTHING, Part, part_of
 from cm_engine.errors import ResultsError, TooManyStatesError
 from cm_engine.rules.compiled import Rules, TargetRules
 from cm_engine.rules.essence import essence
-from cm_engine.rules.state import Received, State
+from cm_engine.rules.state import Observation, Received, State, Track
 from cm_engine.rules.step import step
 
 Ids = NDArray[np.int32]
@@ -205,12 +205,14 @@ class Explorer:
     ) -> tuple[int, ...]:
         """Fill in the rows of a slot, and return the states that come after it."""
         after, waiting, seen = set[int](), list(frontier), set(frontier)
+        letters = tuple(shape.letters(place, table.actions))
         while waiting:
             number = waiting.pop()
             if number not in table.rows:
                 table.rows[number] = len(table.rows)
+                self._count(shape, place, table)
                 state = shape.placed(states.values[number], place)
-                table.cells += self._row(shape, place, table, state, states)
+                table.cells += self._row(shape, place, letters, state, states)
             width, row = len(table.actions), table.rows[number]
             for cell in table.cells[row * width : (row + 1) * width]:
                 if not cell.stays:
@@ -220,26 +222,34 @@ class Explorer:
                     waiting.append(cell.after)
         return tuple(sorted(after))
 
-    def _row(
-        self, shape: "_Shape", place: int, table: _Rows, state: State, states: Names[State]
-    ) -> Iterator[_Cell]:
+    def _count(self, shape: "_Shape", place: int, table: _Rows) -> None:
+        """Count the decisions of one more row, and give up where they are too many."""
         self.made += len(table.actions)
         if self.made > self.most:
             raise TooManyStatesError(
                 self.rules.program.program, place, len(shape.slots), len(table.rows), self.most
             )
-        found: dict[Hashable, _Cell] = {}
-        for action in table.actions:
-            alike = shape.alike(place, action)
-            if alike not in found:
-                found[alike] = self._cell(shape, place, action, state, states)
-            cell = found[alike]
-            yield cell if alike is action else cell._replace(read=ord(action.symbol))
 
-    def _cell(self, shape: "_Shape", place: int, action: Action, state: State, states: Names[State]) -> _Cell:
+    def _row(
+        self, shape: "_Shape", place: int, letters: tuple["_Letter", ...], state: State, states: Names[State]
+    ) -> list[_Cell]:
+        found: list[_Cell] = []
+        for letter in letters:
+            if letter.same == len(found):
+                found.append(self._cell(shape, place, letter.observation, state, states))
+            else:
+                found.append(found[letter.same]._replace(read=letter.read))
+        return found
+
+    def _cell(
+        self,
+        shape: "_Shape",
+        place: int,
+        observation: Observation | None,
+        state: State,
+        states: Names[State],
+    ) -> _Cell:
         slot = shape.slots[place]
-        name = "" if slot.event else self.rules.targets[slot.target].name
-        observation = action.observation(name, slot.event)
         if observation is None:
             return self._nothing(shape, place, state, states)
         try:
@@ -257,6 +267,18 @@ class Explorer:
     def _nothing(self, shape: "_Shape", place: int, state: State, states: Names[State]) -> _Cell:
         """Return what it leads to that nothing happens."""
         return _Cell(states.number(shape.bare(state, place + 1)), 0, stays=False, read=0, reasons=0)
+
+
+class _Letter(NamedTuple):
+    """An action in a slot: what `step` is given for it, and the column of the first action that does the same.
+
+    Attributes:
+        read: what it is read as, where it does the same as another.
+    """
+
+    observation: Observation | None
+    same: int
+    read: int
 
 
 class _Shape:
@@ -281,6 +303,14 @@ class _Shape:
             for target in self.targets
         )
         return self.slots[place].target, ahead, self._behind(decided)
+
+    def letters(self, place: int, actions: Sequence[Action]) -> Iterator[_Letter]:
+        """Yield the actions of a slot."""
+        slot, columns = self.slots[place], dict[Hashable, int]()
+        name = "" if slot.event else self.rules.targets[slot.target].name
+        for column, action in enumerate(actions):
+            same = columns.setdefault(self.alike(place, action), column)
+            yield _Letter(action.observation(name, slot.event), same, ord(action.symbol))
 
     def alike(self, place: int, action: Action) -> Hashable:
         """Return what actions of a slot have in common that do the same: of plain results, what the ladder makes of them."""
@@ -325,9 +355,7 @@ class _Shape:
 
     def _moved(self, state: State, visits: tuple[int, ...], weeks: int) -> State:
         """Return a state with other visits decided, and with its weeks so much later."""
-        tracks = tuple(
-            track._replace(visits=number) for track, number in zip(state.tracks, visits, strict=True)
-        )
+        tracks = tuple(Track(number, *track[1:]) for track, number in zip(state.tracks, visits, strict=True))
         if not self.by_week:
             return state._replace(tracks=tracks, last=state.start)
         progress = tuple(
