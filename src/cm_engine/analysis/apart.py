@@ -6,7 +6,8 @@ from math import prod
 from typing import NamedTuple
 
 from cm_engine.analysis.actions import Slot, slots_of
-from cm_engine.analysis.automaton import Automaton, Explorer, Told
+from cm_engine.analysis.automaton import Automaton, Told
+from cm_engine.analysis.exploring import Explorer
 from cm_engine.analysis.parts import Part, unlimited
 from cm_engine.analysis.ties import Tie, tie_of
 from cm_engine.program.models import Program
