@@ -258,9 +258,10 @@ class Recording:
 
     def _replayed(self, act: Act) -> Done | None:
         """Return what an act led to that was taken before, under the same key."""
-        done, record = self._done.get((act.source, act.key)), self._known(act)
+        record = self._known(act)
         if record is None:
             return None
+        done = self._done.get((act.source, act.key))
         if (record.enrollment, record.kind, record.body) != (act.enrollment, act.kind, act.text):
             same = record.enrollment == act.enrollment
             stored = f"{record.kind} {record.body}" if same else "an act on another enrollment"
@@ -335,24 +336,26 @@ class Recording:
         if not self._records:
             return
         desks = [desk for desk in self._desks.values() if desk.head != desk.read]
-        pools = sorted(self._pools.items())
         self._tx.append(
             Batch(
-                enrollments=tuple(self._enrollments),
-                records=tuple(self._records),
-                decisions=tuple(self._decisions),
-                entries=tuple(self._entries),
-                payouts=tuple(self._payouts),
-                work=tuple(self._work),
+                tuple(self._enrollments),
+                tuple(self._records),
+                tuple(self._decisions),
+                tuple(self._entries),
+                tuple(self._payouts),
+                tuple(self._work),
                 standings=tuple([desk.standing for desk in desks]),
                 heads=tuple([desk.read for desk in desks]),
-                pools=tuple(
-                    (self._pools_read[key], PoolRow(*key, dumped(windows))) for key, windows in pools
-                ),
+                pools=self._pool_rows() if self._pools else (),
             )
         )
         for desk in desks:
             self._register.keep(desk.head, desk.stand, desk.read)
+
+    def _pool_rows(self) -> tuple[tuple[str, PoolRow], ...]:
+        """Return what pools become, each with what it was read as."""
+        pools = sorted(self._pools.items())
+        return tuple((self._pools_read[key], PoolRow(*key, dumped(windows))) for key, windows in pools)
 
 
 def numbered(work: Callable[[Given], Made], given: Iterable[Given]) -> Iterator[Made]:

@@ -22,6 +22,8 @@ from cm_engine.rules.state import Award
 
 Postings = tuple[Posting, ...]
 
+REMEMBERED = 10_000
+
 
 def due(
     rules: Rules, paid: tuple[Award, ...], reasons: tuple[Reason, ...], prizes: Prizes | None
@@ -34,14 +36,17 @@ def due(
         >>> due(rules, (Award(rules.program.unit("draw"), 2),), (), None)
         (Posting(debit='fund', credit='drawn', unit='draw', amount=2),)
     """
+    if not (rules.deposit or prizes):
+        return _awards_alone(rules, paid)
     own = _own(reasons, payable(rules)) if rules.deposit else ()
     won = (prizes.paid,) if prizes else ()
     return (*_awarded(rules, (*paid, *won), _net(own)), *own)
 
 
-@lru_cache(maxsize=1000)
-def _plain(unit: str, amount: int, account: str) -> Posting:
-    return Posting(FUND, account, unit, amount)
+@lru_cache(maxsize=REMEMBERED)
+def _awards_alone(rules: Rules, paid: tuple[Award, ...]) -> Postings:
+    """Return what awards post where nothing else is posted; remembered, as the same ones are paid all day."""
+    return tuple(_awarded(rules, paid, {}))
 
 
 def _awarded(rules: Rules, paid: Iterable[Award], own: dict[str, int]) -> Iterator[Posting]:
@@ -49,7 +54,7 @@ def _awarded(rules: Rules, paid: Iterable[Award], own: dict[str, int]) -> Iterat
     account, bowls = payable(rules), rules.program.bowls
     for unit, amount in paid:
         if award := amount - own.pop(unit.name, 0):
-            yield _plain(unit.name, award, DRAWN if unit.name in bowls else account)
+            yield Posting(FUND, DRAWN if unit.name in bowls else account, unit.name, award)
 
 
 def _own(reasons: Iterable[Reason], account: str) -> tuple[Posting, ...]:

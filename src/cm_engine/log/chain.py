@@ -1,6 +1,7 @@
 """The hash chain of an enrollment: each row carries a hash over itself and the hash before it."""
 
 import hashlib
+from functools import cache
 from typing import Any
 
 GENESIS = ""
@@ -17,5 +18,11 @@ def hash_of(fields: tuple[Any, ...], head: str) -> str:
         >>> hash_of(("e-1", 1, "observed", "desk", "k-1", "nurse-7", when, "{}", ""), GENESIS)[:16]
         'c7f651382f3bc070'
     """
-    lines = "\n".join((head, *map(str, fields)))
+    lines = _lines(len(fields) + 1) % (head, *fields)
     return hashlib.sha256(lines.encode(errors="surrogateescape")).hexdigest()
+
+
+@cache
+def _lines(count: int) -> str:
+    """Return the form of so many lines; filled in at once, which takes half as long as to join them."""
+    return "\n".join(["%s"] * count)

@@ -69,7 +69,7 @@ def decided(enrolled: Enrolled, stand: Stand, seen: Seen, others: Others) -> tup
         state, bowls, prizes = award_prizes(rules, state, decision, bowls, f"{enrolled.row.id}/{seen.named}")
         slips = bowls.slips
     own = {**stand.own, **_own(pools(rules, state), others)} if rules.shares else stand.own
-    after = stand._replace(state=state, place=seen.place, slips=slips, own=own)
+    after = Stand(state, seen.place, slips, own, *stand[4:])
     return after, Finding(seen, decision, prizes, seen.record)
 
 

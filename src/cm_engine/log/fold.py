@@ -155,16 +155,22 @@ def _others(shared: Callable[[Seen, Subject], Others], seen: Seen) -> Callable[[
 
 def entries_of(row: DecisionRow, postings: Iterable[Posting]) -> tuple[EntryRow, ...]:
     """Return the postings of a decision as the log keeps them."""
+    enrollment, number, *_ = row
     return tuple(
-        EntryRow(row.enrollment, row.number, leg, unit, amount, debit, credit)
-        for leg, (debit, credit, unit, amount) in enumerate(postings, start=1)
+        [
+            EntryRow(enrollment, number, leg, unit, amount, debit, credit)
+            for leg, (debit, credit, unit, amount) in enumerate(postings, start=1)
+        ]
     )
 
 
 def payouts_of(row: DecisionRow, entries: Iterable[EntryRow]) -> tuple[PayoutRow, ...]:
     """Return the instructions to hand over what a decision puts in flight."""
+    day = row.day
     return tuple(
-        PayoutRow(each.enrollment, each.number, each.leg, row.day)
-        for each in entries
-        if each.credit == IN_FLIGHT
+        [
+            PayoutRow(each.enrollment, each.number, each.leg, day)
+            for each in entries
+            if each.credit == IN_FLIGHT
+        ]
     )
