@@ -227,8 +227,10 @@ class Opened:
         return Recorded(self._queue.take(act) if self._queue else self._take([act])[0])
 
     def _take(self, acts: Sequence[Act]) -> list[Done]:
-        corrects = any(act.kind != OBSERVED for act in acts)
-        return self._tried(lambda recording: recording.take(acts), lock=corrects)
+        return self._written(
+            lambda tx, now, locked: Recording(tx, self._register, now, locked=locked).take(acts),
+            lock=any(act.kind != OBSERVED for act in acts),
+        )
 
     def _rehearsed(self, acts: Sequence[Act], look: Callable[[list[Done], Recording], Made]) -> Made:
         """Return what acts would lead to, as somebody looks at it, and write nothing."""
@@ -238,12 +240,6 @@ class Opened:
                 raise _RehearsedError(look(recording.take(acts), recording))  # noqa: TRY301 - so that it is undone
         except _RehearsedError as over:
             return cast("Made", over.found)
-
-    def _tried(self, work: Callable[[Recording], Made], *, lock: bool = False) -> Made:
-        """Do work with the log in a transaction; once more if another writer came first, or if it needs all of it."""
-        return self._written(
-            lambda tx, now, locked: work(Recording(tx, self._register, now, locked=locked)), lock=lock
-        )
 
     def _written(self, work: Callable[[Transaction, str, bool], Made], *, lock: bool = False) -> Made:
         """Do work in a transaction, which is told the time; once more, locked, if another writer came first."""

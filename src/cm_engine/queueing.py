@@ -56,11 +56,22 @@ class Queue:
         self._write = write
         self._queue: deque[_Waiting] = deque()
         self._is_writing = False
+        self._alone: Act | None = None
         self._together = 1
         self._door = Lock()
 
     def take(self, act: Act) -> Done:
         """Return what an act led to, once it is written."""
+        try:
+            if self._is_alone(act):
+                return self._write([act])[0]
+        finally:
+            if self._alone is act:
+                self._let_next_write()
+        return self._in_turn(act)
+
+    def _in_turn(self, act: Act) -> Done:
+        """Return what an act led to, which was written with others, or once they were."""
         mine = _Waiting(act)
         try:
             if not self._is_first(mine):
@@ -70,6 +81,14 @@ class Queue:
         finally:
             self._leave(mine)
         return mine.result()
+
+    def _is_alone(self, act: Act) -> bool:
+        """Tell whether nobody writes, and nobody is on their way, so that an act is written at once."""
+        with self._door:
+            if self._is_writing or self._together > 1:
+                return False
+            self._is_writing, self._alone = True, act
+        return True
 
     def _is_first(self, mine: _Waiting) -> bool:
         """Stand in the queue, and tell whether nobody writes, so that it is one's own turn."""
@@ -83,9 +102,13 @@ class Queue:
         with self._door:
             if mine in self._queue:
                 self._queue.remove(mine)
-            if not mine.writes:
-                return
-            self._is_writing = bool(self._queue)
+        if mine.writes:
+            self._let_next_write()
+
+    def _let_next_write(self) -> None:
+        """Let the first of those who wait write, if there are any."""
+        with self._door:
+            self._is_writing, self._alone = bool(self._queue), None
             if self._queue:
                 self._queue[0].writes = True
                 self._queue[0].asleep.release()

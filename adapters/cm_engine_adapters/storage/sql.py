@@ -5,7 +5,7 @@ driver itself, which takes a third of the time.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
@@ -367,7 +367,7 @@ class SqlStorage:
     @contextmanager
     def writing(self, *, lock: bool = False) -> Iterator[SqlTransaction]:
         """Begin a transaction that commits with the block, or writes nothing if the block raises."""
-        with self.connected_to_write() as cursor:
+        with self.connected() as cursor:
             self.begin(cursor, lock=lock)
             transaction = self.transaction(cursor, self.statements, lock=lock)
             yield transaction
@@ -391,10 +391,6 @@ class SqlStorage:
         """Commit what a transaction wrote."""
         cursor.connection.commit()
 
-    def connected_to_write(self) -> AbstractContextManager[Any]:
-        """Return a cursor on a connection that is to be written to."""
-        return self.connected()
-
     @contextmanager
     def connected(self) -> Iterator[Any]:
         """Yield a cursor on a connection of the pool; what is not committed is undone at the end."""
@@ -416,7 +412,7 @@ class SqlStorage:
                 self.engine.pool._invalidate(connection, error)  # noqa: SLF001 - as SQLAlchemy's own connections do
             connection.close()
 
-    @property
+    @cached_property
     def _errors(self) -> Any:
         return errors_of(self.engine.dialect)
 

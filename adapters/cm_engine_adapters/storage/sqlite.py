@@ -78,17 +78,17 @@ class SqliteStorage(SqlStorage):
 
     @contextmanager
     def writing(self, *, lock: bool = False) -> Iterator[SqlTransaction]:
-        """Begin a transaction as the only writer: threads of this process wait here, other processes at the file."""
-        with self._writer, super().writing(lock=lock) as transaction:
-            yield transaction
+        """Begin a transaction as the only writer: threads of this process wait here, other processes at the file.
 
-    @contextmanager
-    def connected_to_write(self) -> Iterator[Any]:
-        """Yield a cursor on the one connection that is written to; it is kept until something fails."""
-        with self.translated():
+        The one connection that is written to is kept until something fails.
+        """
+        with self._writer, self.translated():
             connection, self._held = self._held or self.engine.raw_connection(), None
             try:
-                yield connection.cursor()
+                cursor = connection.cursor()
+                self.begin(cursor, lock=lock)
+                yield self.transaction(cursor, self.statements, lock=lock)
+                self.commit(cursor)
             except BaseException as error:
                 self.give_up(connection, error)
                 raise
