@@ -67,7 +67,8 @@ class Queue:
                 return self._write([act])[0]
         finally:
             if self._alone is act:
-                self._let_next_write()
+                with self._door:
+                    self._let_next_write()
         return self._in_turn(act)
 
     def _in_turn(self, act: Act) -> Done:
@@ -102,21 +103,20 @@ class Queue:
         with self._door:
             if mine in self._queue:
                 self._queue.remove(mine)
-        if mine.writes:
-            self._let_next_write()
+            if mine.writes:
+                self._let_next_write()
 
     def _let_next_write(self) -> None:
-        """Let the first of those who wait write, if there are any."""
-        with self._door:
-            self._is_writing, self._alone = bool(self._queue), None
-            if self._queue:
-                self._queue[0].writes = True
-                self._queue[0].asleep.release()
+        """Let the first of those who wait write, if there are any; the door is closed meanwhile."""
+        self._is_writing, self._alone = bool(self._queue), None
+        if self._queue:
+            self._queue[0].writes = True
+            self._queue[0].asleep.release()
 
     def _next(self) -> list[_Waiting]:
-        """Return those who are written together: with the last ones still on their way, all who come in a breath."""
+        """Return those who are written together: all who come in a breath, until as many are here as the last time."""
         came = 0
-        while self._together > 1 and came < len(self._queue):
+        while came < len(self._queue) < self._together:
             came = len(self._queue)
             sleep(BREATH)
         with self._door:
