@@ -57,7 +57,7 @@ class Queue:
         self._queue: deque[_Waiting] = deque()
         self._is_writing = False
         self._alone: Act | None = None
-        self._together = 1
+        self._together = self._expected = 1
         self._door = Lock()
 
     def take(self, act: Act) -> Done:
@@ -109,14 +109,15 @@ class Queue:
     def _let_next_write(self) -> None:
         """Let the first of those who wait write, if there are any; the door is closed meanwhile."""
         self._is_writing, self._alone = bool(self._queue), None
+        self._expected = self._together + len(self._queue)
         if self._queue:
             self._queue[0].writes = True
             self._queue[0].asleep.release()
 
     def _next(self) -> list[_Waiting]:
-        """Return those who are written together: all who come in a breath, until as many are here as the last time."""
+        """Return those who are written together: all who come in a breath, until those just answered are back."""
         came = 0
-        while came < len(self._queue) < self._together:
+        while came < len(self._queue) < self._expected:
             came = len(self._queue)
             sleep(BREATH)
         with self._door:
