@@ -1,12 +1,13 @@
 """What of a program hangs together, and is explored together; and what only a milestone ties, and is explored apart."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from math import prod
 from typing import NamedTuple
 
 from cm_engine.analysis.actions import Slot, slots_of
 from cm_engine.analysis.automaton import Automaton, Told
+from cm_engine.analysis.counting import Counted, counted
 from cm_engine.analysis.exploring import Explorer
 from cm_engine.analysis.parts import Part, unlimited
 from cm_engine.analysis.ties import Tie, tie_of
@@ -36,22 +37,21 @@ class _Found(NamedTuple):
 
     automata: tuple[Automaton, ...]
     ties: tuple[Tie, ...] = ()
+    counted: tuple[Counted, ...] = ()
 
     @property
     def size(self) -> int:
         """Return how many decisions it would take to explore all of it together."""
-        sizes = [len(each.reach[0]) for each in (*self.automata, *self.ties)]
-        slots = [
+        sizes, count, total = [len(each.reach[0]) for each in self.automata], 1, 0
+        counts = {each.slot: each.states for each in self.counted}
+        slots = sorted(
             (slot, number, place)
-            for number, each in enumerate((*self.automata, *self.ties))
+            for number, each in enumerate(self.automata)
             for place, slot in enumerate(each.slots)
-        ]
-        total = 0
-        for _, number, place in sorted(slots):
-            each = (*self.automata, *self.ties)[number]
-            if number < len(self.automata):
-                total += prod(sizes) * len(each.table(place).actions)
-            sizes[number] = len(each.reach[place + 1])
+        )
+        for slot, number, place in slots:
+            total += prod(sizes) * count * len(self.automata[number].table(place).actions)
+            sizes[number], count = len(self.automata[number].reach[place + 1]), counts.get(slot, count)
         return total
 
 
@@ -96,7 +96,8 @@ def net_of(exploring: Exploring) -> Net:
     ]
     automata = tuple(automaton for each in found for automaton in each.automata)
     ties = tuple(tie for each in found for tie in each.ties)
-    return Net(automata, ties, exploring.told, _joined_parts(automata, ties, exploring.told))
+    earned_together = {key: sum_ for each in found for key, sum_ in _joined_parts(each, exploring.told)}
+    return Net(automata, ties, exploring.told, earned_together)
 
 
 def _apart(exploring: Exploring, group: Group) -> _Found | None:
@@ -114,7 +115,8 @@ def _apart(exploring: Exploring, group: Group) -> _Found | None:
     ]
     explorer = exploring._replace(rules=_without(exploring, tying)).whole()
     automata = tuple(explorer.automaton(exploring.slots(each)) for each in pieces)
-    found = _Found(automata, tuple(_tie(exploring, place) for place in tying))
+    ties = tuple(_tie(exploring, place) for place in tying)
+    found = _Found(automata, ties, tuple(counted(ties)))
     return found if found.size > exploring.together else None
 
 
@@ -132,23 +134,24 @@ def _tie(exploring: Exploring, place: int) -> Tie:
     return tie_of(exploring.rules, place, start, exploring.slots((places, ())), exploring.told)
 
 
-def _joined_parts(
-    automata: Sequence[Automaton], ties: Sequence[Tie], told: Told
-) -> Mapping[tuple[int, int], int]:
-    """Return what parts and parts of ties are together, wherever a tie reads a result."""
-    parts: dict[Slot, set[int]] = {
-        slot: set(automaton.table(place).parts.ravel().tolist())
-        for automaton in automata
-        for place, slot in enumerate(automaton.slots)
-    }
-    found: dict[tuple[int, int], int] = {}
-    for tie in ties:
-        for place, slot in enumerate(tie.slots):
-            paid = set(tie.table(place).parts.ravel().tolist()) - {0}
-            more = {(part, each): _sum(told, part, each) for part in parts[slot] for each in paid}
-            found |= more
-            parts[slot] |= set(more.values())
-    return found
+def _joined_parts(found: _Found, told: Told) -> Iterator[tuple[tuple[int, int], int]]:
+    """Yield what parts and parts of ties are together, wherever ties read a result."""
+    paid = {each.slot: each.paid for each in found.counted}
+    known: dict[tuple[int, int], int] = {}
+    for automaton in found.automata:
+        for place, slot in enumerate(automaton.slots):
+            for part in sorted(automaton.parts_of(place)) if paid.get(slot) else ():
+                for each in sorted(paid[slot]):
+                    _add(told, known, part, each)
+    yield from known.items()
+
+
+def _add(told: Told, known: dict[tuple[int, int], int], part: int, paid: Iterable[int]) -> None:
+    """Note what a part is together with those of ties, one after the other."""
+    for each in paid:
+        if (part, each) not in known:
+            known[part, each] = _sum(told, part, each)
+        part = known[part, each]
 
 
 def _sum(told: Told, part: int, other: int) -> int:

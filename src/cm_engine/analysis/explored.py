@@ -12,12 +12,14 @@ from cm_engine.analysis.backward import worths
 from cm_engine.analysis.parts import Part, start_of, unlimited
 from cm_engine.analysis.seen import seen_through
 from cm_engine.analysis.ties import Tie
+from cm_engine.errors import TooManyStatesError
 from cm_engine.program.models import Program
 from cm_engine.program.units import Unit
 from cm_engine.rules.compiled import Rules, compile_rules
 from cm_engine.rules.days import expected_day, initial_state, when_of_event, when_of_visit
 from cm_engine.rules.limits import LimitRules, When
-from cm_engine.rules.state import State
+from cm_engine.rules.milestones import MilestoneRules
+from cm_engine.rules.state import Award, State
 
 MOST = 100_000
 """How many decisions exploring a program may take, if nothing else is said."""
@@ -117,30 +119,49 @@ class Explored:
         Raises:
             TooManyStatesError: there is too much that may be seen.
         """
-        automata = [self.automata[index] for index in cluster.automata]
-        return tuple(map(self._alone, [*automata, *(self._seen[place] for place in cluster.ties)]))
+        return (*self.automata_of(cluster), *map(self.through, cluster.ties))
 
-    def counting(self, milestone: int) -> tuple[Automaton, ...]:
-        """Return the automata that a milestone may be reached in."""
-        for tie, seen in zip(self.ties, self._seen, strict=True):
-            if tie.milestone == milestone:
-                return (seen,)
-        tied = {place for tie in self.ties for place in _members(self.automata, tie)}
-        return tuple(each for place, each in enumerate(self.automata) if place not in tied)
+    def automata_of(self, cluster: Cluster) -> "tuple[Explored, ...]":
+        """Return each automaton of a cluster by itself."""
+        return tuple(self.alone(self.automata[index]) for index in cluster.automata)
 
-    def _alone(self, automaton: Automaton) -> "Explored":
+    def through(self, tie: int) -> "Explored":
+        """Return a tie by itself, with all that may be seen.
+
+        Raises:
+            TooManyStatesError: there is too much that may be seen.
+        """
+        if tie not in self._seen:
+            members = [self.automata[place] for place in _members(self.automata, self.ties[tie])]
+            try:
+                self._seen[tie] = seen_through(members, self.ties[tie], self.program.program)
+            except TooManyStatesError as refused:
+                self._seen[tie] = refused
+        found = self._seen[tie]
+        if isinstance(found, TooManyStatesError):
+            raise found
+        return self.alone(found)
+
+    def alone(self, automaton: Automaton) -> "Explored":
+        """Return an automaton by itself, without limits."""
         cluster = Cluster((0,), tuple((0, place) for place in range(len(automaton.slots))), is_limited=False)
         return replace(self, automata=(automaton,), clusters=(cluster,), ties=())
 
+    def counting(self, milestone: int) -> tuple[Automaton, ...]:
+        """Return the automata that a milestone may be reached in; of a tie, as if results could be read as anything."""
+        for place, tie in enumerate(self.ties):
+            if tie.milestone == milestone:
+                try:
+                    return self.through(place).automata
+                except TooManyStatesError:
+                    return (tie,)
+        tied = {place for tie in self.ties for place in _members(self.automata, tie)}
+        return tuple(each for place, each in enumerate(self.automata) if place not in tied)
+
     @cached_property
-    def _seen(self) -> tuple[Automaton, ...]:
-        """Return each tie with all that may be seen."""
-        return tuple(
-            seen_through(
-                [self.automata[place] for place in _members(self.automata, tie)], tie, self.program.program
-            )
-            for tie in self.ties
-        )
+    def _seen(self) -> dict[int, Automaton | TooManyStatesError]:
+        """Return the ties with all that may be seen, as far as it was asked for."""
+        return {}
 
     def when(self, slot: Slot) -> When:
         """Return the day of a slot as limits count it; an event counts on the day of the start."""
@@ -164,6 +185,10 @@ class Explored:
             days[slot.target, slot.visit] = when_of_visit(visit, on)
             state = state._replace(last=on)
         return days
+
+    def is_open(self, limit: LimitRules) -> bool:
+        """Tell whether events may pay more, within a limit, than exploring looks at."""
+        return any(_is_open(self.rules, limit.unit, milestone) for milestone in self.rules.milestones)
 
     @cached_property
     def _initial(self) -> State:
@@ -254,7 +279,18 @@ def _earning(net: Net, parts: Sequence[Part], units: set[str]) -> frozenset[int]
 
 
 def _is_idle(rules: Rules, limit: LimitRules, net: Net, parts: Sequence[Part]) -> bool:
-    """Tell whether nobody can earn more in the whole plan than a limit lets a window have."""
+    """Tell whether nobody can earn more in the whole plan than a limit lets a window have.
+
+    What events pay without an end, or by a measured value, is more than exploring looks at.
+    """
+    if any(_is_open(rules, limit.unit, milestone) for milestone in rules.milestones):
+        return False
     worth = [part.at_most(limit.unit, rules) for part in parts]
     most = sum(int(worths(each, worth)[0][each.start]) for each in (*net.automata, *net.ties))
     return most <= min(limit.amounts)
+
+
+def _is_open(rules: Rules, unit: Unit, milestone: MilestoneRules) -> bool:
+    """Tell whether a milestone pays in a unit, or draws that win it, more than exploring looks at."""
+    is_open = milestone.event and (milestone.at_most is None or milestone.criterion is not None)
+    return bool(is_open) and Part((Award(milestone.unit, milestone.amount),)).at_most(unit, rules) > 0

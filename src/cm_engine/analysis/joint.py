@@ -95,7 +95,8 @@ class Joint:
         found = set(self.automata[number].parts_of(place))
         for position, at in self.readers(number, place):
             paid = self._at(position).parts_of(at) - {0}
-            found |= {self._joined[part, each] for part in found for each in paid}
+            pairs = {(part, each) for part in found for each in paid}
+            found |= {self._joined[pair] for pair in pairs if pair in self._joined}
         return frozenset(found)
 
     def after(self, number: int, place: int, key: Key, moved: Moved) -> Key:

@@ -12,9 +12,10 @@ from cm_engine.analysis.actions import NOT_HAPPENED, Action, Slot
 from cm_engine.analysis.automaton import Automaton, Table
 from cm_engine.analysis.backward import followed, worths
 from cm_engine.analysis.explored import Cluster, Explored
-from cm_engine.analysis.joint import Joint
+from cm_engine.analysis.joint import Joint, Moved
 from cm_engine.analysis.purse import FreePurse, LimitedPurse, Purse, Step
 from cm_engine.analysis.sequences import Extreme, Shown, seen_of
+from cm_engine.errors import TooManyStatesError
 from cm_engine.program.units import Unit
 from cm_engine.rules.limits import LimitRules, When, window
 
@@ -24,7 +25,7 @@ NO_WINDOW = frozenset({"reward", "rolling days"})
 """The limits that do not say what all of a plan may come to."""
 
 
-class Best(NamedTuple):
+class _Best(NamedTuple):
     """The best that an automaton can come to, and what is seen for it."""
 
     amount: int
@@ -44,35 +45,44 @@ def of_automaton(explored: Explored, automaton: Automaton, unit: Unit, sign: int
     return Extreme(sign * best.amount, seen_of(explored.rules, automaton.targets, best.shown))
 
 
-def _best(explored: Explored, automaton: Automaton, unit: Unit, sign: int) -> Best:
+def _best(explored: Explored, automaton: Automaton, unit: Unit, sign: int) -> _Best:
     purse = FreePurse(explored, unit, counts=False)
     ways = (purse.ways(0, part, ANY_DAY) for part in range(len(explored.parts)))
     pays = [max(sign * step.paid for step in each) for each in ways]
     worth = worths(automaton, pays)
-    return Best(int(worth[0][automaton.start]), tuple(followed(automaton, pays, worth)))
+    return _Best(int(worth[0][automaton.start]), tuple(followed(automaton, pays, worth)))
 
 
 def of_tied(explored: Explored, cluster: Cluster, unit: Unit, sign: int) -> Extreme:
     """Return the best way through automata that milestones tie, and how far it may be from the best there is."""
-    found = [_best(each, each.automata[0], unit, sign) for each in explored.apart(cluster)]
-    bound = _within_limits(explored, cluster, unit, sign, sum(each.amount for each in found))
-    own = [each.shown for each in found[: len(cluster.automata)]]
-    alone = _by_slot(shown for each in own for shown in each)
-    ways = [alone, *(alone | _by_slot(each.shown) for each in found[len(cluster.automata) :])]
-    followed_by = [on_way(explored, cluster, unit, sign, way) for way in ways]
+    own = [_best(each, each.automata[0], unit, sign) for each in explored.automata_of(cluster)]
+    tied = [_of_tie(explored, tie, unit, sign) for tie in cluster.ties]
+    bound = _within_limits(explored, cluster, unit, sign, sum(each.amount for each in (*own, *tied)))
+    alone = _by_slot(shown for each in own for shown in each.shown)
+    ways = [alone, *(alone | _by_slot(each.shown) for each in tied)]
+    followed_by = [_on_way(explored, cluster, unit, sign, way) for way in ways]
     best = max(followed_by, key=lambda each: each.amount)
     targets = [target for index in cluster.automata for target in explored.automata[index].targets]
     seen = seen_of(explored.rules, targets, best.shown)
     return Extreme(sign * best.amount, seen, None if best.amount == bound else sign * bound)
 
 
+def _of_tie(explored: Explored, tie: int, unit: Unit, sign: int) -> _Best:
+    """Return the best that a tie can come to; where too much may be seen, as if results could be read as anything."""
+    try:
+        [automaton] = explored.through(tie).automata
+    except TooManyStatesError:
+        return _best(explored, explored.ties[tie], unit, sign)._replace(shown=())
+    return _best(explored, automaton, unit, sign)
+
+
 def _by_slot(shown: Iterable[Shown]) -> dict[Slot, list[Action]]:
     return {slot: [action for _, action in each] for slot, each in groupby(shown, key=lambda one: one[0])}
 
 
-def on_way(
+def _on_way(
     explored: Explored, cluster: Cluster, unit: Unit, sign: int, way: Mapping[Slot, list[Action]]
-) -> Best:
+) -> _Best:
     """Return what a way comes to with all milestones and limits, draws winning what is best at once.
 
     Args:
@@ -82,21 +92,42 @@ def on_way(
         sign: 1 for the most, -1 for the least.
         way: what is seen in each slot; where nothing is said, the visit is missed.
     """
-    joint, purse = Joint(explored, cluster), _purse(explored, cluster, unit)
-    key, held, total, shown = joint.start, 0, 0, list[Shown]()
+    purse, held, total, shown = _purse(explored, cluster, unit), 0, 0, list[Shown]()
+    for slot, action, moved in _moves(Joint(explored, cluster), cluster, way):
+        step = _best_step(purse.ways(held, moved.part, purse.like(explored.when(slot))), sign)
+        held, total = step.to, total + sign * step.paid
+        shown.append((slot, action))
+    return _Best(total, tuple(shown))
+
+
+def earned_on(explored: Explored, cluster: Cluster, unit: Unit, way: Mapping[Slot, list[Action]]) -> int:
+    """Return what a way earns in a unit for sure, before limits; what is not told of is missed.
+
+    Args:
+        explored: the program.
+        cluster: one of it.
+        unit: what is counted, draws by themselves.
+        way: what is seen in each slot.
+    """
+    own = explored.rules.deposit.unit if explored.rules.deposit else None
+    moves = _moves(Joint(explored, cluster), cluster, way)
+    return sum(explored.parts[moved.part].sum(unit, own) for _, _, moved in moves)
+
+
+def _moves(
+    joint: Joint, cluster: Cluster, way: Mapping[Slot, list[Action]]
+) -> Iterator[tuple[Slot, Action, Moved]]:
+    """Yield what a way shows, slot by slot, with what each action does."""
+    key = joint.start
     for number, place in cluster.order:
-        slot = joint.automata[number].slots[place]
-        when = purse.like(explored.when(slot))
-        actions = way.get(slot) or [_missed(joint.automata[number].table(place))]
-        for action in _as_long_as_it_is_open(actions):
+        automaton = joint.automata[number]
+        slot = automaton.slots[place]
+        for action in _as_long_as_it_is_open(way.get(slot) or [_missed(automaton.table(place))]):
             moved = joint.turns(number, place, key)[action]
             key = joint.after(number, place, key, moved)
-            step = _best_step(purse.ways(held, moved.part, when), sign)
-            held, total = step.to, total + sign * step.paid
-            shown.append((slot, action))
+            yield slot, action, moved
             if not moved.stays:
                 break
-    return Best(total, tuple(shown))
 
 
 def _missed(table: Table) -> Action:

@@ -232,7 +232,7 @@ def _over(explored: Explored, course: tuple[Paid, ...], on: date | None) -> Iter
     money, sums = explored.money, {"year": most_within(course, YEAR), "month": most_within(course, MONTH)}
     can = "Who meets every visit gets"
     if not explored.program.bowls and course and course[-1].slot.day < YEAR:
-        sums["year"], can = Fraction(maximum(explored, money).sure), "A participant can get"
+        sums["year"], can = Fraction(maximum(explored, money).amount), "A participant can get"
     for line in lines(on):
         sum_ = sums[line.per]
         if sum_ > money.minor(line.most):

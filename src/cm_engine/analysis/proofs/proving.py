@@ -25,7 +25,8 @@ from cm_engine.analysis.proofs.ahead import Comparison, Parting, Ways, against_l
 from cm_engine.analysis.proofs.board import Board, board_of, limited_board
 from cm_engine.analysis.proofs.finding import SEVERITIES, CounterExample, Finding, Severity
 from cm_engine.analysis.proofs.reaching import broken_limits, idle_limits, overshot, unreached, unrecovered
-from cm_engine.analysis.tied import on_way
+from cm_engine.analysis.tied import earned_on
+from cm_engine.errors import TooManyStatesError
 from cm_engine.program.units import Unit
 from cm_engine.rules.limits import LimitRules, When, window
 
@@ -107,6 +108,7 @@ class Ground:
         upto: ways that are paid more than this may be cut by a limit that was not looked at; None if there is none.
         says: what was not looked at; nothing if what holds here holds with all limits.
         tied: the cluster whose automata, and milestones, are looked at one by one; None if all is looked at here.
+        piece: which of them is looked at here; nothing if it is a cluster with its limits.
     """
 
     board: Board
@@ -114,6 +116,7 @@ class Ground:
     upto: int | None = None
     says: str = ""
     tied: Cluster | None = None
+    piece: str = ""
 
 
 def proved(explored: Explored) -> tuple[Finding, ...]:
@@ -177,7 +180,10 @@ def _of_order(explored: Explored, order: Order, ground: Ground, comparison: Comp
         more=ground.unit.spoken(example.paid[1] - example.paid[0]),
     )
     name = ground.board.names[ground.board.targets.index(moves.slot.target)]
-    severity: Severity = "error" if order.better == "-" and comparison.fails_at_best() else order.severity
+    is_whole = ground.tied is None
+    severity: Severity = order.severity
+    if is_whole and order.better == "-" and comparison.fails_at_best():
+        severity = "error"
     before = ", before limits" if ground.upto is not None and example.paid[1] > ground.upto else ""
     return Finding(order.rule, severity, f"Visit {moves.slot.visit + 1} of {name}{before}: {said}.", example)
 
@@ -210,8 +216,7 @@ def _example(explored: Explored, ground: Ground, ways: Ways) -> CounterExample:
     if ground.tied is None:
         paid = [board.paid(columns) for columns in pair]
     else:
-        ways_on = [on_way(explored, ground.tied, ground.unit, 1, board.shown(columns)) for columns in pair]
-        paid = [each.amount for each in ways_on]
+        paid = [earned_on(explored, ground.tied, ground.unit, board.shown(columns)) for columns in pair]
     return CounterExample(board.seen(pair[0]), board.seen(pair[1]), ground.unit, (paid[0], paid[1]))
 
 
@@ -240,12 +245,23 @@ def _grounds(explored: Explored, cluster: Cluster, unit: Unit, limits: list[Limi
         return
     upto = min((amount for limit in bound for amount in limit.amounts), default=None)
     tied = cluster if cluster.ties else None
-    for each in explored.apart(cluster):
-        [automaton] = each.automata
-        if max(map(len, automaton.reach)) <= MOST_PAIRED:
-            board = board_of(each, automaton, unit)
+    for name, piece in _pieces(explored, cluster):
+        if piece and max(map(len, piece.automata[0].reach)) <= MOST_PAIRED:
+            board = board_of(piece, piece.automata[0], unit)
             if board and any(moves.pays.any() for moves in board.moves):
-                yield Ground(board, unit, upto, _open(explored, cluster, bound), tied)
+                yield Ground(board, unit, upto, _open(explored, cluster, bound), tied, name)
+
+
+def _pieces(explored: Explored, cluster: Cluster) -> Iterator[tuple[str, Explored | None]]:
+    """Yield each automaton of a cluster and each milestone that ties them, by themselves; None if too much may be seen."""
+    for each in explored.automata_of(cluster):
+        yield explored.called(each.automata[0]), each
+    for tie in cluster.ties:
+        name = f"the milestone {explored.rules.milestones[explored.ties[tie].milestone].name}"
+        try:
+            yield name, explored.through(tie)
+        except TooManyStatesError:
+            yield name, None
 
 
 def _open(explored: Explored, cluster: Cluster, limits: list[LimitRules]) -> str:
@@ -270,14 +286,18 @@ def _undecided(explored: Explored, grounds: tuple[Ground, ...]) -> Iterator[Find
     for says in dict.fromkeys(ground.says for ground in grounds if ground.says):
         message = f"Ways were compared before the limit of {says} only: with it there are too many states to compare."
         yield Finding("not-proved", "note", message)
-    compared = {target for ground in grounds for target in ground.board.targets}
-    for automaton in explored.automata:
-        if automaton.targets and not compared & set(automaton.targets) and _pays(explored, automaton):
-            message = (
-                f"Ways of {explored.called(automaton)} were not compared: there are too many states, or too many specimens of one "
-                "visit, to pair them."
-            )
-            yield Finding("not-proved", "note", message)
+    compared = {ground.piece for ground in grounds}
+    whole = {target for ground in grounds if not ground.piece for target in ground.board.targets}
+    for cluster in explored.before_limits:
+        for name, piece in _pieces(explored, cluster):
+            if name in compared or (piece and set(piece.automata[0].targets) <= whole):
+                continue
+            if piece is None or _pays(explored, piece.automata[0]):
+                message = (
+                    f"Ways of {name} were not compared: there are too many states, or too many specimens of one visit, to pair "
+                    "them."
+                )
+                yield Finding("not-proved", "note", message)
 
 
 def _pays(explored: Explored, automaton: Automaton) -> bool:

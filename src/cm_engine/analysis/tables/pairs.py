@@ -64,6 +64,10 @@ class Walker:
         """Return what each action does at a place."""
         return self._joints[place.group].automata[place.automaton].table(place.place)
 
+    def is_read(self, place: Place) -> bool:
+        """Tell whether a milestone reads the results of a place."""
+        return bool(self._joints[place.group].readers(place.automaton, place.place))
+
     def _name(self, slot: Slot) -> Name:
         return (slot.event or self._called or self.explored.rules.targets[slot.target].name, slot.visit)
 
@@ -196,9 +200,16 @@ class Pairs:
             walker.table(way[at][1])
             for walker, way in zip((self.former, self.latter), self._ways, strict=True)
         ]
+        are_read = [
+            walker.is_read(way[at][1])
+            for walker, way in zip((self.former, self.latter), self._ways, strict=True)
+        ]
         seen: set[tuple[bytes, ...]] = set()
         for letter in self._matched(at, tables[0].actions, tables[1].actions):
-            does = tuple(_column(table, action) for table, action in zip(tables, letter, strict=True))
+            does = tuple(
+                _column(table, action, reads=reads)
+                for table, action, reads in zip(tables, letter, are_read, strict=True)
+            )
             if does not in seen:
                 seen.add(does)
                 yield letter
@@ -261,8 +272,7 @@ def _usual(walker: Walker, place: Place, symbol: str) -> Action:
     return found[-1]
 
 
-def _column(table: Table, action: Action) -> bytes:
-    column = table.actions.index(action)
-    return (
-        table.after[:, column].tobytes() + table.parts[:, column].tobytes() + table.stays[:, column].tobytes()
-    )
+def _column(table: Table, action: Action, *, reads: bool) -> bytes:
+    """Return all that an action does; with what it is read as, where a milestone reads it."""
+    column, told = table.actions.index(action), [table.after, table.parts, table.stays]
+    return b"".join(each[:, column].tobytes() for each in (*told, *([table.reads] if reads else [])))
