@@ -17,9 +17,10 @@ from cm_engine.program.models import Program
 from cm_engine.program.units import Unit
 from cm_engine.rules.compiled import Rules, compile_rules
 from cm_engine.rules.days import expected_day, initial_state, when_of_event, when_of_visit
+from cm_engine.rules.essence import essence_of_window
 from cm_engine.rules.limits import LimitRules, When
 from cm_engine.rules.milestones import MilestoneRules
-from cm_engine.rules.state import Award, State
+from cm_engine.rules.state import Award, Received, State
 
 MOST = 100_000
 """How many decisions exploring a program may take, if nothing else is said."""
@@ -185,6 +186,14 @@ class Explored:
             days[slot.target, slot.visit] = when_of_visit(visit, on)
             state = state._replace(last=on)
         return days
+
+    def received_after(self, received: tuple[Received, ...], when: When | None) -> tuple[Received, ...]:
+        """Return what the windows of the limits have received, as far as it matters from a day on; None is the end."""
+        pairs = enumerate(zip(self.rules.limits, received, strict=True))
+        return tuple(
+            Received() if place in self.idle else essence_of_window(limit, each, when)
+            for place, (limit, each) in pairs
+        )
 
     def is_open(self, limit: LimitRules) -> bool:
         """Tell whether events may pay more, within a limit, than exploring looks at."""

@@ -16,7 +16,6 @@ from cm_engine.analysis.parts import Part, paid_of
 from cm_engine.errors import TooManyStatesError
 from cm_engine.program.units import Unit
 from cm_engine.rules.compiled import Rules
-from cm_engine.rules.essence import essence_of_window
 from cm_engine.rules.limits import LimitRules, When, window
 from cm_engine.rules.prizes import full_bowl
 from cm_engine.rules.state import Award, Received
@@ -123,9 +122,7 @@ class LimitedPurse:
             yield Step(self.states.number(after), amount, chance)
 
     def _essence(self, received: tuple[Received, ...], when: When) -> tuple[Received, ...]:
-        following = self.following.get(when, when)
-        pairs = zip(self.explored.rules.limits, received, strict=True)
-        return tuple(essence_of_window(limit, each, following) for limit, each in pairs)
+        return self.explored.received_after(received, self.following.get(when, when))
 
 
 class FreePurse:
@@ -193,7 +190,7 @@ def following_days(explored: Explored) -> dict[When, When | None]:
 def _alike(explored: Explored, following: dict[When, When | None]) -> dict[When, When]:
     """Return for each day of a slot the first that falls into the same windows, under the same amounts."""
     first: dict[Hashable, When] = {}
-    limits = explored.rules.limits
+    limits = explored.binding
     return {
         when: first.setdefault((_windows(limits, when), _windows(limits, after) if after else None), when)
         for when, after in following.items()

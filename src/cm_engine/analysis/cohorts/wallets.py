@@ -13,7 +13,6 @@ from cm_engine.analysis.parts import paid_of
 from cm_engine.analysis.purse import LimitedPurse, drawn
 from cm_engine.program.units import Unit
 from cm_engine.rules.compiled import Rules
-from cm_engine.rules.essence import essence_of_window
 from cm_engine.rules.limits import When
 from cm_engine.rules.state import Award, Received
 
@@ -119,8 +118,7 @@ class Wallets(LimitedPurse):
     ) -> _Outcome:
         paid = paid_of(self.explored.rules, received, earned, when)
         until = when if goes_on else self.following.get(when, when)
-        pairs = zip(self.explored.rules.limits, paid.received, strict=True)
-        after = tuple(essence_of_window(limit, each, until) for limit, each in pairs)
+        after = self.explored.received_after(paid.received, until)
         amounts = (sum(award.amount for award in paid.awards if award.unit == unit) for unit in self._units)
         return _Outcome(self._received.number(after), tuple(amounts))
 

@@ -11,7 +11,6 @@ from cm_engine.analysis.automaton import Names
 from cm_engine.analysis.explored import Explored
 from cm_engine.analysis.parts import Part, paid_of
 from cm_engine.analysis.purse import LimitedPurse, following_days
-from cm_engine.rules.essence import essence_of_window
 from cm_engine.rules.limits import When
 from cm_engine.rules.state import Award, Received
 
@@ -69,10 +68,7 @@ class Till:
     def _pay(self, received: tuple[Received, ...], part: Part, when: When) -> Paying:
         rules, following = self._explored.rules, self._following.get(when, when)
         paid = paid_of(rules, received, part.earned, when)
-        left = tuple(
-            essence_of_window(limit, each, following)
-            for limit, each in zip(rules.limits, paid.received, strict=True)
-        )
+        left = self._explored.received_after(paid.received, following)
         cut = sum(each != earned for each, earned in zip(paid.awards, part.earned, strict=True))
         return Paying(self._states.number(left), awards_of(self._explored, paid.awards, part.own), cut)
 
