@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import NamedTuple
 
-from cm_engine.analysis.actions import NOT_HAPPENED, Action, Slot
+from cm_engine.analysis.actions import HAPPENED, NOT_HAPPENED, Action, Slot
 from cm_engine.analysis.behavior import visitwise
 from cm_engine.analysis.distributions import moments_of
 from cm_engine.analysis.explored import Cluster, Explored
@@ -23,7 +23,6 @@ class Paid(NamedTuple):
         week: of the program.
         awards: what is paid, within limits.
         lost: what limits have taken, by unit.
-        cut: the places of the limits that have taken something.
         worth: what it is worth in the program's money, draws by their mean before limits; in minor units.
     """
 
@@ -32,7 +31,6 @@ class Paid(NamedTuple):
     awards: tuple[Award, ...]
     lost: tuple[Award, ...]
     worth: Fraction
-    cut: frozenset[int]
 
 
 def uninterrupted(explored: Explored) -> tuple[Paid, ...]:
@@ -44,13 +42,10 @@ def uninterrupted(explored: Explored) -> tuple[Paid, ...]:
         >>> [int(each.worth) for each in uninterrupted(explore(catalogue.program("va-prize")))][:3]
         [221, 443, 665]
     """
-    parts = sorted(
-        (each for cluster in explored.before_limits for each in _parts(explored, cluster)),
-        key=lambda each: each[0],
-    )
+    parts = [(slot, part) for slot, part in _in_order(explored, NOT_HAPPENED) if not slot.event]
     received, found = tuple(Received() for _ in explored.rules.limits), list[Paid]()
     for slot, part in parts:
-        after, awards, cut = paid_of(explored.rules, received, part.earned, explored.when(slot))
+        after, awards, _ = paid_of(explored.rules, received, part.earned, explored.when(slot))
         lost = [
             Award(award.unit, award.amount - left.amount)
             for award, left in zip(part.earned, awards, strict=True)
@@ -58,21 +53,35 @@ def uninterrupted(explored: Explored) -> tuple[Paid, ...]:
         ]
         worth = sum((_worth(explored, award) for award in awards), Fraction(0))
         week = explored.rules.targets[slot.target].visits[slot.visit].week
-        found.append(Paid(slot, week, awards, tuple(lost), worth, cut))
+        found.append(Paid(slot, week, awards, tuple(lost), worth))
         received = after
     return tuple(found)
 
 
-def _parts(explored: Explored, cluster: Cluster) -> Iterator[tuple[Slot, Part]]:
+def cut_by_meeting_all(explored: Explored) -> frozenset[int]:
+    """Return the places of the limits that take something of who meets every visit, and to whom every event happens."""
+    received, found = tuple(Received() for _ in explored.rules.limits), frozenset[int]()
+    for slot, part in _in_order(explored, HAPPENED):
+        received, _, cut = paid_of(explored.rules, received, part.earned, explored.when(slot))
+        found |= cut
+    return found
+
+
+def _in_order(explored: Explored, events: str) -> list[tuple[Slot, Part]]:
+    """Return what is earned in each slot if every visit is met, and events happen or do not, in the order of the plan."""
+    found = (each for cluster in explored.before_limits for each in _parts(explored, cluster, Action(events)))
+    return sorted(found, key=lambda each: each[0])
+
+
+def _parts(explored: Explored, cluster: Cluster, event: Action) -> Iterator[tuple[Slot, Part]]:
     joint = Joint(explored, cluster)
     key = joint.start
     for number, place in cluster.order:
         automaton = joint.automata[number]
         slot, table = automaton.slots[place], automaton.table(place)
-        action = Action(NOT_HAPPENED) if slot.event else table.actions[table.success]
+        action = event if slot.event else table.actions[table.success]
         moved = joint.turns(number, place, key)[action]
-        if not slot.event:
-            yield slot, explored.parts[moved.part]
+        yield slot, explored.parts[moved.part]
         key = joint.after(number, place, key, moved)
 
 

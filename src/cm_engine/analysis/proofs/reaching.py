@@ -14,7 +14,7 @@ from cm_engine.analysis.explored import Cluster, Explored
 from cm_engine.analysis.flow import Flow
 from cm_engine.analysis.joint import Joint, Key
 from cm_engine.analysis.proofs.board import board_of
-from cm_engine.analysis.proofs.course import uninterrupted
+from cm_engine.analysis.proofs.course import cut_by_meeting_all
 from cm_engine.analysis.proofs.finding import CounterExample, Finding
 from cm_engine.analysis.purse import Held, LimitedPurse
 from cm_engine.errors import TooManyStatesError
@@ -191,7 +191,7 @@ def _reaches(explored: Explored, automaton: Automaton, place: int, milestone: Mi
 
 def idle_limits(explored: Explored) -> frozenset[int]:
     """Return the places of the limits that are known to have no reward cut, whatever the results and events are."""
-    cut = frozenset[int]().union(*(each.cut for each in uninterrupted(explored)))
+    cut = cut_by_meeting_all(explored)
     is_long = sum(len(each.slots) for each in explored.automata) > FEW_SLOTS
     limits = enumerate(explored.rules.limits)
     in_question = {place for place, limit in limits if place not in cut and not explored.is_open(limit)}
