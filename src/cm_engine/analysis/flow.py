@@ -1,6 +1,6 @@
 """How likely each way through a cluster of automata is, slot by slot, under a model of behavior."""
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator
 from fractions import Fraction
 from math import comb, lcm
 from typing import NamedTuple
@@ -68,11 +68,11 @@ class Flow:
             slot.target >= 0 and slot.visit == len(self.explored.rules.targets[slot.target].visits) - 1
         )
         for moved, mood, chance in self._merged(number, place, slot, key):
-            to = self.joint.after(number, place, key, moved)
+            to = list(key)
+            self.joint.move(number, place, to, moved)
             if slot.target >= 0:
-                after = OVER if of_target and not moved.stays else mood
-                to = (*to[:where], after, *to[where + 1 :])
-            yield Way(to, moved.part, moved.stays, chance)
+                to[where] = OVER if of_target and not moved.stays else mood
+            yield Way(tuple(to), moved.part, moved.stays, chance)
 
     def _merged(
         self, number: int, place: int, slot: Slot, key: Key
@@ -84,15 +84,14 @@ class Flow:
             mood = key[self._mood[slot.target]]
         known = (self.joint.local(number, place, key), visit, mood)
         if known not in self._known:
-            self._known[known] = tuple(self._found(self.joint.turns(number, place, key), slot, mood))
+            self._known[known] = tuple(self._found(number, place, key, mood))
         return self._known[known]
 
-    def _found(
-        self, turns: Mapping[Action, Moved], slot: Slot, mood: int
-    ) -> Iterator[tuple[Moved, int, Fraction]]:
-        sums = dict[tuple[Moved, int], Fraction]()
-        for action, after, chance in self.actions(slot, mood):
-            found = turns[action], after
+    def _found(self, number: int, place: int, key: Key, mood: int) -> Iterator[tuple[Moved, int, Fraction]]:
+        automaton, sums = self.automata[number], dict[tuple[Moved, int], Fraction]()
+        columns = {action: column for column, action in enumerate(automaton.table(place).actions)}
+        for action, after, chance in self.actions(automaton.slots[place], mood):
+            found = self.joint.turn(number, place, key, columns[action]), after
             sums[found] = sums.get(found, Fraction(0)) + chance
         yield from ((*found, chance) for found, chance in sums.items() if chance)
 

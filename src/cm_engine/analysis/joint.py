@@ -44,7 +44,9 @@ class Joint:
         self.ties = [explored.ties[index] for index in cluster.ties]
         self.start: Key = tuple(each.start for each in (*self.automata, *self.ties))
         self._joined = explored.joined
-        self._readers = {slot: tuple(self._of(slot)) for tie in self.ties for slot in tie.slots}
+        self._last = [len(each.slots) - 1 for each in (*self.automata, *self.ties)]
+        read = {slot: tuple(self._of(slot)) for tie in self.ties for slot in tie.slots}
+        self._readers = [[read.get(slot, ()) for slot in each.slots] for each in self.automata]
         self._known: dict[Hashable, Mapping[Action, Moved]] = {}
 
     def _of(self, slot: Slot) -> Iterator[tuple[int, int]]:
@@ -54,7 +56,7 @@ class Joint:
 
     def readers(self, number: int, place: int) -> tuple[tuple[int, int], ...]:
         """Return the ties that read the results of a slot, by their positions in a key, and their own slots."""
-        return self._readers.get(self.automata[number].slots[place], ())
+        return self._readers[number][place]
 
     def local(self, number: int, place: int, key: Key) -> Hashable:
         """Return all that what actions do in a slot hangs on."""
@@ -66,23 +68,26 @@ class Joint:
         """Return what each action does in a slot."""
         local = self.local(number, place, key)
         if local not in self._known:
-            actions = self.automata[number].table(place).actions
-            self._known[local] = dict(zip(actions, self._moved(number, place, key), strict=True))
+            actions = enumerate(self.automata[number].table(place).actions)
+            self._known[local] = {action: self.turn(number, place, key, column) for column, action in actions}
         return self._known[local]
 
-    def _moved(self, number: int, place: int, key: Key) -> Iterator[Moved]:
+    def turn(self, number: int, place: int, key: Key, column: int) -> Moved:
+        """Return what the action of a column does in a slot."""
         table = self.automata[number].table(place)
         row = table.rows[key[number]]
-        cells = (each[row].tolist() for each in (table.after, table.parts, table.stays, table.reads))
-        for after, part, stays, read in zip(*cells, strict=True):
-            states, earned = [after], part
-            for position, at in self.readers(number, place):
-                state = key[position]
-                if not stays:
-                    state, paid = self._read(position, at, state, read)
-                    earned = self._joined[earned, paid] if paid else earned
-                states.append(state)
-            yield Moved(tuple(states), earned, stays)
+        states, part, stays = (
+            [int(table.after[row, column])],
+            int(table.parts[row, column]),
+            bool(table.stays[row, column]),
+        )
+        for position, at in self._readers[number][place]:
+            state = key[position]
+            if not stays:
+                state, paid = self._read(position, at, state, int(table.reads[row, column]))
+                part = self._joined[part, paid] if paid else part
+            states.append(state)
+        return Moved(tuple(states), part, stays)
 
     def _read(self, position: int, at: int, state: int, read: int) -> tuple[int, int]:
         """Return the state of a tie after what a result is read as, and what the tie earns."""
@@ -102,11 +107,14 @@ class Joint:
     def after(self, number: int, place: int, key: Key, moved: Moved) -> Key:
         """Return the key after an action; what more it has at its end stays."""
         to = list(key)
-        positions = ((number, place), *self.readers(number, place))
-        for (position, at), state in zip(positions, moved.states, strict=True):
-            is_over = at == len(self._at(position).slots) - 1 and not moved.stays
-            to[position] = OVER if is_over else state
+        self.move(number, place, to, moved)
         return tuple(to)
+
+    def move(self, number: int, place: int, key: list[int], moved: Moved) -> None:
+        """Make a key that after an action."""
+        positions = ((number, place), *self._readers[number][place])
+        for (position, at), state in zip(positions, moved.states, strict=True):
+            key[position] = OVER if at == self._last[position] and not moved.stays else state
 
     def _at(self, position: int) -> Automaton:
         first = len(self.automata)
