@@ -137,4 +137,6 @@ def offer(folder: Path, package: str, program_id: str, monkeypatch: pytest.Monke
     monkeypatch.syspath_prepend(folder)
     installed = (EntryPoint("catalogue", "cm_engine_schedules", shelf.GROUP),)
     added = (*installed, EntryPoint("theirs", package, shelf.GROUP))
-    monkeypatch.setattr(shelf, "entry_points", lambda group: added if group == shelf.GROUP else ())
+    monkeypatch.setattr(
+        "cm_engine.installed.entry_points", lambda group: added if group == shelf.GROUP else ()
+    )

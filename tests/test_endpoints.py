@@ -274,7 +274,9 @@ def offer(folder: Path, package: str, name: str, monkeypatch: pytest.MonkeyPatch
     file.write_text(f"{HEAD.replace('mine', name)}{A}count: negative}}", "utf-8")
     monkeypatch.syspath_prepend(folder)
     points = (EntryPoint("c", "cm_engine_schedules", shelf.GROUP), EntryPoint("t", package, shelf.GROUP))
-    monkeypatch.setattr(shelf, "entry_points", lambda group: points if group == shelf.GROUP else ())
+    monkeypatch.setattr(
+        "cm_engine.installed.entry_points", lambda group: points if group == shelf.GROUP else ()
+    )
     return file
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cm_engine.delivery import configuring, described
+from cm_engine.delivery import configuring
 from cm_engine.delivery.configuring import kinds, load_gateways, parse_gateways
 from cm_engine.delivery.settings import GatewaySettings, Sources
 from cm_engine.errors import AmbiguousNameError, GatewaysError, MissingDependencyError
@@ -198,7 +198,7 @@ class Drawer:
 def offering(monkeypatch: pytest.MonkeyPatch, *values: str) -> None:
     """Have packages installed that offer a kind called drawer."""
     offers = [EntryPoint("drawer", value, configuring.GROUP) for value in values]
-    monkeypatch.setattr(described, "entry_points", lambda **_: offers)
+    monkeypatch.setattr("cm_engine.installed.entry_points", lambda **_: offers)
 
 
 def test_a_strangers_kind_is_made_from_the_file_as_ours_are(monkeypatch: pytest.MonkeyPatch) -> None:

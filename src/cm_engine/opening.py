@@ -1,10 +1,11 @@
 """Find the storage that a URL names: by an entry point, as a stranger's would be found."""
 
 from collections.abc import Mapping
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from typing import Any
 
-from cm_engine.errors import AmbiguousNameError, MissingDependencyError, StorageError
+from cm_engine.errors import MissingDependencyError, StorageError
+from cm_engine.installed import names_in, one_in
 from cm_engine.ports import Storage
 
 GROUP = "cm_engine.storage"
@@ -38,13 +39,10 @@ def offered(name: str, url: str) -> EntryPoint:
         StorageError: there is none.
         AmbiguousNameError: there are two.
     """
-    offers = [point for point in entry_points(group=GROUP) if point.name == name]
-    if not offers:
-        known = sorted({point.name for point in entry_points(group=GROUP)})
+    offer = one_in(GROUP, name)
+    if offer is None:
         hint = f"; did you mean sqlite:///{url}?" if ":" not in url else ""
         scheme = f"{name}:" if name != url else repr(url)
-        msg = f"no storage is installed for {scheme}; expected a URL that begins with one of {', '.join(known)}{hint}"
+        msg = f"no storage is installed for {scheme}; expected a URL that begins with one of {', '.join(names_in(GROUP))}{hint}"
         raise StorageError(msg)
-    if len(offers) > 1:
-        raise AmbiguousNameError(name, [point.value for point in offers])
-    return offers[0]
+    return offer

@@ -1,12 +1,12 @@
 """The texts of published files by id, programs and others, from every installed package that offers some."""
 
 from collections import defaultdict
-from importlib.metadata import entry_points
 from importlib.resources import files
 from typing import NamedTuple
 from warnings import warn
 
 from cm_engine.errors import AmbiguousNameError, ProgramNotFoundError
+from cm_engine.installed import offers_in
 from cm_engine.spelling import close_to
 
 GROUP = "cm_engine.schedules"
@@ -49,7 +49,7 @@ def offer(program_id: str) -> Offer:
 def offers(folder: str = FOLDER) -> dict[str, list[str]]:
     """Return the packages that offer each id: they declare the entry point, and have a file of that name there."""
     found = defaultdict(list)
-    for package in sorted({point.value for point in entry_points(group=GROUP)}):
+    for package in sorted({point.value for point in offers_in(GROUP)}):
         for name in _file_names(package, folder):
             found[name.removesuffix(SUFFIX)].append(package)
     return found

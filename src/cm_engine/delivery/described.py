@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, Protocol
 
@@ -10,7 +9,6 @@ from pydantic import Field, ValidationError, create_model
 
 from cm_engine.delivery.settings import DescribedSettings, Sources
 from cm_engine.errors import (
-    AmbiguousNameError,
     CmEngineError,
     MissingDependencyError,
     Problem,
@@ -18,6 +16,7 @@ from cm_engine.errors import (
     ProgramError,
     ProgramNotFoundError,
 )
+from cm_engine.installed import names_in, one_in
 from cm_engine.program.loading import read_text
 from cm_engine.program.parts import Name, Part
 from cm_engine.program.reading import Document, read_document
@@ -107,7 +106,7 @@ def made_of(text: str, name: str, what: Described, given: Given) -> tuple[dict[s
 
 def kinds_in(group: str) -> list[str]:
     """Return the kinds of a group that are installed."""
-    return sorted({point.name for point in entry_points(group=group)})
+    return names_in(group)
 
 
 def kind_in(group: str, name: str) -> Kind | None:
@@ -117,13 +116,9 @@ def kind_in(group: str, name: str) -> Kind | None:
         AmbiguousNameError: two installed packages offer it.
         MissingDependencyError: the package that it needs is not installed.
     """
-    offers = [point for point in entry_points(group=group) if point.name == name]
-    if len(offers) > 1:
-        raise AmbiguousNameError(name, [point.value for point in offers])
-    return _loaded(offers[0]) if offers else None
-
-
-def _loaded(offer: EntryPoint) -> Kind:
+    offer = one_in(group, name)
+    if offer is None:
+        return None
     try:
         kind: Kind = offer.load()
     except ModuleNotFoundError as error:

@@ -1,9 +1,9 @@
 """Find the intake adapter of a format: by an entry point, as a stranger's would be found."""
 
 from collections.abc import Mapping
-from importlib.metadata import entry_points
 
-from cm_engine.errors import AmbiguousNameError, MissingDependencyError, ReportError
+from cm_engine.errors import MissingDependencyError, ReportError
+from cm_engine.installed import names_in, one_in
 from cm_engine.ports import Intake
 from cm_engine.spelling import nearest
 
@@ -14,7 +14,7 @@ EXTRAS: Mapping[str, str] = {"fhir": "fhir", "hl7": "hl7"}
 
 def formats() -> list[str]:
     """Return the formats that something installed reads."""
-    return sorted({point.name for point in entry_points(group=GROUP)})
+    return names_in(GROUP)
 
 
 def intake_of(format: str | Intake) -> Intake:  # noqa: A002 - what it is
@@ -27,14 +27,12 @@ def intake_of(format: str | Intake) -> Intake:  # noqa: A002 - what it is
     """
     if not isinstance(format, str):
         return format
-    offers = [point for point in entry_points(group=GROUP) if point.name == format]
-    if not offers:
+    offer = one_in(GROUP, format)
+    if offer is None:
         msg = f"format: nothing installed reads {format!r}{nearest(format, formats())} (known: {', '.join(formats())})"
         raise ReportError(msg)
-    if len(offers) > 1:
-        raise AmbiguousNameError(format, [point.value for point in offers])
     try:
-        adapter: Intake = offers[0].load()()
+        adapter: Intake = offer.load()()
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
         raise MissingDependencyError(package, EXTRAS.get(package, package)) from error

@@ -1,9 +1,10 @@
 """Find a notifier by its name: by an entry point, as a stranger's would be found."""
 
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from typing import Any
 
-from cm_engine.errors import AmbiguousNameError, ReportError
+from cm_engine.errors import ReportError
+from cm_engine.installed import names_in, one_in
 from cm_engine.ports import Notifier
 from cm_engine.spelling import nearest
 
@@ -12,7 +13,7 @@ GROUP = "cm_engine.notify"
 
 def notifiers() -> list[str]:
     """Return the names of all notifiers that are installed."""
-    return sorted({point.name for point in entry_points(group=GROUP)})
+    return names_in(GROUP)
 
 
 def notifier_of(name: str, **options: Any) -> Notifier:  # noqa: ANN401 - each notifier has its own
@@ -32,10 +33,8 @@ def notifier_of(name: str, **options: Any) -> Notifier:  # noqa: ANN401 - each n
 
 
 def _offered(name: str) -> EntryPoint:
-    offers = [point for point in entry_points(group=GROUP) if point.name == name]
-    if not offers:
+    offer = one_in(GROUP, name)
+    if offer is None:
         msg = f"notifier: none is installed as {name!r}{nearest(name, notifiers())} (known: {', '.join(notifiers())})"
         raise ReportError(msg)
-    if len(offers) > 1:
-        raise AmbiguousNameError(name, [point.value for point in offers])
-    return offers[0]
+    return offer
