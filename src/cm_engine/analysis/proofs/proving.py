@@ -13,6 +13,10 @@ What limits do comes into it where their states are few enough to be looked at w
 not, ways are compared before limits; that decides it all the same for limits that never take anything, and for those that
 cut a reward to what is left of one window for the whole plan, since what is paid then is the lesser of the sum earned and
 the limit. For other limits a finding says that nothing was proved about them.
+
+Where milestones tie targets that are explored apart, each target and each milestone is compared by itself. If the better
+way is never behind in any of them, it is not behind in all of them together. Where it is behind in one, the two ways are
+walked through all of them: what they earn together decides whether that is a finding, or whether it is left open.
 """
 
 from collections.abc import Iterator
