@@ -197,3 +197,14 @@ def test_what_no_decision_earns_together_is_not_made_up_of_milestones() -> None:
     program = a_program({"a": fixed(), "b": fixed()}, counts, weeks=24)
     explored = explore(program)
     assert len(explored.parts) <= 2 * len(counts) + 2
+
+
+def test_milestones_that_pay_in_two_units_at_once_are_told_apart_by_unit() -> None:
+    run = {"says": "Two", "when": {"run": 2}, "repeats": True}
+    milestones = {"money": {**run, "amount": "3.00"}, "draws": {**run, "amount": 1, "unit": "draw"}}
+    bowls = {"draw": {"slips": ONE_IN_FOUR}}
+    program = a_program({"a": fixed(), "b": fixed()}, milestones, weeks=2, bowls=bowls)
+    one, other = explore(program, together=0), explore(program, together=ALL_TOGETHER)
+    assert one.ties
+    for unit in other.units:
+        assert maximum(one, unit).amount == maximum(other, unit).amount

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from cm_engine.analysis.actions import Slot, slots_of
 from cm_engine.analysis.automaton import Automaton, Told
-from cm_engine.analysis.counting import Counted, counted
+from cm_engine.analysis.counting import Counted, Numbers, counted
 from cm_engine.analysis.exploring import Explorer
 from cm_engine.analysis.parts import Part, unlimited
 from cm_engine.analysis.ties import Tie, tie_of
@@ -96,7 +96,7 @@ def net_of(exploring: Exploring) -> Net:
     ]
     automata = tuple(automaton for each in found for automaton in each.automata)
     ties = tuple(tie for each in found for tie in each.ties)
-    earned_together = {key: sum_ for each in found for key, sum_ in _joined_parts(each, exploring.told)}
+    earned_together = {key: sum_ for each in found for key, sum_ in _joined_parts(exploring, each)}
     return Net(automata, ties, exploring.told, earned_together)
 
 
@@ -116,7 +116,7 @@ def _apart(exploring: Exploring, group: Group) -> _Found | None:
     explorer = exploring._replace(rules=_without(exploring, tying)).whole()
     automata = tuple(explorer.automaton(exploring.slots(each)) for each in pieces)
     ties = tuple(_tie(exploring, place) for place in tying)
-    found = _Found(automata, ties, tuple(counted(ties)))
+    found = _Found(automata, ties, tuple(counted(ties, exploring.program.program)))
     return found if found.size > exploring.together else None
 
 
@@ -134,16 +134,29 @@ def _tie(exploring: Exploring, place: int) -> Tie:
     return tie_of(exploring.rules, place, start, exploring.slots((places, ())), exploring.told)
 
 
-def _joined_parts(found: _Found, told: Told) -> Iterator[tuple[tuple[int, int], int]]:
-    """Yield what parts and parts of ties are together, wherever ties read a result."""
-    paid = {each.slot: each.paid for each in found.counted}
+def _joined_parts(exploring: Exploring, found: _Found) -> Iterator[tuple[tuple[int, int], int]]:
+    """Yield what parts and parts of ties are together, wherever ties read a result: of all ties, and of those in one unit."""
+    paid = {each.slot: _in_one_unit(exploring, each.paid) for each in found.counted}
     known: dict[tuple[int, int], int] = {}
     for automaton in found.automata:
         for place, slot in enumerate(automaton.slots):
             for part in sorted(automaton.parts_of(place)) if paid.get(slot) else ():
-                for each in sorted(paid[slot]):
-                    _add(told, known, part, each)
+                for each in paid[slot]:
+                    _add(exploring.told, known, part, each)
     yield from known.items()
+
+
+def _in_one_unit(exploring: Exploring, paid: frozenset[Numbers]) -> list[Numbers]:
+    """Return what milestones pay together, with what of it is in each unit: money with the draws that win it."""
+    names = {number: exploring.told.parts.values[number].units for each in paid for number in each}
+    units = {unit.name for each in names.values() for unit in each}
+    families = [{unit} for unit in units] + [{exploring.program.currency, *exploring.program.bowls}]
+    some = {
+        tuple(number for number in each if {unit.name for unit in names[number]} & family)
+        for each in paid
+        for family in families
+    }
+    return sorted({*paid, *some})
 
 
 def _add(told: Told, known: dict[tuple[int, int], int], part: int, paid: Iterable[int]) -> None:

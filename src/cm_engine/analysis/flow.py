@@ -13,15 +13,21 @@ from cm_engine.rules.limits import When
 
 
 class Way(NamedTuple):
-    """One way on from a key: where to, the number of the part that is earned, and its chance.
+    """One way on from a key, which has the states of a cluster, and then the mood of each of its targets.
 
-    A key has the states of a cluster, and then the mood of each of its targets.
+    Attributes:
+        to: the key after it.
+        part: the number of what is earned.
+        stays: the slot stays open.
+        chance: of the way.
+        weight: the chance as a float.
     """
 
     to: Key
     part: int
     stays: bool
     chance: Fraction
+    weight: float
 
 
 class Flow:
@@ -35,7 +41,7 @@ class Flow:
         targets = [target for automaton in self.automata for target in automaton.targets]
         self._mood = {target: len(self.joint.start) + place for place, target in enumerate(targets)}
         self.models = {target: behavior.of(explored.rules.targets[target].name) for target in targets}
-        self._known: dict[Hashable, tuple[tuple[Moved, int, Fraction], ...]] = {}
+        self._known: dict[Hashable, tuple[tuple[Moved, int, Fraction, float], ...]] = {}
 
     def starts(self) -> Iterator[tuple[Key, Fraction]]:
         """Yield each key before the first slot, with its chance."""
@@ -67,16 +73,16 @@ class Flow:
         of_target = (
             slot.target >= 0 and slot.visit == len(self.explored.rules.targets[slot.target].visits) - 1
         )
-        for moved, mood, chance in self._merged(number, place, slot, key):
+        for moved, mood, chance, weight in self._merged(number, place, slot, key):
             to = list(key)
             self.joint.move(number, place, to, moved)
             if slot.target >= 0:
                 to[where] = OVER if of_target and not moved.stays else mood
-            yield Way(tuple(to), moved.part, moved.stays, chance)
+            yield Way(tuple(to), moved.part, moved.stays, chance, weight)
 
     def _merged(
         self, number: int, place: int, slot: Slot, key: Key
-    ) -> tuple[tuple[Moved, int, Fraction], ...]:
+    ) -> tuple[tuple[Moved, int, Fraction, float], ...]:
         """Return what a key leads to, with the mood then; known once for slots of one kind with one model."""
         visit = mood = 0
         if slot.target >= 0:
@@ -87,13 +93,15 @@ class Flow:
             self._known[known] = tuple(self._found(number, place, key, mood))
         return self._known[known]
 
-    def _found(self, number: int, place: int, key: Key, mood: int) -> Iterator[tuple[Moved, int, Fraction]]:
+    def _found(
+        self, number: int, place: int, key: Key, mood: int
+    ) -> Iterator[tuple[Moved, int, Fraction, float]]:
         automaton, sums = self.automata[number], dict[tuple[Moved, int], Fraction]()
         columns = {action: column for column, action in enumerate(automaton.table(place).actions)}
         for action, after, chance in self.actions(automaton.slots[place], mood):
             found = self.joint.turn(number, place, key, columns[action]), after
             sums[found] = sums.get(found, Fraction(0)) + chance
-        yield from ((*found, chance) for found, chance in sums.items() if chance)
+        yield from ((*found, chance, float(chance)) for found, chance in sums.items() if chance)
 
     def actions(self, slot: Slot, mood: int) -> Iterator[tuple[Action, int, Fraction]]:
         """Yield what a mood may bring in a slot: the action, the mood after it, and its chance."""

@@ -50,7 +50,7 @@ class Shifting:
 
     def pour(self, rows: Rows, row: Row, way: Way, when: When) -> None:  # noqa: ARG002
         """Add a row to that of the key that a way leads to, later by what its part pays."""
-        shift, have, chance = self._shifts[way.part], rows.get(way.to), float(way.chance)
+        shift, have, chance = self._shifts[way.part], rows.get(way.to), way.weight
         if shift < 0:
             row, shift = row[-shift:], 0
         need = shift + len(row)
@@ -80,7 +80,7 @@ class Leading:
         ways = self._known.setdefault((way.part, when), _Ways(self._purse, way.part, when))
         to, shares = ways.of(held)
         have = grown(rows.get(way.to, np.zeros(1)), int(to.max()) + 1)
-        np.add.at(have, to, row[held][:, None] * shares * float(way.chance))
+        np.add.at(have, to, row[held][:, None] * shares * way.weight)
         rows[way.to] = have
 
 

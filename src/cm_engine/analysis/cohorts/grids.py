@@ -63,7 +63,7 @@ class Gridding:
             for value in set(shift[:, column].tolist()):
                 here = np.flatnonzero((shift[:, column] == value) & (share[:, column] > 0))
                 if len(here):
-                    weights = grid[live[here], lead:] * (share[here, column] * float(way.chance))[:, None]
+                    weights = grid[live[here], lead:] * (share[here, column] * way.weight)[:, None]
                     _add(have, to[here, column], weights, lead + value)
         grids[way.to] = have
 

@@ -135,7 +135,7 @@ def _never_paid(explored: Explored, cluster: Cluster, rate: Fraction) -> float:
                 for way in flow.ways(number, place, slot, key):
                     into, share = staying if way.stays else after, nothing[way.part]
                     if share:
-                        into[way.to] = into.get(way.to, 0.0) + chance * share * float(way.chance)
+                        into[way.to] = into.get(way.to, 0.0) + chance * share * way.weight
             chances = staying
         chances = after
     return sum(chances.values())
