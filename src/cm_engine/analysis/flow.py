@@ -41,6 +41,7 @@ class Flow:
         targets = [target for automaton in self.automata for target in automaton.targets]
         self._mood = {target: len(self.joint.start) + place for place, target in enumerate(targets)}
         self.models = {target: behavior.of(explored.rules.targets[target].name) for target in targets}
+        self._last = {target: len(explored.rules.targets[target].visits) - 1 for target in targets}
         self._known: dict[Hashable, tuple[tuple[Moved, int, Fraction, float], ...]] = {}
 
     def starts(self) -> Iterator[tuple[Key, Fraction]]:
@@ -69,15 +70,12 @@ class Flow:
 
     def ways(self, number: int, place: int, slot: Slot, key: Key) -> Iterator[Way]:
         """Yield the ways on from a key in a slot; those that end alike are one."""
-        where = self._mood.get(slot.target, -1)
-        of_target = (
-            slot.target >= 0 and slot.visit == len(self.explored.rules.targets[slot.target].visits) - 1
-        )
+        where, is_last = self._mood.get(slot.target, -1), slot.visit == self._last.get(slot.target)
         for moved, mood, chance, weight in self._merged(number, place, slot, key):
             to = list(key)
             self.joint.move(number, place, to, moved)
             if slot.target >= 0:
-                to[where] = OVER if of_target and not moved.stays else mood
+                to[where] = OVER if is_last and not moved.stays else mood
             yield Way(tuple(to), moved.part, moved.stays, chance, weight)
 
     def _merged(

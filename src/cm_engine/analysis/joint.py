@@ -60,7 +60,7 @@ class Joint:
 
     def local(self, number: int, place: int, key: Key) -> Hashable:
         """Return all that what actions do in a slot hangs on."""
-        if readers := self.readers(number, place):
+        if readers := self._readers[number][place]:
             return number, place, key[number], *(key[position] for position, _ in readers)
         return number, self.automata[number].kinds[place], key[number]
 
