@@ -16,6 +16,9 @@ DEPOSIT = "deposit"
 
 HAPPENED, NOT_HAPPENED = "!", "."
 
+MISSED = "o"
+"""What is seen at the visits of who stays away."""
+
 
 class Slot(NamedTuple):
     """One occasion of a plan: a visit of a target, or an occasion on which an event may happen.
@@ -119,10 +122,3 @@ def times_of(rules: Rules, event: str) -> int:
         return 1
     about = [milestone for milestone in rules.milestones if milestone.event == event]
     return max((milestone.needed * (milestone.at_most or 1) for milestone in about), default=1)
-
-
-def without_end(rules: Rules) -> tuple[str, ...]:
-    """Return the events that pay each time that they happen."""
-    return tuple(
-        dict.fromkeys(each.event for each in rules.milestones if each.event and each.at_most is None)
-    )

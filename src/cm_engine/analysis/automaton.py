@@ -1,7 +1,7 @@
 """The automaton of some targets that hang together: every state they can be in, and what each action does there."""
 
 from collections.abc import Hashable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
@@ -55,6 +55,39 @@ class Table:
             found.update(dict.fromkeys(more))
             waiting += more
         return tuple(found)
+
+
+class Cell(NamedTuple):
+    """What one action does: the state after it, what it earns, and how it is read and told."""
+
+    after: int
+    part: int
+    stays: bool
+    read: int
+    reasons: int
+
+
+@dataclass(slots=True)
+class Rows:
+    """A table while it is made."""
+
+    actions: tuple[Action, ...]
+    rows: dict[int, int] = field(default_factory=dict)
+    cells: list[Cell] = field(default_factory=list)
+
+    def table(self) -> Table:
+        """Return the table that is made."""
+        cells = np.array(self.cells, dtype=np.int32).reshape(-1, len(self.actions), 5)
+        after, parts, stays, reads, reasons = np.moveaxis(cells, 2, 0)
+        return Table(
+            self.actions,
+            self.rows,
+            after.copy(),
+            parts.copy(),
+            stays.astype(bool),
+            reads.astype(np.uint8),
+            reasons.copy(),
+        )
 
 
 @dataclass(frozen=True, slots=True)

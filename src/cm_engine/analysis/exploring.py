@@ -5,13 +5,9 @@ is explored once for all slots like it, so that a plan of years is no larger tha
 """
 
 from collections.abc import Hashable
-from dataclasses import dataclass, field
-from typing import NamedTuple
 
-import numpy as np
-
-from cm_engine.analysis.actions import Action, Slot, actions_of
-from cm_engine.analysis.automaton import Automaton, Names, Table, Told
+from cm_engine.analysis.actions import Slot, actions_of
+from cm_engine.analysis.automaton import Automaton, Cell, Names, Rows, Told
 from cm_engine.analysis.likeness import Letter, Shape
 from cm_engine.analysis.parts import part_of
 from cm_engine.errors import ResultsError, TooManyStatesError
@@ -19,38 +15,6 @@ from cm_engine.rules.compiled import Rules
 from cm_engine.rules.essence import essence
 from cm_engine.rules.state import Observation, State
 from cm_engine.rules.step import step
-
-
-class _Cell(NamedTuple):
-    """What one action does: the state after it, what it earns, and how it is read and told."""
-
-    after: int
-    part: int
-    stays: bool
-    read: int
-    reasons: int
-
-
-@dataclass(slots=True)
-class _Rows:
-    """A table while it is made."""
-
-    actions: tuple[Action, ...]
-    rows: dict[int, int] = field(default_factory=dict)
-    cells: list[_Cell] = field(default_factory=list)
-
-    def table(self) -> Table:
-        cells = np.array(self.cells, dtype=np.int32).reshape(-1, len(self.actions), 5)
-        after, parts, stays, reads, reasons = np.moveaxis(cells, 2, 0)
-        return Table(
-            self.actions,
-            self.rows,
-            after.copy(),
-            parts.copy(),
-            stays.astype(bool),
-            reads.astype(np.uint8),
-            reasons.copy(),
-        )
 
 
 class Explorer:
@@ -75,13 +39,13 @@ class Explorer:
             TooManyStatesError: there are more states than `most` decisions can find.
         """
         shape = Shape(self.rules, slots)
-        states, kinds, tables = Names[State](), Names[Hashable](), list[_Rows]()
+        states, kinds, tables = Names[State](), Names[Hashable](), list[Rows]()
         frontier: tuple[int, ...] = (states.number(shape.bare(self.start, 0)),)
         start, reach, known = frontier[0], [frontier], dict[tuple[int, tuple[int, ...]], tuple[int, ...]]()
         for place, slot in enumerate(slots):
             kind = kinds.number(shape.kind(place))
             if kind == len(tables):
-                tables.append(_Rows(actions_of(self.rules, slot)))
+                tables.append(Rows(actions_of(self.rules, slot)))
             if (kind, frontier) not in known:
                 known[kind, frontier] = self._explored(shape, place, tables[kind], states, frontier)
             frontier = known[kind, frontier]
@@ -92,7 +56,7 @@ class Explorer:
         return Automaton(targets, slots, numbers, made, tuple(reach), start, tuple(states.values))
 
     def _explored(
-        self, shape: Shape, place: int, table: _Rows, states: Names[State], frontier: tuple[int, ...]
+        self, shape: Shape, place: int, table: Rows, states: Names[State], frontier: tuple[int, ...]
     ) -> tuple[int, ...]:
         """Fill in the rows of a slot, and return the states that come after it."""
         after, waiting, seen = set[int](), list(frontier), set(frontier)
@@ -113,7 +77,7 @@ class Explorer:
                     waiting.append(cell.after)
         return tuple(sorted(after))
 
-    def _count(self, shape: Shape, place: int, table: _Rows) -> None:
+    def _count(self, shape: Shape, place: int, table: Rows) -> None:
         """Count the decisions of one more row, and give up where they are too many."""
         self.made += len(table.actions)
         if self.made > self.most:
@@ -123,8 +87,8 @@ class Explorer:
 
     def _row(
         self, shape: Shape, place: int, letters: tuple[Letter, ...], state: State, states: Names[State]
-    ) -> list[_Cell]:
-        found: list[_Cell] = []
+    ) -> list[Cell]:
+        found: list[Cell] = []
         for letter in letters:
             if letter.same == len(found):
                 found.append(self._cell(shape, place, letter.observation, state, states))
@@ -139,7 +103,7 @@ class Explorer:
         observation: Observation | None,
         state: State,
         states: Names[State],
-    ) -> _Cell:
+    ) -> Cell:
         slot = shape.slots[place]
         if observation is None:
             return self._nothing(shape, place, state, states)
@@ -153,8 +117,8 @@ class Explorer:
         to = states.number(shape.bare(essence(self.rules, after), place + (not stays)))
         codes = self.reasons.number(tuple(reason.code for reason in decision.reasons))
         read = ord(decision.outcome) if decision.outcome else 0
-        return _Cell(to, self.parts.number(part_of(decision)), stays, read, codes)
+        return Cell(to, self.parts.number(part_of(decision)), stays, read, codes)
 
-    def _nothing(self, shape: Shape, place: int, state: State, states: Names[State]) -> _Cell:
+    def _nothing(self, shape: Shape, place: int, state: State, states: Names[State]) -> Cell:
         """Return what it leads to that nothing happens."""
-        return _Cell(states.number(shape.bare(state, place + 1)), 0, stays=False, read=0, reasons=0)
+        return Cell(states.number(shape.bare(state, place + 1)), 0, stays=False, read=0, reasons=0)

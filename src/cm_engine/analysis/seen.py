@@ -7,9 +7,7 @@ all that may follow alike are one. So the milestone can be looked at by itself, 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-import numpy as np
-
-from cm_engine.analysis.automaton import Automaton, Names, Table
+from cm_engine.analysis.automaton import Automaton, Cell, Names, Rows, Table
 from cm_engine.analysis.ties import COLUMNS
 from cm_engine.errors import TooManyStatesError
 
@@ -97,14 +95,6 @@ def seen_through(automata: Sequence[Automaton], tie: Automaton, program: str) ->
     return Automaton(targets, slots, tuple(range(len(slots))), tuple(tables), tuple(reach), 0, kept)
 
 
-class _Cell(NamedTuple):
-    after: int
-    part: int
-    stays: bool
-    read: int
-    reasons: int
-
-
 class _Through:
     """A tie with how the results of its targets are read: a state has the class of each target, and that of the tie."""
 
@@ -122,23 +112,19 @@ class _Through:
     def table(self, at: int, begun: tuple[int, ...]) -> tuple[Table, tuple[int, ...]]:
         """Return what each action does in a slot, and the states that come after it."""
         _, number, place = self.order[at]
-        rows, cells, waiting, after = dict[int, int](), list[_Cell](), list(begun), set[int]()
+        made, waiting, after = Rows(self.automata[number].table(place).actions), list(begun), set[int]()
         while waiting:
             state = waiting.pop()
-            if state in rows:
+            if state in made.rows:
                 continue
-            rows[state] = len(rows)
+            made.rows[state] = len(made.rows)
             found = list(self._row(at, self.states.values[state]))
             waiting += [cell.after for cell in found if cell.stays]
             after.update(cell.after for cell in found if not cell.stays)
-            cells += found
-        actions = self.automata[number].table(place).actions
-        columns = np.moveaxis(np.array(cells, dtype=np.int32).reshape(len(rows), len(actions), 5), 2, 0)
-        to, parts, stays, reads, reasons = columns
-        table = Table(actions, rows, to, parts, stays.astype(bool), reads.astype(np.uint8), reasons)
-        return table, tuple(sorted(after))
+            made.cells += found
+        return made.table(), tuple(sorted(after))
 
-    def _row(self, at: int, state: tuple[int, ...]) -> Iterator[_Cell]:
+    def _row(self, at: int, state: tuple[int, ...]) -> Iterator[Cell]:
         slot, number, place = self.order[at]
         tied = self._places.get(slot)
         for read in self.readings[number].rows[place][state[number]]:
@@ -146,7 +132,7 @@ class _Through:
             moved[number] = read.after
             if tied is not None and not read.stays:
                 moved[-1], part, reasons = self._tied(tied, state[-1], read.read)
-            yield _Cell(self.states.number(tuple(moved)), part, read.stays, read.read, reasons)
+            yield Cell(self.states.number(tuple(moved)), part, read.stays, read.read, reasons)
 
     def _tied(self, place: int, state: int, read: int) -> tuple[int, int, int]:
         table = self.tie.table(place)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import NamedTuple
 
-from cm_engine.analysis.actions import NOT_HAPPENED, Action, Slot
+from cm_engine.analysis.actions import MISSED, NOT_HAPPENED, Action, Slot
 from cm_engine.analysis.automaton import Automaton, Table
 from cm_engine.analysis.backward import followed, worths
 from cm_engine.analysis.explored import Cluster, Explored
@@ -19,7 +19,6 @@ from cm_engine.errors import TooManyStatesError
 from cm_engine.program.units import Unit
 from cm_engine.rules.limits import LimitRules, When, window
 
-MISSED = "o"
 ANY_DAY = When(0, 1, None)
 NO_WINDOW = frozenset({"reward", "rolling days"})
 """The limits that do not say what all of a plan may come to."""

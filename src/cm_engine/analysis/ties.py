@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cm_engine.analysis.actions import PLAIN_ACTIONS, Slot
-from cm_engine.analysis.automaton import Automaton, Ids, Names, Table, Told
+from cm_engine.analysis.automaton import Automaton, Cell, Names, Rows, Table, Told
 from cm_engine.analysis.parts import NOTHING, Part
 from cm_engine.rules.compiled import Rules
 from cm_engine.rules.essence import essence_of_progress
@@ -73,17 +73,12 @@ class _Counting:
     def table(self, slot: Slot, begun: Sequence[int], left: Mapping[str, int]) -> Table:
         """Return what each thing that a result is read as does in a slot; so many visits are left after it."""
         cells = [self._cell(slot, state, action.symbol, left) for state in begun for action in PLAIN_ACTIONS]
-        return _filled({state: row for row, state in enumerate(begun)}, np.array(cells, dtype=np.int32))
+        return Rows(PLAIN_ACTIONS, {state: row for row, state in enumerate(begun)}, cells).table()
 
-    def _cell(self, slot: Slot, state: int, outcome: str, left: Mapping[str, int]) -> tuple[int, int, int]:
+    def _cell(self, slot: Slot, state: int, outcome: str, left: Mapping[str, int]) -> Cell:
         target, progress = self.rules.targets[slot.target], self.states.values[state]
         week = target.visits[slot.visit].week
         after, is_reached = after_visit(self.milestone, progress, target.name, week, outcome)
         number = self.states.number(essence_of_progress(self.milestone, after, left))
-        return number, *(self.paid if is_reached else (0, 0))
-
-
-def _filled(rows: dict[int, int], cells: Ids) -> Table:
-    after, parts, reasons = np.moveaxis(cells.reshape(len(rows), len(PLAIN_ACTIONS), 3), 2, 0)
-    reads = np.tile(np.array(list(COLUMNS), dtype=np.uint8), (len(rows), 1))
-    return Table(PLAIN_ACTIONS, rows, after, parts, np.zeros(parts.shape, dtype=np.bool_), reads, reasons)
+        part, reasons = self.paid if is_reached else (0, 0)
+        return Cell(number, part, stays=False, read=ord(outcome), reasons=reasons)

@@ -4,9 +4,10 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from cm_engine.delivery.described import Described, Given, kinds_in, made_of, read_described
+from cm_engine.delivery.described import Described, Given, made_of, read_described
 from cm_engine.delivery.settings import Sources
 from cm_engine.errors import GatewaysError
+from cm_engine.installed import names_in
 from cm_engine.ports import PayoutGateway
 from cm_engine.stock.gateway import Stockroom
 
@@ -67,4 +68,4 @@ def parse_gateways(
 
 def kinds() -> list[str]:
     """Return the kinds of gateways that are installed."""
-    return kinds_in(GROUP)
+    return names_in(GROUP)

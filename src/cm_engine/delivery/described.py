@@ -104,11 +104,6 @@ def made_of(text: str, name: str, what: Described, given: Given) -> tuple[dict[s
     return made, document
 
 
-def kinds_in(group: str) -> list[str]:
-    """Return the kinds of a group that are installed."""
-    return names_in(group)
-
-
 def kind_in(group: str, name: str) -> Kind | None:
     """Return a kind of a group, None if there is none of this name.
 
@@ -171,7 +166,7 @@ def _said(data: object, key: str) -> Iterator[tuple[str, str]]:
 
 
 def _unknown_kind(name: str, what: Described) -> str:
-    known = kinds_in(what.group)
+    known = names_in(what.group)
     return f"nothing installed is of this kind, got {shown(name)}{nearest(name, known)} (known: {', '.join(known)})"
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from cm_engine.analysis.actions import HAPPENED, NOT_HAPPENED, Action, Slot
+from cm_engine.analysis.actions import HAPPENED, MISSED, NOT_HAPPENED, Action, Slot
 from cm_engine.analysis.automaton import Automaton
 from cm_engine.analysis.explored import Cluster, Explored
 from cm_engine.analysis.joint import Joint, Key
@@ -27,9 +27,6 @@ Places = NDArray[np.int64]
 
 Amounts = NDArray[np.int64]
 """Amounts in minor units."""
-
-MISSED = "o"
-"""What is seen at the visits of who stays away."""
 
 MOST_WORDS = 400
 """How many words a visit may have, with all specimens that it stays open for."""
