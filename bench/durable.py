@@ -121,8 +121,8 @@ class Capturing(MemoryStorage):
         self.batches: list[Batch] = []
 
     @contextmanager
-    def writing(self, *, lock: bool = False) -> Iterator[MemoryTransaction]:
-        with super().writing(lock=lock) as transaction:
+    def writing(self, *, lock: bool = False, wait: bool = True) -> Iterator[MemoryTransaction]:
+        with super().writing(lock=lock, wait=wait) as transaction:
             yield Noting(transaction, self.batches)  # type: ignore[misc]
 
 

@@ -10,6 +10,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine
 
 from cm_engine import ResultsError
 from cm_engine.engine import Engine
@@ -154,6 +155,29 @@ def test_acts_that_are_refused_among_many_that_wait_together_are_refused_alone(a
         for thread in threads:
             thread.join()
         assert refused == {"old": KeyConflictError, "stranger": EnrollmentNotFoundError, "odd": ResultsError}
+        assert_as_told(engine, told)
+
+
+def test_who_waits_for_a_transaction_of_a_host_keeps_nobody_else_waiting(postgresql_url: str) -> None:
+    told: dict[str, list[Any]] = {}
+
+    def report(enrollment: str, key: str) -> None:
+        told[key] = answer(negative(engine, enrollment, key))
+
+    with opened(postgresql_url) as engine:
+        ids = [f"e{number}" for number in range(8)]
+        enrolled(engine, *ids)
+        database = create_engine(postgresql_url.replace("postgresql://", "postgresql+psycopg://"))
+        with database.connect() as host, host.begin():
+            told["host"] = answer(negative(engine.joining(host), "e0", "host"))
+            held = Thread(target=report, args=("e0", "held"))
+            held.start()
+            for number in range(10):
+                together(partial(report, each, f"{number}/{each}") for each in ids[1:])
+            assert held.is_alive()
+            assert len(told) == 71
+        held.join()
+        database.dispose()
         assert_as_told(engine, told)
 
 

@@ -483,8 +483,8 @@ def retried(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Count what a driver's errors said that were conflicts."""
     found: list[str] = []
 
-    def counted(error: BaseException) -> StorageError:
-        ours = failure(error)
+    def counted(error: BaseException, *, waited: bool) -> StorageError:
+        ours = failure(error, waited=waited)
         if isinstance(ours, StorageConflictError):
             found.append(getattr(error, "sqlstate", ""))
         return ours
@@ -497,14 +497,15 @@ def test_serialization_failures_are_tried_again_and_once_is_enough(
     postgresql_url: str, retried: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(opened_engine, "TRIES", 2)
-    with opened(with_options(postgresql_url, default_transaction_isolation="serializable")) as engine:
+    strict = with_options(postgresql_url, default_transaction_isolation="serializable")
+    with opened(strict) as engine, opened(strict) as two, opened(strict) as three, opened(strict) as four:
         enrolled(engine, "e")
 
-        def report(thread: int) -> None:
+        def report(by: Engine, thread: int) -> None:
             for each in range(12):
-                negative(engine, "e", f"{thread}/{each}", day=each)
+                negative(by, "e", f"{thread}/{each}", day=each)
 
-        together(partial(report, thread) for thread in range(4))
+        together(partial(report, by, thread) for thread, by in enumerate((engine, two, three, four)))
         assert set(retried) == {"40001"}
         assert len(set(keys_of(engine, "e"))) == len(keys_of(engine, "e")) == 49
         assert engine.verify().is_clean

@@ -28,6 +28,7 @@ from cm_engine.errors import (
     SchemaError,
     SecretError,
     StaleReportError,
+    StorageConflictError,
     StorageError,
     StorageFullError,
 )
@@ -573,21 +574,23 @@ def taken(queue: Queue, name: str) -> object:
 class Slow:
     """A storage whose first act takes until the gate is opened; what others meet is said by their names."""
 
-    def __init__(self, **meets: BaseException) -> None:
+    def __init__(self, patience: float = 60, **meets: BaseException) -> None:
         self._meets = meets
+        self.waited: list[bool] = []
         self._started, self._gate = Event(), Event()
         self.batches: list[list[str]] = []
-        self.queue = Queue(self._write)
+        self.queue = Queue(self._write, patience)
         self._tellers: dict[str, Teller] = {}
 
-    def _write(self, acts: Sequence[Act]) -> list[Done]:
+    def _write(self, acts: Sequence[Act], *, wait: bool = True) -> list[Done]:
         names = [act.key for act in acts]
         self.batches.append(names)
+        self.waited.append(wait)
         if "first" in names:
             self._started.set()
             assert self._gate.wait(5)
         for name in names:
-            if name in self._meets:
+            if name in self._meets and not (wait and isinstance(self._meets[name], StorageConflictError)):
                 raise self._meets[name]
         return [cast("Done", f"{name} done") for name in names]
 
@@ -608,6 +611,12 @@ class Slow:
         while len(vars(self.queue)["_queue"]) < waiting:
             assert time.monotonic() < until
             time.sleep(0.001)
+
+    def wait_until_written(self, *names: str) -> None:
+        """Wait until acts are written, whatever is held up."""
+        for name in names:
+            self._tellers[name].join(5)
+            assert self._tellers[name].told == f"{name} done"
 
     def end(self) -> dict[str, Any]:
         """Open the gate, and return what each thread was told."""
@@ -688,15 +697,35 @@ def test_an_interrupt_of_the_writer_reaches_only_its_own_thread() -> None:
     assert told["first"] == "first done"
 
 
-def test_an_interrupt_of_the_writer_leaves_what_was_written_one_by_one_as_it_is() -> None:
-    slow = Slow(odd=ValueError("odd"))
-    meets = vars(slow)["_meets"]
+def test_who_is_interrupted_while_each_writes_their_own_is_interrupted_alone() -> None:
+    slow = Slow(odd=ValueError("odd"), two=KeyboardInterrupt())
     slow.begin("one", "odd", "two", "three")
-    meets["two"] = KeyboardInterrupt()
     told = slow.end()
-    assert isinstance(told["one"], KeyboardInterrupt)
+    assert isinstance(told["two"], KeyboardInterrupt)
     assert isinstance(told["odd"], ValueError)
-    assert [type(told[name]) for name in ("two", "three")] == [StorageError, StorageError]
+    assert [told[name] for name in ("one", "three")] == ["one done", "three done"]
+
+
+def test_those_behind_who_writes_alone_and_is_held_up_go_on_after_a_moment() -> None:
+    slow = Slow(patience=0.05)
+    slow.begin("one", "two")
+    slow.wait_until_written("one", "two")
+    assert slow.end() == {name: f"{name} done" for name in ("first", "one", "two")}
+
+
+def test_several_are_written_together_only_if_nobody_is_waited_for_else_each_waits_alone() -> None:
+    slow = Slow(held=StorageConflictError("another writer keeps it"))
+    slow.begin("one", "held", "two")
+    told = slow.end()
+    assert told == {name: f"{name} done" for name in ("first", "one", "held", "two")}
+    assert dict(zip(map(tuple, slow.batches), slow.waited, strict=True)) == {
+        ("first",): True,
+        ("one", "held", "two"): False,
+        ("one",): True,
+        ("held",): True,
+        ("two",): True,
+        ("later",): True,
+    }
 
 
 def test_where_the_storage_fails_each_who_waited_has_an_exception_of_its_own() -> None:

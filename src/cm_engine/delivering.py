@@ -44,7 +44,7 @@ from cm_engine.log.encoding import instant
 from cm_engine.log.outbox import PAYOUT, payout_of, work_name
 from cm_engine.log.purse import DECLINED, HANDED_OVER, PAYOUT_RELEASED, PAYOUT_RETRIED, REDEEMED
 from cm_engine.log.rows import OVER, WAITING, WorkRow
-from cm_engine.opened import Made
+from cm_engine.opened import Made, Work
 from cm_engine.people.guard import refuse_act
 from cm_engine.plain import one_line
 from cm_engine.ports import LAST, Claim, PayoutGateway, Transaction, WorkQuery
@@ -81,10 +81,10 @@ class Delivering(Banking):
         self._able = able
         return self
 
-    def _written(self, work: Callable[[Transaction, str, bool], Made], *, lock: bool = False) -> Made:
+    def _written(self, work: Work[Made], *, lock: bool = False, wait: bool = True) -> Made:
         """Do work in a transaction, unless it puts a program where no gateway is what it asks for."""
         if not self._able:
-            return super()._written(work, lock=lock)
+            return super()._written(work, lock=lock, wait=wait)
 
         def suited(tx: Transaction, now: str, locked: bool) -> Made:  # noqa: FBT001 - as all work is called
             noting = Noting(tx)
@@ -92,7 +92,7 @@ class Delivering(Banking):
             refuse_noted(Office(tx, self._register.in_transaction_of_host(), now), self._able, noting)
             return made
 
-        return super()._written(suited, lock=lock)
+        return super()._written(suited, lock=lock, wait=wait)
 
     def _refuse_mismatches(self, able: Able) -> None:
         with self._storage.reading() as tx:

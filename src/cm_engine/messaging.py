@@ -11,7 +11,6 @@ from cm_engine.errors import ReportError
 from cm_engine.journal import Journal
 from cm_engine.log.bank import Bank
 from cm_engine.log.encoding import instant
-from cm_engine.log.history import OBSERVED
 from cm_engine.log.rows import Batch, WorkRow
 from cm_engine.messages.alerting import alert_drafts, tell_new
 from cm_engine.messages.arising import messages_in
@@ -25,6 +24,7 @@ from cm_engine.messages.policy import MessagePolicy
 from cm_engine.messages.queued import MESSAGE, STATES, Message, message_of, queue
 from cm_engine.messages.sending import Never, NotYet
 from cm_engine.messages.standing import contact_in
+from cm_engine.opened import Work
 from cm_engine.plain import one_line
 from cm_engine.ports import Claim, Notifier, Transaction, WorkQuery
 from cm_engine.recorded import Recorded
@@ -215,20 +215,20 @@ class Messaging(Contacting, Timing):
             yield [row.id for row in rows]
             after = rows[-1].id
 
-    def _take(self, acts: Sequence[Act]) -> list[Done]:
-        """Take acts, and keep what they give reason to say with them."""
-        policy = self._messages
+    def _taking(self, acts: Sequence[Act]) -> Work[list[Done]]:
+        """Return the work of taking acts, and of keeping what they give reason to say with them."""
+        policy, take = self._messages, super()._taking(acts)
         if policy is None:
-            return super()._take(acts)
+            return take
 
         def work(tx: Transaction, now: str, locked: bool) -> list[Done]:  # noqa: FBT001 - as all work is called
-            done = Recording(tx, self._register, now, locked=locked).take(acts)
+            done = take(tx, now, locked)
             self._kept_messages(
                 tx, (draft for each in done for draft in messages_in(tx, Recorded(each), policy))
             )
             return done
 
-        return self._written(work, lock=any(act.kind != OBSERVED for act in acts))
+        return work
 
     def _kept_messages(self, tx: Transaction, drafts: Iterable[Draft]) -> int:
         """Keep drafts that are not kept yet."""

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from random import random
 from time import sleep
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Self, TypeAlias, TypeVar, cast
 
 from cm_engine.enrolling import zone_name
 from cm_engine.errors import (
@@ -35,6 +35,8 @@ PAUSE = 0.005
 """Seconds that it waits at most for each time it was tried in vain; the second try waits for nothing but locks."""
 
 Made = TypeVar("Made")
+Work: TypeAlias = Callable[[Transaction, str, bool], Made]
+"""What is done in a transaction: it is told the time, and whether its rows are locked."""
 
 
 def system_clock() -> datetime:
@@ -98,7 +100,7 @@ class OneMoment:
         tx: that only reads.
     """
 
-    one_writer, joined = False, False
+    joined = False
 
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
@@ -107,13 +109,13 @@ class OneMoment:
         """Read in the one transaction."""
         return nullcontext(self._tx)
 
-    def writing(self, *, lock: bool = False) -> AbstractContextManager[Transaction]:
+    def writing(self, *, lock: bool = False, wait: bool = True) -> AbstractContextManager[Transaction]:
         """Refuse.
 
         Raises:
             StorageError: always.
         """
-        _ = lock
+        _ = lock, wait
         msg = "this engine only reads one moment of the log: write with the engine that it was made of"
         raise StorageError(msg)
 
@@ -149,7 +151,7 @@ class Opened:
         self._clock = clock
         self._register = Register(secret)
         self._policy = Policy(is_known(people), checked_rights(rights), self._zone)
-        self._queue = Queue(self._take) if storage.one_writer and not storage.joined else None
+        self._queue = None if storage.joined else Queue(self._take)
 
     @classmethod
     def open(
@@ -224,13 +226,19 @@ class Opened:
         return now
 
     def _recorded(self, act: Act) -> Recorded:
-        return Recorded(self._queue.take(act) if self._queue else self._take([act])[0])
+        """Take an act: an observation with those that wait beside it, all else, which takes longer, by itself."""
+        if self._queue and act.kind == OBSERVED:
+            return Recorded(self._queue.take(act))
+        return Recorded(self._take([act])[0])
 
-    def _take(self, acts: Sequence[Act]) -> list[Done]:
-        return self._written(
-            lambda tx, now, locked: Recording(tx, self._register, now, locked=locked).take(acts),
-            lock=any(act.kind != OBSERVED for act in acts),
-        )
+    def _take(self, acts: Sequence[Act], *, wait: bool = True) -> list[Done]:
+        """Take acts in a transaction; without `wait`, only if no other writer holds what they need."""
+        lock = not wait or any(act.kind != OBSERVED for act in acts)
+        return self._written(self._taking(acts), lock=lock, wait=wait)
+
+    def _taking(self, acts: Sequence[Act]) -> Work[list[Done]]:
+        """Return the work of taking acts."""
+        return lambda tx, now, locked: Recording(tx, self._register, now, locked=locked).take(acts)
 
     def _rehearsed(self, acts: Sequence[Act], look: Callable[[list[Done], Recording], Made]) -> Made:
         """Return what acts would lead to, as somebody looks at it, and write nothing."""
@@ -241,17 +249,20 @@ class Opened:
         except _RehearsedError as over:
             return cast("Made", over.found)
 
-    def _written(self, work: Callable[[Transaction, str, bool], Made], *, lock: bool = False) -> Made:
-        """Do work in a transaction, which is told the time; once more, locked, if another writer came first."""
+    def _written(self, work: Work[Made], *, lock: bool = False, wait: bool = True) -> Made:
+        """Do work in a transaction, which is told the time; once more, locked, if another writer came first.
+
+        Without `wait`, nobody is waited for, and nothing is tried again.
+        """
         tries = 0
         while True:
             locked = lock or tries > 0
             try:
-                with self._storage.writing(lock=locked) as tx:
+                with self._storage.writing(lock=locked, wait=wait) as tx:
                     return work(guarded(tx, self._register, self._policy), instant(self._now()), locked)
             except StorageConflictError:
                 tries += 1
-                if tries == TRIES:
+                if tries == TRIES or not wait:
                     raise
                 sleep(random() * PAUSE * (tries - 1))  # noqa: S311 - so that two do not meet again and again
 

@@ -173,21 +173,20 @@ class Storage(Protocol):
     never changed or removed; a database refuses it.
 
     Attributes:
-        one_writer: only one transaction writes at a time, so that waiting acts are best written together.
         joined: it is in a transaction of the host's, and what it writes is there only if the host commits.
     """
 
-    one_writer: bool
     joined: bool
 
-    def writing(self, *, lock: bool = False) -> AbstractContextManager[Transaction]:
+    def writing(self, *, lock: bool = False, wait: bool = True) -> AbstractContextManager[Transaction]:
         """Begin a transaction that ends with the block: it commits, or writes nothing if the block raises.
 
-        With `lock`, rows that are looked up are kept from others until the end. In a transaction of the host's, what
-        the block wrote is undone if it raises, and nothing of the host's is.
+        With `lock`, rows that are looked up are kept from others until the end; without `wait`, rows that another
+        transaction keeps are not waited for, where a storage keeps them one by one. In a transaction of the host's,
+        what the block wrote is undone if it raises, and nothing of the host's is.
 
         Raises:
-            StorageConflictError: another writer came first.
+            StorageConflictError: another writer came first, or keeps what is not waited for.
             StorageBusyError: others held the storage too long.
             StorageFullError: the storage cannot be written.
             StorageError: the storage failed otherwise.

@@ -16,7 +16,8 @@ CONFLICTS = {"23505", "40001", "40P01"}
 """SQLSTATE of PostgreSQL: a key is there already, a serialization failed, a deadlock was broken."""
 FULL = {"53100", "25006"}
 """The disk is full, or the server only reads."""
-BUSY = {"55P03", "57014", "53300", "57P03"}
+HELD = "55P03"
+BUSY = {HELD, "57014", "53300", "57P03"}
 """A lock was waited for too long, a statement was ended, there are too many connections, or the server is starting."""
 
 SQLITE_CONFLICTS = {sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_UNIQUE}
@@ -32,21 +33,21 @@ PRIMARY = 0xFF
 """The part of SQLite's codes that says which kind of error it is."""
 
 
-def failure(error: BaseException) -> StorageError:
-    """Return what a driver's error means to a caller."""
-    kind, hint = _kind(error)
+def failure(error: BaseException, *, waited: bool = True) -> StorageError:
+    """Return what a driver's error means to a caller, who may not have wanted to wait for what others hold."""
+    kind, hint = _kind(error, waited=waited)
     told = (
         getattr(getattr(error, "diag", None), "message_primary", None) or error
     )  # without the rows it names
     return kind(f"{hint}: {' '.join(str(told).split())}")
 
 
-def _kind(error: BaseException) -> tuple[type[StorageError], str]:
+def _kind(error: BaseException, *, waited: bool) -> tuple[type[StorageError], str]:
     code = getattr(error, "sqlite_errorcode", None)
     state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
     full = code is not None and (code & PRIMARY in SQLITE_FULL or code in SQLITE_NO_ROOM)
     busy = code is not None and code & PRIMARY in SQLITE_BUSY
-    if code in SQLITE_CONFLICTS or state in CONFLICTS:
+    if code in SQLITE_CONFLICTS or state in CONFLICTS or (state == HELD and not waited):
         return StorageConflictError, "another writer came first"
     if full or state in FULL:
         return StorageFullError, "the storage cannot be written, and nothing was; make room or allow writing"

@@ -23,7 +23,6 @@ class SqlJoined:
         prefix, schema: of the tables.
     """
 
-    one_writer = False
     joined = True
 
     def __init__(
@@ -45,15 +44,15 @@ class SqlJoined:
         return self._bind
 
     @contextmanager
-    def writing(self, *, lock: bool = False) -> Iterator[SqlTransaction]:
+    def writing(self, *, lock: bool = False, wait: bool = True) -> Iterator[SqlTransaction]:
         """Begin a savepoint; if the block raises, what it wrote is undone, and nothing of the host's is."""
         connection = self._connection()
-        with translated(errors_of(connection.dialect)):
+        with translated(errors_of(connection.dialect), wait=wait):
             cursor = connection.connection.cursor()
             _begin_sqlite(connection)
             cursor.execute(f"SAVEPOINT {SAVEPOINT}")
             try:
-                yield self._transaction(connection, cursor, lock=lock)
+                yield self._transaction(connection, cursor, lock=lock, wait=wait)
             except BaseException:
                 _undo(connection, cursor)
                 raise
@@ -66,9 +65,11 @@ class SqlJoined:
         with translated(errors_of(connection.dialect)):
             yield self._transaction(connection, connection.connection.cursor())
 
-    def _transaction(self, connection: Connection, cursor: Any, *, lock: bool = False) -> SqlTransaction:
+    def _transaction(
+        self, connection: Connection, cursor: Any, *, lock: bool = False, wait: bool = True
+    ) -> SqlTransaction:
         statements = statements_for(connection.dialect, self._prefix, self._schema)
-        return transaction_of(connection.dialect)(cursor, statements, lock=lock)
+        return transaction_of(connection.dialect)(cursor, statements, lock=lock, wait=wait)
 
     def joining(self, bind: Connection | Session) -> Self:
         """Return a storage in another transaction of the host's."""

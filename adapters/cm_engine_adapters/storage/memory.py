@@ -28,7 +28,6 @@ from cm_engine.ports import LAST, Claim, Found, WorkQuery
 class MemoryStorage:
     """Keep the log in this process; it is gone when the process ends."""
 
-    one_writer = True
     joined = False
 
     def __init__(self) -> None:
@@ -45,9 +44,9 @@ class MemoryStorage:
         return cls()
 
     @contextmanager
-    def writing(self, *, lock: bool = False) -> Iterator["MemoryTransaction"]:
+    def writing(self, *, lock: bool = False, wait: bool = True) -> Iterator["MemoryTransaction"]:
         """Begin a transaction; nobody else reads or writes until it ends."""
-        _ = lock
+        _ = lock, wait
         with self._lock:
             changed = self._tables.copied()
             yield changed

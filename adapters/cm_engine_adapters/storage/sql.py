@@ -39,10 +39,11 @@ Row = TypeVar("Row")
 class SqlTransaction:
     """Run the statements of the log on one connection, through its driver."""
 
-    def __init__(self, cursor: Any, statements: Statements, *, lock: bool = False) -> None:
+    def __init__(self, cursor: Any, statements: Statements, *, lock: bool = False, wait: bool = True) -> None:
         self._cursor = cursor
         self.statements = statements
         self.locks = lock
+        self.waits = wait
 
     @property
     def cursor(self) -> Any:
@@ -155,7 +156,7 @@ class SqlTransaction:
         """Return what pools have received; locked in the order of their keys."""
         if not pools:
             return self._all(PoolRow, self.statements.pools)
-        by_key = self.statements.pool_locked if self.locks else self.statements.pool
+        by_key = self.statements.pools_by[self.locks, self.waits]
         names = PoolRow._fields[:5]
         found = (self._one(PoolRow, by_key, **dict(zip(names, key, strict=True))) for key in sorted(pools))
         return [row for row in found if row]
@@ -196,10 +197,11 @@ class SqlTransaction:
 class translated:  # noqa: N801 - a block, as contextlib's are named; a generator would cost every act more
     """Raise a driver's errors, and SQLAlchemy's, as our own."""
 
-    __slots__ = ("_errors",)
+    __slots__ = ("_errors", "_waits")
 
-    def __init__(self, errors: type[Exception]) -> None:
+    def __init__(self, errors: type[Exception], *, wait: bool = True) -> None:
         self._errors = errors
+        self._waits = wait
 
     def __enter__(self) -> None:
         """Begin the block."""
@@ -207,7 +209,7 @@ class translated:  # noqa: N801 - a block, as contextlib's are named; a generato
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         """Raise what a driver's error means."""
         if isinstance(error, self._errors):
-            raise failure(error) from error
+            raise failure(error, waited=self._waits) from error
         if isinstance(error, SQLAlchemyError):
             raise failure(getattr(error, "orig", None) or error) from error
 
@@ -256,7 +258,6 @@ class SqlStorage:
         schema: of PostgreSQL; left out, the one that a connection has.
     """
 
-    one_writer = False
     joined = False
     transaction: type[SqlTransaction] = SqlTransaction
 
@@ -365,11 +366,11 @@ class SqlStorage:
             (prepare if make else check)(self.engine, prefix=self.prefix, schema=self.schema)
 
     @contextmanager
-    def writing(self, *, lock: bool = False) -> Iterator[SqlTransaction]:
+    def writing(self, *, lock: bool = False, wait: bool = True) -> Iterator[SqlTransaction]:
         """Begin a transaction that commits with the block, or writes nothing if the block raises."""
-        with self.connected() as cursor:
+        with self.connected(wait=wait) as cursor:
             self.begin(cursor, lock=lock)
-            transaction = self.transaction(cursor, self.statements, lock=lock)
+            transaction = self.transaction(cursor, self.statements, lock=lock, wait=wait)
             yield transaction
             transaction.finish()
             self.commit(cursor)
@@ -392,9 +393,9 @@ class SqlStorage:
         cursor.connection.commit()
 
     @contextmanager
-    def connected(self) -> Iterator[Any]:
+    def connected(self, *, wait: bool = True) -> Iterator[Any]:
         """Yield a cursor on a connection of the pool; what is not committed is undone at the end."""
-        with self.translated():
+        with self.translated(wait=wait):
             connection = self.engine.raw_connection()
             try:
                 yield connection.cursor()
@@ -416,9 +417,9 @@ class SqlStorage:
     def _errors(self) -> Any:
         return errors_of(self.engine.dialect)
 
-    def translated(self) -> translated:
+    def translated(self, *, wait: bool = True) -> translated:
         """Raise the driver's errors as our own."""
-        return translated(self._errors)
+        return translated(self._errors, wait=wait)
 
     def joining(self, bind: Any) -> Storage:
         """Return a storage that writes in the host's own transaction."""

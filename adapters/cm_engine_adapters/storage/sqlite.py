@@ -46,7 +46,6 @@ class SqliteStorage(SqlStorage):
     """Keep the log in a file of SQLite."""
 
     transaction = SqliteTransaction
-    one_writer = True
 
     def __init__(self, engine: Engine, *, prefix: str = PREFIX, schema: str | None = None) -> None:
         super().__init__(engine, prefix=prefix, schema=schema)
@@ -77,11 +76,12 @@ class SqliteStorage(SqlStorage):
         super().prepare(make=make)
 
     @contextmanager
-    def writing(self, *, lock: bool = False) -> Iterator[SqlTransaction]:
+    def writing(self, *, lock: bool = False, wait: bool = True) -> Iterator[SqlTransaction]:
         """Begin a transaction as the only writer: threads of this process wait here, other processes at the file.
 
         The one connection that is written to is kept until something fails.
         """
+        _ = wait  # for no row, as the whole file is this writer's
         with self._writer, self.translated():
             connection, self._held = self._held or self.engine.raw_connection(), None
             try:

@@ -79,8 +79,12 @@ class Statements:
         by: tuple[tuple[str, ...], ...] = ((), ("participant",), ("program",), ("participant", "program"))
         self.enrollments = {names: self._compiled(_page(t.enrollments, names)) for names in by}
         self.journals = self._compiled(_journals(t.standings))
-        self.pool = self._selected(t.pools, *t.pools.primary_key)
-        self.pool_locked = self._compiled(_only(t.pools, *t.pools.primary_key).with_for_update())
+        pool = _only(t.pools, *t.pools.primary_key)
+        self.pools_by = {
+            (False, True): self._compiled(pool),
+            (True, True): self._compiled(pool.with_for_update()),
+            (True, False): self._compiled(pool.with_for_update(nowait=True)),
+        }
         self.pools = self._compiled(select(t.pools).order_by(*t.pools.primary_key))
         self.work = {names: self._compiled(_work(t.work, names)) for names in WORK_BY}
         self.claims = {bool(names): self._compiled(_claim(t.work, names)) for names in ((), ("enrollment",))}

@@ -11,7 +11,7 @@ import pytest
 
 from cm_engine.errors import StorageConflictError, StorageError
 from cm_engine.log.rows import Batch, PoolRow, ProgramRow, WorkRow
-from cm_engine.ports import Claim, Storage, WorkQuery
+from cm_engine.ports import Claim, Storage, Transaction, WorkQuery
 from cm_engine.testing import rows
 from cm_engine.testing.suites import refuse_replaced
 
@@ -734,6 +734,38 @@ class StorageConformance:
             tx.append(rows.deciding(pools=(("[[1,1000]]", rows.pool("[[1,3000]]")),)))
         assert result(second) == [rows.pool("[[1,3000]]")]
 
+    @pytest.mark.parametrize("kind", ["standings", "pools"])
+    def test_without_wait_what_another_writer_keeps_is_a_conflict_at_once(
+        self, storage: Storage, another: Storage | None, kind: str
+    ) -> None:
+        """Do not wait for rows that others keep; where only one writes at a time, it waits before it sees them."""
+        write(storage, *filled())
+        with storage.writing(lock=True) as tx:
+            seen(tx, kind)
+            second = aside(lambda: seen_without_waiting(another or storage, kind))
+            watch(second)
+            if second.done():
+                with pytest.raises(StorageConflictError):
+                    result(second)
+            tx.append(rows.deciding(pools=(("[[1,1000]]", rows.pool("[[1,3000]]")),)))
+        if not second.exception():
+            assert result(second) == [
+                {"standings": rows.standing(seq=1), "pools": rows.pool("[[1,3000]]")}[kind]
+            ]
+
+    def test_without_wait_what_nobody_keeps_is_kept_from_others(
+        self, storage: Storage, another: Storage | None
+    ) -> None:
+        """Keep rows as with `wait`."""
+        write(storage, *filled())
+        with storage.writing(lock=True, wait=False) as tx:
+            assert seen(tx, "standings") == [rows.standing(seq=0)]
+            second = aside(lambda: locked_append(another or storage, rows.deciding(seq=2)))
+            watch(second)
+            assert not second.done()
+            tx.append(rows.deciding(seq=1))
+        assert result(second) == rows.standing(seq=1)
+
     def test_pools_are_locked_in_one_order_by_all_so_that_nobody_waits_for_ever(
         self, storage: Storage, another: Storage | None
     ) -> None:
@@ -760,11 +792,8 @@ class StorageConformance:
         result(other)
         assert standing_of(storage, "e-1") == rows.standing(seq=1)
 
-    def test_a_storage_says_whether_one_writes_at_a_time_and_whether_it_is_joined(
-        self, storage: Storage
-    ) -> None:
-        """Have `one_writer` and `joined`."""
-        assert isinstance(storage.one_writer, bool)
+    def test_a_storage_says_whether_it_is_joined(self, storage: Storage) -> None:
+        """Have `joined`."""
         assert storage.joined is False
 
     def test_joining_what_is_no_transaction_of_a_host_is_refused(self, storage: Storage) -> None:
@@ -986,6 +1015,19 @@ def locked_append(storage: Storage, batch: Batch) -> Any:  # noqa: ANN401 - a ro
         found = tx.look_up(["e-1"], []).standings["e-1"]
         tx.append(batch)
     return found
+
+
+def seen(tx: Transaction, kind: str) -> list[Any]:
+    """Return where the first enrollment stands, or what a pool has received."""
+    if kind == "pools":
+        return tx.pools([rows.pool_key(rows.pool())])
+    return [*tx.look_up(["e-1"], []).standings.values()]
+
+
+def seen_without_waiting(storage: Storage, kind: str) -> list[Any]:
+    """Return what is seen in a transaction that keeps it and waits for nobody."""
+    with storage.writing(lock=True, wait=False) as tx:
+        return seen(tx, kind)
 
 
 def locked_pools(storage: Storage, keys: list[rows.PoolKey]) -> list[PoolRow]:
