@@ -743,6 +743,7 @@ def test_where_the_storage_fails_each_who_waited_has_an_exception_of_its_own() -
 
 
 NINE = datetime(2026, 1, 5, 9, tzinfo=ZoneInfo(ZONE))
+NINTH = NINE + timedelta(days=4)
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["in order", "late"])
@@ -758,6 +759,28 @@ def test_a_second_result_of_one_moment_is_refused_with_the_number_of_the_first(
     with pytest.raises(ReportError, match=f"record {first.record};"):
         recorded(engine, "e", "1", result="-", collected_at=NINE.astimezone(UTC), source="app", target=target)
     assert len(engine.history(enrollment="e")) == acts
+    assert engine.verify().is_clean
+
+
+@pytest.mark.parametrize("between", [False, True], ids=["next", "later"])
+def test_a_result_that_counted_for_an_earlier_day_than_its_own_is_not_taken_again_as_of_its_own(
+    engine: Engine, between: bool
+) -> None:
+    begun(engine, STIMULANTS, "e")
+    first = recorded(engine, "e", "1", result="-", collected_at=NINTH, on=day(6), source="laboratory")
+    if between:
+        recorded(engine, "e", "2", result="-", on=day(7))
+    with pytest.raises(ReportError, match=f"record {first.record};"):
+        recorded(engine, "e", "3", result="-", collected_at=NINTH, source="app")
+    assert recorded(engine, "e", "4", result="-", collected_at=NINTH + timedelta(hours=1)).record
+    assert engine.verify().is_clean
+
+
+def test_the_time_of_a_result_that_was_voided_may_be_told_again(engine: Engine) -> None:
+    begun(engine, STIMULANTS, "e")
+    first = recorded(engine, "e", "1", result="-", collected_at=NINTH, on=day(6))
+    engine.void(enrollment="e", record=first.record, why="typo", source="desk", key="v", by="n")
+    assert recorded(engine, "e", "2", result="-", collected_at=NINTH).record
     assert engine.verify().is_clean
 
 

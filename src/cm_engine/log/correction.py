@@ -16,7 +16,7 @@ from cm_engine.log.encoding import awards_from, pools_from, prizes_from, reasons
 from cm_engine.log.entering import waiting_of
 from cm_engine.log.episode import calendar_of
 from cm_engine.log.fold import History, Written, entries_of, folded, payouts_of
-from cm_engine.log.history import Seen, standing_observations, zones_of
+from cm_engine.log.history import Seen, latest_timed, standing_observations, zones_of
 from cm_engine.log.migrating import moves_of
 from cm_engine.log.purse import BANKED, expired_of, held_back_of
 from cm_engine.log.rows import DecisionRow, EntryRow, PayoutRow, RecordRow, Subject
@@ -44,7 +44,7 @@ def history_of(enrolled: Enrolled, records: Sequence[RecordRow]) -> History:
     calendar = calendar_of(enrolled, records)
     seen = standing_observations(records, zones_of(enrolled.row.zone, calendar))
     start = start_of(enrolled.under(enrolled.row.program))
-    return History(seen, calendar, start, waiting_of(records), moves_of(records))
+    return History(seen, calendar, start, waiting_of(records), moves_of(records), latest_timed(records))
 
 
 def observations_of(enrolled: Enrolled, records: Sequence[RecordRow]) -> list[Seen]:

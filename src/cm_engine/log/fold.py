@@ -100,6 +100,7 @@ class History(NamedTuple):
         start: the state before the first observation.
         waiting: first entries, which wait for a second person.
         moves: the changes to other versions of the program.
+        timed: the latest time of collection of a result that was said to count for a day.
     """
 
     seen: Sequence[Seen]
@@ -107,6 +108,7 @@ class History(NamedTuple):
     start: State
     waiting: Waiting = ()
     moves: tuple[Move, ...] = ()
+    timed: str = ""
 
 
 def folded(
@@ -123,10 +125,10 @@ def folded(
     Raises:
         CorrectionError: an observation cannot be decided; it says which.
     """
-    seen, calendar, start, waiting, moves = history
+    seen, calendar, start, waiting, moves, timed = history
     findings: list[Finding] = []
     enrolled = enrolled.under(enrolled.row.program)
-    stand = first_stand(enrolled.rules, start)._replace(calendar=calendar, waiting=waiting)
+    stand = first_stand(enrolled.rules, start)._replace(calendar=calendar, waiting=waiting, timed=timed)
     for index, each in enumerate(seen):
         while moves and moves[0].day <= each.day:
             around = Around(seen[:index], findings, seen[index:], shared)

@@ -143,6 +143,25 @@ def day_in(at: str, zones: Zones) -> str:
     raise AssertionError(msg)
 
 
+def latest_timed(records: Iterable[RecordRow]) -> str:
+    """Return the latest time of collection among the observations that stand and were said to count for a day."""
+    bodies: dict[int, dict[str, Any]] = {}
+    for record in records:
+        if record.kind in {OBSERVED, AMENDED, VOIDED}:
+            _correct(bodies, record, json.loads(record.body))
+    return max((body["at"] for body in bodies.values() if "at" in body and "on" in body), default="")
+
+
+def _correct(bodies: dict[int, dict[str, Any]], record: RecordRow, body: dict[str, Any]) -> None:
+    """Add what an act observed to what was observed, or correct it by what the act says."""
+    if record.kind == OBSERVED:
+        bodies[record.seq] = body
+    elif record.kind == AMENDED:
+        bodies[body["of"]] = amended(bodies[body["of"]], body)
+    elif record.kind == VOIDED:
+        bodies.pop(body["of"], None)
+
+
 def standing_observations(records: Iterable[RecordRow], zones: Zones) -> list[Seen]:
     """Return the observations that stand after all acts, in the order in which they are decided."""
     bodies: dict[int, dict[str, Any]] = {}
@@ -151,13 +170,11 @@ def standing_observations(records: Iterable[RecordRow], zones: Zones) -> list[Se
     over: list[Seen] = []
     for record in records:
         body = json.loads(record.body)
+        _correct(bodies, record, body)
         if record.kind == OBSERVED:
-            bodies[record.seq], times[record.seq] = body, record.recorded_at
+            times[record.seq] = record.recorded_at
         elif record.kind == AMENDED:
-            bodies[body["of"]] = amended(bodies[body["of"]], body)
             told[body["of"]] = (record.seq, record.recorded_at)
-        elif record.kind == VOIDED:
-            bodies.pop(body["of"], None)
         elif record.kind == SWEPT:
             over.append(days_over(record.seq, body))
     stand = [*(seen(seq, body, times[seq], zones) for seq, body in bodies.items()), *over]

@@ -50,12 +50,12 @@ def taken(turn: Turn, record: RecordRow, body: Mapping[str, Any], log: Callable[
         BalanceError: it asserts what is not true.
         CmEngineError: the observation does not fit the program.
     """
-    turn = _waited_for(turn, record, body)
+    turn = _timed(_waited_for(turn, record, body), record, body)
     enrolled, stand = turn.enrolled, turn.stand
     refuse_if_away(stand.calendar, record.kind)
     if record.kind in {OBSERVED, SWEPT}:
         reported = _reported(enrolled, stand, record, body)
-        if "at" in body and ("on" in body or reported.place <= stand.place):
+        if "at" in body and (body["at"] <= stand.timed or reported.place <= stand.place):
             _refuse_twice(log(), enrolled, reported)
         if reported.place >= stand.place and leaves_the_past(enrolled, stand, reported):
             return follow(turn, reported, record.seq, record.hash)
@@ -76,6 +76,13 @@ def _waited_for(turn: Turn, record: RecordRow, body: Mapping[str, Any]) -> Turn:
     before = turn.stand.waiting
     after = waiting_after(before, record, body)
     return turn if after is before else turn._replace(stand=turn.stand._replace(waiting=after))
+
+
+def _timed(turn: Turn, record: RecordRow, body: Mapping[str, Any]) -> Turn:
+    """Return an enrollment as an act meets it, once the act has told the time of what counts for another day."""
+    if record.kind != OBSERVED or "at" not in body or "on" not in body:
+        return turn
+    return turn._replace(stand=turn.stand._replace(timed=max(turn.stand.timed, body["at"])))
 
 
 def _elsewhere_or_not(enrolled: Enrolled, stand: Stand, kind: str, body: Mapping[str, Any]) -> Stand:
