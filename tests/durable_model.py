@@ -31,6 +31,7 @@ from cm_engine import (
     with_pools,
 )
 from cm_engine.engine import Engine
+from cm_engine.errors import ReportError
 from cm_engine.ledger.balances import Balance
 from cm_engine.ports import Clock
 from cm_engine.recorded import Recorded, RecordedDecision
@@ -208,6 +209,15 @@ def _absorbed(books: Books, changes: Sequence[tuple[int, int]]) -> Books:
     return books._replace(given=books.given + more, absorbed=absorbed)
 
 
+def _refuse_twice(course: Course, fact: Fact) -> None:
+    """Refuse a second result of a target from one moment: it is one specimen that comes by two ways."""
+    for known in course.facts.values():
+        of_one = len(course.rules.targets) == 1 or known.seen.target == fact.seen.target
+        events = known.seen.event or fact.seen.event
+        if fact.at and known.at == fact.at and known.record != fact.record and of_one and not events:
+            raise ReportError("collected_at: it is recorded already")
+
+
 class Model:
     """All enrollments, and the keys that were used."""
 
@@ -225,6 +235,7 @@ class Model:
         """Record an observation, and return its number."""
         course = self.courses[id_]
         fact = Fact(course.acts, seen, on, at)
+        _refuse_twice(course, fact)
         self._take(course, {**course.facts, fact.record: fact})
         return fact.record
 
@@ -248,6 +259,8 @@ class Model:
         about = about._replace(target=seen.target or was.seen.target)
         days = (on, at) if on or at else (was.on, was.at)
         fact = Fact(record, about, *days)
+        if at:
+            _refuse_twice(course, fact)
         self._take(course, {**course.facts, record: fact}, about=record)
 
     def void(self, id_: str, record: int) -> None:

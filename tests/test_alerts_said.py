@@ -12,6 +12,8 @@ from cm_engine import Engine, MessagePolicy, ReportError, parse_program
 from cm_engine.delivery.notifying import parse_notifiers
 from cm_engine.keyring import MemoryKeyring
 from cm_engine.messages.kinds import Channel
+from cm_engine.messages.outgoing import Outgoing
+from cm_engine.messages.sending import NotYet
 from cm_engine.opening import open_storage
 from cm_engine.testing import FakeNotifier
 
@@ -169,6 +171,85 @@ def test_a_reward_that_came_back_is_said_to_expire_on_its_new_day(house: House) 
     assert house.tick(days=3, hours=1) == []  # the day of the first
     assert house.tick(days=20) == ["+15551230100"]
     assert len(house.kinds("reward expiring")) == 2
+
+
+def frozen(house: House, *, on: bool, day: int) -> None:
+    """Freeze the enrollment on a day, or release it."""
+    act = house.engine.freeze if on else house.engine.release
+    act(enrollment=house.ann, on=START + timedelta(day), why="a dispute", key=f"freeze/{day}", **TOLD)
+
+
+def test_a_reward_that_falls_due_to_be_said_during_a_freeze_is_said_once_it_is_over(house: House) -> None:
+    house.earn()
+    house.tick()
+    house.tick(days=20)
+    frozen(house, on=True, day=20)
+    assert house.tick(days=3, hours=1) == []  # seven days before it expires
+    assert house.tick(days=1) == []
+    [waits] = house.kinds("reward expiring")
+    assert (waits.status, waits.note) == ("waiting", "the enrollment is frozen, and nothing of it expires")
+    house.now += timedelta(hours=1)
+    frozen(house, on=False, day=24)
+    assert house.tick(hours=1) == ["+15551230100"]
+    assert house.tick(hours=1) == []
+    [said] = house.kinds("reward expiring")
+    assert (said.status, said.note) == ("over", "sent")
+
+
+def test_a_reward_that_begins_to_expire_soon_during_a_freeze_is_said_once_it_is_over(house: House) -> None:
+    house.earn()
+    asked = house.engine.redeem(enrollment=house.ann, key="ask", **TOLD)
+    house.tick(days=20)
+    house.engine.decline(enrollment=house.ann, number=asked.number, why="not wanted", key="d-1", **TOLD)
+    frozen(house, on=True, day=20)
+    assert house.tick(days=24, hours=1) == []  # it came back, and expires after 50 days
+    frozen(house, on=False, day=44)
+    assert house.tick(hours=1) == ["+15551230100"]
+
+
+def test_a_reward_whose_last_day_passes_during_a_freeze_is_not_said_to_expire_and_the_statement_says_what_became_of_it(
+    house: House,
+) -> None:
+    house.earn()
+    house.tick(days=20)
+    frozen(house, on=True, day=20)
+    assert house.tick(days=3, hours=1) == []
+    assert house.tick(days=20) == []
+    [late] = house.kinds("reward expiring")
+    assert (late.status, late.note) == ("over", "it would come too late")
+    frozen(house, on=False, day=43)
+    assert house.tick(hours=1) == []
+    assert (
+        "was not collected by 4 February 2026, and has expired."
+        in house.engine.statement(enrollment=house.ann).text()
+    )
+
+
+def test_of_two_notices_that_waited_for_the_end_of_a_freeze_only_the_last_is_said(house: House) -> None:
+    house.engine.with_messages(MessagePolicy(expiry_days=(7, 1)))
+    house.earn()
+    house.tick(days=20)
+    frozen(house, on=True, day=20)
+    assert house.tick(days=9, hours=1) == []  # one day before it expires
+    frozen(house, on=False, day=29)
+    assert house.tick(hours=1) == ["+15551230100"]
+    notes = {each.about.partition(", ")[2]: each.note for each in house.kinds("reward expiring")}
+    assert notes == {"7 days before": "it would come too late", "1 days before": "sent"}
+
+
+def test_a_host_with_an_outbox_of_its_own_is_told_to_wait_while_a_reward_cannot_expire(house: House) -> None:
+    done = house.engine.record(enrollment=house.ann, result="-", on=START, key="udt", **TOLD)
+    [draft] = [each for each in house.engine.messages_of(done) if each.kind == "reward expiring"]
+    frozen(house, on=True, day=0)
+    house.now += timedelta(days=23, hours=1)
+    answer = house.engine.to_send(draft)
+    assert isinstance(answer, NotYet)
+    assert (answer.until, answer.why) == (
+        house.now + timedelta(hours=1),
+        "the enrollment is frozen, and nothing of it expires",
+    )
+    frozen(house, on=False, day=23)
+    assert isinstance(house.engine.to_send(draft), Outgoing)
 
 
 def test_roles_that_nobody_reaches_are_refused() -> None:

@@ -121,6 +121,170 @@ def test_a_statement_tells_of_each_correction_which_line_it_takes_the_place_of(e
     assert "visit 2, instead of line 2: nothing" in desk.text()
 
 
+def lines_of(desk: Desk) -> list[tuple[int, int, int, str]]:
+    """Each line of a statement: its number, the one whose place it takes, its visit, and what it adds."""
+    lines = desk.engine.statement(enrollment=desk.id).lines
+    return [(each.number, each.corrects, each.visit, str(each.amounts.get("USD", 0))) for each in lines]
+
+
+def adds_up(desk: Desk) -> bool:
+    """Whether the lines of a statement add up to what is owed, on its way and handed over, and to their own sum."""
+    statement, balance = desk.engine.statement(enrollment=desk.id), desk.balance()
+    in_all = sum((line.amounts.get("USD", Decimal(0)) for line in statement.lines), Decimal(0))
+    assert in_all == statement.lines[-1].so_far["USD"] == balance.owed + balance.in_flight + balance.issued
+    return True
+
+
+def test_a_statement_shows_only_what_a_correction_changed_where_a_shared_limit_has_all_decided_again(
+    engine: Engine,
+) -> None:
+    limit = "{amount: 300, per: calendar year, payer: county, crossing: truncate}"
+    desk = Desk(engine, program("fixed: 40", f"limits: [{limit}]"))
+    desk.word("----")
+    done = desk.amend(2, result="+")
+    assert [each.visit for each in done.corrected] == [3, 4]
+    assert lines_of(desk) == [(1, 0, 1, "40.00"), (2, 0, 2, "40.00"), (3, 0, 3, "40.00"), (4, 0, 4, "40.00"), (5, 2, 2, "0.00")]  # fmt: skip
+    assert [each.split()[0] for each in desk.text().splitlines()[1:-1]] == ["1", "2", "3", "4", "5"]
+    assert adds_up(desk)
+    assert is_clean(desk)
+
+
+def test_a_visit_whose_words_alone_changed_is_one_line_with_the_words_that_hold_now(engine: Engine) -> None:
+    desk = Desk(engine, program("escalate: {start: 10, step: 5, ceiling: 15}, reset: {}"))
+    desk.word("----")
+    first = engine.statement(enrollment=desk.id).lines
+    done = desk.amend(1, result="+")
+    assert [each.visit for each in done.corrected] == [2, 3, 4]
+    assert [each[:3] for each in lines_of(desk)] == [
+        (1, 0, 1),
+        (2, 0, 2),
+        (3, 0, 3),
+        (4, 0, 4),
+        (5, 1, 1),
+        (6, 2, 2),
+    ]
+    lines = engine.statement(enrollment=desk.id).lines
+    assert first[2].sentence.startswith("Third negative test in a row: $15.00.")
+    assert lines[2].sentence.startswith("Second negative test in a row: $15.00, up $5.00.")
+    assert "Second negative test in a row: $15.00, up $5.00." in desk.text().splitlines()[3]
+    assert (lines[2].number, lines[2].latest, lines[2].awards) == (3, 7, first[2].awards)
+    assert adds_up(desk)
+
+
+def test_the_last_line_of_a_statement_promises_what_the_next_visit_pays_after_a_correction(
+    engine: Engine,
+) -> None:
+    desk = Desk(
+        engine,
+        program(
+            "escalate: {start: 10, step: 5}, reset: {}, recover: {after: 1, paid: next, level: next step}"
+        ),
+    )
+    desk.word("---+")
+    assert "goes back up to $25.00" in engine.statement(enrollment=desk.id).lines[3].sentence
+    desk.amend(1, result="+")
+    lines = engine.statement(enrollment=desk.id).lines
+    assert [each.corrects for each in lines] == [0, 0, 0, 0, 1, 2, 3]
+    assert "goes back up to $20.00" in lines[3].sentence
+
+
+def test_what_a_statement_says_was_settled_stays_said_when_the_visit_is_decided_again(engine: Engine) -> None:
+    rest = "payout: {overpaid: offset}"
+    desk = Desk(engine, program("escalate: {start: 10, step: 5, ceiling: 15}, reset: {}", rest))
+    desk.word("----")
+    desk.amend(4, result="e")
+    desk.word("-")
+    settled = "$15.00 of it settles what an earlier correction left given too much."
+    before = engine.statement(enrollment=desk.id).lines[-1]
+    assert before.sentence.startswith("Fourth negative test in a row: $15.00.")
+    assert before.sentence.endswith(settled)
+    desk.amend(1, result="+")
+    after = next(each for each in engine.statement(enrollment=desk.id).lines if each.number == before.number)
+    assert after.latest > before.number
+    assert after.sentence.startswith("Third negative test in a row: $15.00.")
+    assert after.sentence.endswith(settled)
+    assert adds_up(desk)
+    assert is_clean(desk)
+
+
+def test_a_visit_that_reads_otherwise_is_shown_though_it_pays_as_little_as_before(engine: Engine) -> None:
+    desk = Desk(engine, program("fixed: 10"))
+    desk.word("-+-")
+    desk.amend(2, result="o")
+    lines = engine.statement(enrollment=desk.id).lines
+    assert [(each.number, each.corrects, each.outcome) for each in lines] == [(1, 0, "-"), (2, 0, "+"), (3, 0, "-"), (4, 2, "o")]  # fmt: skip
+    assert lines[-1].before == lines[1]
+    assert (
+        desk.text()
+        .splitlines()[4]
+        .startswith("   4  08 Jan 2026  visit 2, instead of line 2: nothing, as before. Missed")
+    )
+
+
+def test_visits_that_move_up_after_a_withdrawal_are_shown_with_the_visit_they_were(engine: Engine) -> None:
+    desk = Desk(engine, program("fixed: 10"))
+    desk.word("---")
+    desk.void(1)
+    lines = engine.statement(enrollment=desk.id).lines
+    moved = [(each.visit, each.before.visit) for each in lines if each.before and each.outcome == "-"]
+    assert moved == [(1, 2), (2, 3)]
+    assert [each.corrects for each in lines if each.outcome == "withdrawn"] == [1]
+
+
+def test_another_day_is_a_change_of_a_line_and_the_same_result_once_more_is_none(engine: Engine) -> None:
+    desk = Desk(engine, program("fixed: 10"))
+    desk.word("-")
+    desk.amend(1, result="-")
+    assert [each.number for each in engine.statement(enrollment=desk.id).lines] == [1]
+    desk.amend(1, result="-", on=day(6))
+    first, moved = engine.statement(enrollment=desk.id).lines
+    assert (first.on, moved.on, moved.corrects) == (day(5), day(6), 1)
+
+
+@pytest.mark.parametrize("replace", ["true", "false"])
+def test_prizes_that_are_others_are_a_change_and_prizes_that_stay_are_none(replace: str) -> None:
+    slips = "none: {count: 5, value: 0}, small: {count: 5, value: 1}"
+    limit = "limits: [{amount: 300, per: calendar year, payer: county, crossing: truncate}]"
+    bowl = f"bowls: {{draw: {{slips: {{{slips}}}, replace: {replace}}}}}, {limit}"
+    with opened("memory", Path(), lambda: NOW) as engine:
+        desk = Desk(engine, program("unit: draw, fixed: 2", bowl))
+        desk.word("-----")
+        drawn = {each.visit: each.drawn for each in engine.statement(enrollment=desk.id).lines}
+        assert [each.visit for each in desk.amend(1, result="+").corrected] == [2, 3, 4, 5]
+        lines = {each.visit: each for each in engine.statement(enrollment=desk.id).lines if each.before}
+        by_now = {
+            each.visit: tuple(won.slip for won in each.prizes.drawn) if each.prizes else ()
+            for each in desk.stands()
+        }
+        assert set(lines) == {visit for visit in drawn if drawn[visit] != by_now[visit]}
+        assert all(each.before and each.before.drawn == drawn[visit] for visit, each in lines.items())
+        assert set(lines) == {1} or replace == "false"
+        assert adds_up(desk)
+
+
+def test_of_several_corrections_each_shows_what_it_changed_and_the_line_that_stood_before_it(
+    engine: Engine,
+) -> None:
+    limit = "{amount: 300, per: calendar year, payer: county, crossing: truncate}"
+    desk = Desk(engine, program("fixed: 40", f"limits: [{limit}]"))
+    desk.word("---")
+    desk.amend(1, result="+")
+    desk.amend(2, result="+")
+    desk.amend(1, result="-")
+    found = engine.statement(enrollment=desk.id).lines
+    assert [(each.visit, each.corrects, str(each.awards["USD"])) for each in found] == [
+        (1, 0, "40.00"),
+        (2, 0, "40.00"),
+        (3, 0, "40.00"),
+        (1, 1, "0.00"),
+        (2, 2, "0.00"),
+        (1, found[3].number, "40.00"),
+    ]
+    assert {each.latest for each in found} >= {each.number for each in desk.stands()}
+    assert adds_up(desk)
+    assert is_clean(desk)
+
+
 def test_a_voided_result_leaves_its_visit_to_the_next_one(engine: Engine) -> None:
     desk = Desk(engine, CALIFORNIA)
     desk.word("------")

@@ -5,7 +5,7 @@ Set CM_ENGINE_EXAMPLES to look at more runs than the suite does.
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -23,6 +23,7 @@ from cm_engine.errors import BalanceError, KeyConflictError, RecordNotFoundError
 from cm_engine.ledger.balances import Balance
 from cm_engine.recorded import Recorded, RecordedDecision
 from cm_engine.reported import Report
+from cm_engine.statement import Line
 from tests.durable_model import (
     ZONE,
     Books,
@@ -357,8 +358,10 @@ class Durable(RuleBasedStateMachine):
             for decision in act.decisions:
                 stands[decision.record] = decision
         self._check_decisions(course, stands)
+        decisions = [decision for act in history for decision in act.decisions]
+        assert [each.number for each in decisions] == list(range(1, course.decisions + 1))
         statement = self.engine.statement(enrollment=course.id)
-        assert [line.number for line in statement.lines] == list(range(1, course.decisions + 1))
+        self._check_lines(course, decisions, statement.lines)
         handed = {unit: _handed(books) for unit, books in course.books.items()}
         found = {
             unit: _sum(line.amounts.get(unit, Decimal(0)) for line in statement.lines) for unit in handed
@@ -368,6 +371,27 @@ class Durable(RuleBasedStateMachine):
             assert nonzero(statement.lines[-1].so_far) == nonzero(exact(course.program, handed))
         self._check_balances(course, statement.balances)
         self._check_days(course)
+
+    def _check_lines(
+        self, course: Course, decisions: Sequence[RecordedDecision], lines: Sequence[Line]
+    ) -> None:
+        """A statement has a line for each decision that tells something else than the one whose place it takes."""
+        former: dict[int, RecordedDecision] = {}
+        changed = []
+        for each in decisions:
+            if each.record not in former or _tells(each) != _tells(former[each.record]):
+                changed.append(each.number)
+            former[each.record] = each
+        shown = [line.number for line in lines]
+        assert shown == sorted(shown)
+        assert set(changed) <= set(shown)
+        if not course.program.deposit:
+            assert shown == changed
+        stand = {line.record: line for line in lines}
+        assert {record: line.latest for record, line in stand.items()} == {
+            record: each.number for record, each in former.items()
+        }
+        assert all(stand[record].sentence.startswith(each.sentence) for record, each in former.items())
 
     def _check_decisions(self, course: Course, stands: dict[int, RecordedDecision]) -> None:
         assert {record for record, each in stands.items() if each.outcome != "withdrawn"} == set(course.told)
@@ -408,6 +432,14 @@ class Durable(RuleBasedStateMachine):
 
 def _seen(seen: Observation) -> Call:
     return {"result": seen.outcome, "target": seen.target, "event": seen.event}
+
+
+def _tells(decision: RecordedDecision) -> tuple[Any, ...]:
+    """What a participant is told of a decision, besides its words."""
+    prizes = decision.prizes
+    drawn, won = ([each.slip for each in prizes.drawn], prizes.paid) if prizes else ([], None)
+    place = (decision.on, decision.target, decision.visit, decision.outcome)
+    return (*place, nonzero(decision.awards), drawn, won)
 
 
 def _handed(books: Books) -> int:

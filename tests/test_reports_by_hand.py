@@ -1,5 +1,6 @@
 """Reports on small logs made by hand, for what a made-up year hardly ever has."""
 
+import json
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
@@ -7,13 +8,16 @@ import pytest
 
 from cm_engine import Engine, parse_program
 from cm_engine.errors import StorageError
+from cm_engine.reports.dashboard import dashboard
 from cm_engine.reports.fidelity import fidelity_report
 from cm_engine.reports.integrity import integrity_report
 from cm_engine.reports.program import program_report
 from cm_engine.reports.reading import clinic
 from cm_engine.reports.risk import risk_report
+from cm_engine.reports.sheet import csv_of, html_of, json_of, text_of
 from cm_engine.reports.statement import statement_report
 from cm_engine.reports.tax import tax_report
+from cm_engine.reports.words import Words
 
 MONDAY = date(2025, 12, 29)
 PROGRAM = """
@@ -109,6 +113,91 @@ def test_a_statement_has_earned_what_its_last_line_says_though_the_program_bears
     assert [(row.of, row.at) for row in corrected] == [(record, "2025-12-29 10:00")]
     told = {tile.name: tile.value for tile in report.tiles}
     assert told["Earned so far"] == lines[-1].in_all == told["Handed over to you"] == "$10.00"
+
+
+def corrected(hand: Hand, name: str, record: int, result: str) -> None:
+    hand.engine.amend(enrollment=name, record=record, result=result, why="misread", **hand.told())
+
+
+def three_visits(more: str = "") -> tuple[Hand, str]:
+    hand = Hand(more)
+    name = hand.enroll()
+    for days in (0, 3, 7):
+        hand.now = datetime(2025, 12, 29, 18, tzinfo=UTC) + timedelta(days=days)
+        hand.record(name, MONDAY + timedelta(days=days))
+    return hand, name
+
+
+NOT_MET = "Goal not met this time; the next rewards start again from the first step"
+SHARED = "limits: [{amount: 500, per: calendar year, payer: county, crossing: truncate}]"
+
+
+def test_a_statement_after_a_correction_has_what_changed_with_before_and_after_in_each_language() -> None:
+    hand, name = three_visits()
+    corrected(hand, name, 2, "+")
+    english, spanish = (
+        [
+            row.what
+            for row in statement_report(hand.engine, enrollment=name, on=MONDAY, words=Words(each))
+            .sheets[0]
+            .rows
+        ]
+        for each in ("en", "es")
+    )
+    assert english == [
+        "Visit 1. Goal met",
+        "Visit 2. Goal met",
+        "Visit 3. Goal met",
+        f"Corrected: Visit 2. {NOT_MET}. Now: nothing. Before: Goal met, $11.00",
+        "Corrected: Visit 3. Goal met. Now: $10.00. Before: $12.00",
+    ]
+    assert spanish[-1] == "Corregido: Visita 3. Meta cumplida. Ahora: $10.00. Antes: $12.00"
+    assert spanish[-2].endswith("Ahora: nada. Antes: Meta cumplida, $11.00")
+
+
+def test_a_statement_in_every_form_leaves_out_visits_that_were_only_decided_again() -> None:
+    hand, name = three_visits(SHARED)
+    corrected(hand, name, 3, "+")
+    corrected(hand, name, 1, "-")
+    decided = [each for act in hand.engine.history(enrollment=name) for each in act.decisions]
+    assert [each.visit for each in decided] == [1, 2, 3, 1, 2, 3, 1, 2, 3]
+    report = statement_report(hand.engine, enrollment=name, on=MONDAY)
+    rows = report.sheets[0].rows
+    assert [row.what for row in rows][3:] == [
+        f"Corrected: Visit 3. {NOT_MET}. Now: nothing. Before: Goal met, $12.00"
+    ]
+    assert text_of(report).count("Corrected") == html_of(report).count("Corrected") == 1
+    assert csv_of(report.sheets[0]).count("\r\n") == 1 + len(rows)
+    assert len(json.loads(json_of(report))["sheets"]["lines"]) == len(rows)
+    assert [tile.value for tile in report.tiles if tile.name == "Earned so far"] == [rows[-1].in_all]
+
+
+def test_a_visit_that_was_only_decided_again_is_awarded_once_in_all_reports() -> None:
+    hand, name = three_visits(SHARED)
+    corrected(hand, name, 1, "-")
+    read = clinic(hand.engine, MONDAY)
+    sheets = {sheet.name: sheet.rows for sheet in dashboard(hand.engine, read).sheets}
+    assert [(row.month, str(row.awarded)) for row in sheets["months"]] == [
+        ("2025-12", "10.00"),
+        ("2026-01", "23.00"),
+    ]
+    assert sum(row.awarded for row in program_report(read).sheets[1].rows) == 33
+
+
+def test_what_a_visit_was_before_it_was_withdrawn_or_moved_is_said() -> None:
+    hand, name = three_visits()
+    moved = MONDAY + timedelta(days=8)
+    hand.now += timedelta(days=1)
+    hand.engine.amend(enrollment=name, record=3, on=moved, why="the day", **hand.told())
+    hand.engine.void(enrollment=name, record=3, why="another's", **hand.told())
+    *_, first, last = statement_report(hand.engine, enrollment=name, on=moved).sheets[0].rows
+    assert (first.day, first.what) == (
+        "6 January 2026",
+        "Corrected: Visit 3. Goal met. Before: 5 January 2026",
+    )
+    assert last.what == (
+        "Corrected: Visit 3. Taken back, because it had been entered by mistake. Before: Goal met, $12.00"
+    )
 
 
 def test_a_visit_made_good_after_its_window_is_decided_and_not_kept() -> None:

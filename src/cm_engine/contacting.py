@@ -1,7 +1,7 @@
 """Contacts in an engine: how a participant is reached, what they consented to, and what was disclosed."""
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple, Self, TypeVar
 
 from cm_engine.errors import JournalNotFoundError, ReportError, SecretError
@@ -29,7 +29,7 @@ from cm_engine.messages.asking import (
 from cm_engine.messages.composing import DEFAULT, ExpectedVisit, reminders
 from cm_engine.messages.contact import CONTACT, ContactState, Handle
 from cm_engine.messages.draft import Draft
-from cm_engine.messages.kinds import CHANNELS, EVERY, PARTICIPANT
+from cm_engine.messages.kinds import CHANNELS, EVERY, EXPIRING, PARTICIPANT
 from cm_engine.messages.outgoing import Outgoing
 from cm_engine.messages.policy import MessagePolicy
 from cm_engine.messages.quiet import NIGHT, Quiet
@@ -41,12 +41,16 @@ from cm_engine.people.rights import SELF
 from cm_engine.plain import opaque
 from cm_engine.ports import Delivery, Envelope, PayoutGateway, Transaction
 from cm_engine.recorded import Recorded
+from cm_engine.recording import Recording
 from cm_engine.sealing import fingerprint, key_id, opened, sealed
 
 Found = TypeVar("Found")
 
 PURPOSE = "cm-engine/handle"
 """What an address is sealed for."""
+
+THAWS = timedelta(hours=1)
+"""As long waits what is said of a reward that expires, before it is asked again whether the enrollment is still frozen."""
 
 LEFT = frozenset({"sent", "unknown"})
 """The outcomes by which something left, or may have left."""
@@ -451,11 +455,24 @@ class Contacting(Opened):
         answer = may_send(draft, about, self._now(), policy)
         if not isinstance(answer, Ready):
             return answer
+        if draft.kind == EXPIRING and self._is_frozen(draft.enrollment):
+            return NotYet(self._now() + THAWS, "the enrollment is frozen, and nothing of it expires")
         to = answer.address if answer.handle is None else self._address_of(answer.handle, draft.participant)
         message = answer.message
         return Outgoing(
             Envelope(draft.id, answer.channel, to, message.subject, message.text, message.language), answer
         )
+
+    def _is_frozen(self, enrollment: str) -> bool:
+        """Tell whether an enrollment is frozen; one that is not in this database is not."""
+
+        def look(tx: Transaction) -> bool:
+            if tx.enrollment(enrollment) is None:
+                return False
+            _, stand, _ = Recording(tx, self._register, "", locked=False).standing(enrollment)
+            return stand.calendar.frozen
+
+        return self._looked_into(look)
 
     def disclosed(self, outgoing: Outgoing, delivery: Delivery, by: str = SELF) -> Disclosure | None:
         """Log what was disclosed, if something left or may have left; logged again, it is the same.

@@ -514,7 +514,9 @@ class Engine(
         return Ahead(enrolled.rules.program, rest(enrolled, stand))
 
     def statement(self, *, enrollment: str, until: date | None = None) -> Statement:
-        """Return all decisions of an enrollment with what each added, what was awarded, and where it all is now.
+        """Return what an enrollment earned, line by line, with what each line added, and where it all is now.
+
+        What a correction decided again and left as it was is no line of its own.
 
         Args:
             until: the last day that counts for lines and for what was awarded; left out, all of them.

@@ -17,7 +17,7 @@ from cm_engine.messages.arising import messages_in
 from cm_engine.messages.composing import is_still_due
 from cm_engine.messages.draft import Draft
 from cm_engine.messages.expiring import expiring_drafts, is_still_kept
-from cm_engine.messages.kinds import PARTICIPANT
+from cm_engine.messages.kinds import EXPIRING, PARTICIPANT
 from cm_engine.messages.messenger import LEASE, Messenger
 from cm_engine.messages.outgoing import Outgoing
 from cm_engine.messages.policy import MessagePolicy
@@ -36,7 +36,7 @@ from cm_engine.stock.standing import StockAlert, alerts_of
 from cm_engine.timing import Timing
 
 REMINDS = timedelta(hours=1)
-REMINDER, EXPIRING = "visit reminder", "reward expiring"
+REMINDER = "visit reminder"
 PAGE = 500
 """As many enrollments are looked at in one transaction."""
 
@@ -163,12 +163,12 @@ class Messaging(Contacting, Timing):
         return self._looked_into(look)
 
     def _bank_that_expires(self, tx: Transaction, enrollment: str) -> Bank | None:
-        """Return the bank of an enrollment if something of it expires, in its time; None for all others."""
+        """Return the bank of an enrollment if something of it expires, frozen or not; None for all others."""
         enrolled = self._register.opened(tx, found_enrollment(tx, enrollment))
         if not enrolled.rules.payout.expires_after:
             return None
         enrolled, stand, _ = Recording(tx, self._register, "", locked=False).standing(enrollment)
-        if stand.calendar.away or stand.calendar.frozen:
+        if stand.calendar.away:
             return None
         return Bank.of(enrolled, whole_log(tx, enrollment))
 

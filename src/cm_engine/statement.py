@@ -2,18 +2,19 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
 from cm_engine.ledger.accounts import DUE, Posting
 from cm_engine.ledger.balances import Balance, balance, sums
 from cm_engine.log.correction import WITHDRAWN, Log, awarded_by, latest
-from cm_engine.log.encoding import awards_from, prizes_from
+from cm_engine.log.encoding import awards_from, prizes_from, reasons_from, said
 from cm_engine.log.purse import BANKED
 from cm_engine.log.rows import DecisionRow, EntryRow, Subject
 from cm_engine.log.stand import Enrolled
 from cm_engine.program.units import Unit
+from cm_engine.rules.words import WORDS, Words
 
 PLACES = {
     "owed": "still owed",
@@ -32,16 +33,16 @@ PLACES = {
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One decision on a statement.
+    """What a statement says of a visit, of an event or of a reward: a decision, or those that came to the same.
 
     Attributes:
         number: of the decision.
+        latest: the number of the last decision that came to the same: its words are told, and its reasons hold.
         record: the act that reported what it decides, which `amend` and `void` ask for; 0 if nobody came.
         on: the day it counts for.
         target, visit, week, outcome: what was decided.
-        corrects: the number of the decision whose place it takes, 0 if none.
+        before: the line whose place it takes, None if there was none.
         awards: what it awards, by unit; exact decimals.
-        instead_of: what the decision awarded whose place it takes.
         drawn: the slips that its draws won.
         amounts: what it adds to what the participant is due, or takes from it, by unit; exact decimals.
         so_far: what the participant is due in all after it, by unit.
@@ -49,29 +50,41 @@ class Line:
     """
 
     number: int
+    latest: int
     record: int
     on: date | None
     target: str
     visit: int
     week: int
     outcome: str
-    corrects: int
+    before: "Line | None"
     awards: Mapping[str, Decimal]
-    instead_of: Mapping[str, Decimal]
     drawn: tuple[str, ...]
     amounts: Mapping[str, Decimal]
     so_far: Mapping[str, Decimal]
     sentence: str
 
+    @property
+    def corrects(self) -> int:
+        """Return the number of the line whose place it takes, 0 if there was none."""
+        return self.before.number if self.before else 0
+
+    @property
+    def instead_of(self) -> Mapping[str, Decimal]:
+        """Return what the line awards whose place it takes."""
+        return self.before.awards if self.before else {}
+
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """All decisions of an enrollment, and its balances.
+    """What an enrollment earned, line by line, and its balances.
+
+    What a correction decided again and left as it was is no line of its own, so the numbers of lines have gaps.
 
     Attributes:
         title: of the program.
         until: the last day that counts, None for all.
-        lines: in the order in which they were decided.
+        lines: in the order in which they were decided; what they add is all that was posted.
         awarded: by the decisions that stand for the days up to then, by unit.
         balances: where everything is now, by unit.
         units: that amounts are in, by their name.
@@ -88,7 +101,7 @@ class Statement:
     units: Mapping[str, Unit]
 
     def text(self) -> str:
-        """Return the statement as text, a line for each decision."""
+        """Return the statement as text, a line for each of its lines."""
         return "\n".join(_texts(self)) + "\n"
 
 
@@ -128,19 +141,49 @@ def balances(enrolled: Enrolled, entries: Iterable[EntryRow]) -> dict[str, Balan
 
 def _lines(
     enrolled: Enrolled, decisions: Iterable[DecisionRow], entries: Iterable[EntryRow]
-) -> Iterator[Line]:
-    former: dict[Subject, Line] = {}
-    so_far = Counter[str]()
-    posted: dict[int, Counter[str]] = {}
+) -> Iterable[Line]:
+    """Return the lines of decisions; one that is decided again and changes nothing stays the line that it is."""
+    posted, so_far = _posted(entries), Counter[str]()
+    rows, found, stand = dict[int, DecisionRow](), dict[int, Line](), dict[Subject, Line]()
+    for row in decisions:
+        amounts, former = posted.get(row.number, Counter[str]()), stand.get(row.subject)
+        so_far.update(amounts)
+        line = _line(enrolled, row, former, amounts, so_far)
+        if former and row.number not in posted and _told(line) == _told(former):
+            words = f"{row.said}{_note(enrolled, rows[former.number])}"
+            line = replace(former, latest=row.number, week=row.week, sentence=words)
+        rows[row.number], found[line.number], stand[row.subject] = row, line, line
+    return found.values()
+
+
+def _posted(entries: Iterable[EntryRow]) -> dict[int, Counter[str]]:
+    """Return by how much more or less the participant is due by each decision that posts anything, by unit."""
+    found: dict[int, Counter[str]] = {}
     for entry in entries:
         moved = entry.amount * ((entry.credit in DUE) - (entry.debit in DUE))
-        posted.setdefault(entry.number, Counter())[entry.unit] += moved
-    for row in decisions:
-        amounts = posted.get(row.number, Counter[str]())
-        so_far.update(amounts)
-        line = _line(enrolled, row, former.get(row.subject), amounts, so_far)
-        former[row.subject] = line
-        yield line
+        found.setdefault(entry.number, Counter())[entry.unit] += moved
+    return found
+
+
+def _told(line: Line) -> tuple[object, ...]:
+    """Return what makes a decision another line when it is other than before, as what it posts does; words do not."""
+    awards = {unit: amount for unit, amount in line.awards.items() if amount}
+    return line.on, line.target, line.visit, line.outcome, awards, line.drawn
+
+
+def _note(enrolled: Enrolled, row: DecisionRow) -> str:
+    """Return what a decision says besides its reasons: what its award settled; no decision anew says it again."""
+    reasons = reasons_from(row.reasons, enrolled.rules.program.unit)
+    told = (said(reasons, words) for words in _all_words(enrolled))
+    return next((row.said.removeprefix(each) for each in told if row.said.startswith(each)), "")
+
+
+def _all_words(enrolled: Enrolled) -> dict[Words, None]:
+    """Return the words that the decisions of an enrollment may be told in."""
+    targets = (target for rules in enrolled.all_rules for target in rules.targets)
+    return dict.fromkeys(
+        [*(visit.phase.words for target in targets for visit in target.visits), WORDS["task"]]
+    )
 
 
 def _line(
@@ -158,15 +201,15 @@ def _line(
         awards[prizes.paid.unit.name] += prizes.paid.amount
     return Line(
         row.number,
+        row.number,
         row.observation,
         date.fromisoformat(row.day) if row.day else None,
         row.target,
         row.visit,
         row.week,
         row.outcome,
-        former.number if former else 0,
+        former,
         _exact(enrolled, awards),
-        former.awards if former else {},
         tuple(each.slip for each in prizes.drawn) if prizes else (),
         _exact(enrolled, amounts),
         _exact(enrolled, so_far),
@@ -203,9 +246,10 @@ def _worth(statement: Statement, line: Line) -> str:
     drawn = f"; drawn: {', '.join(each or 'nothing' for each in line.drawn)}" if line.drawn else ""
     if not line.corrects:
         return f": {awards}{drawn}"
-    before = f"{_spoken(statement, line.instead_of) or 'nothing'} before"
+    was = _spoken(statement, line.instead_of) or "nothing"
     if line.outcome == WITHDRAWN:
-        return f": line {line.corrects} is withdrawn, {before}"
+        return f": line {line.corrects} is withdrawn, {was} before"
+    before = "as before" if was == awards else f"{was} before"
     more = _spoken(statement, {unit: amount for unit, amount in line.amounts.items() if amount > 0})
     return f", instead of line {line.corrects}: {awards}, {before}{drawn}{f'; {more} more is due' if more else ''}"
 

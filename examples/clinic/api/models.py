@@ -329,7 +329,7 @@ class Preview(BaseModel):
 
 
 class StatementLine(BaseModel):
-    """One decision on a statement."""
+    """One line of a statement."""
 
     number: int
     on: date | None
@@ -363,7 +363,7 @@ class Balance(BaseModel):
 
 
 class Statement(BaseModel):
-    """Every decision of an enrollment, and what they add up to."""
+    """What an enrollment earned, line by line, and what it adds up to."""
 
     enrollment: str
     participant: str

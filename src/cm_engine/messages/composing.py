@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from cm_engine.log.history import OBSERVED
 from cm_engine.messages.draft import Draft, Value, draft
-from cm_engine.messages.kinds import PARTICIPANT, MessageKind
+from cm_engine.messages.kinds import EXPIRING, PARTICIPANT, MessageKind
 from cm_engine.messages.policy import MessagePolicy
 from cm_engine.recorded import Recorded, RecordedDecision
 from cm_engine.rules.reasons import MilestoneReached, Next, PaidOut, Recovered, WasReset
@@ -121,7 +121,7 @@ def expiry_draft(  # noqa: PLR0913, PLR0917 - what is said, of whom, and when
     recipient: str,
     policy: MessagePolicy,
 ) -> Iterator[Draft]:
-    """Yield what is said of an award that expires, some days before.
+    """Yield what is said of an award that expires, some days before; each until the next one is due.
 
     Args:
         of: the enrollment.
@@ -132,17 +132,20 @@ def expiry_draft(  # noqa: PLR0913, PLR0917 - what is said, of whom, and when
         policy: how many days before, and at what time.
     """
     values: dict[str, Value] = {"award": amounts, "last_day": last_day.isoformat()}
-    for days in policy.expiry_days:
+    late = _end_of(last_day, of.zone)
+    for days in sorted(set(policy.expiry_days)):
+        due = _moment(last_day - days * ONE_DAY, policy.remind_at, of.zone)
         yield draft(
-            "reward expiring",
+            EXPIRING,
             of.participant,
             of.id,
             f"{about}, {days} days before",
             values,
             recipient=recipient,
-            not_before=_moment(last_day - days * ONE_DAY, policy.remind_at, of.zone),
-            useless_after=_end_of(last_day, of.zone),
+            not_before=due,
+            useless_after=late,
         )
+        late = due
 
 
 def _kind(decision: RecordedDecision) -> MessageKind | None:

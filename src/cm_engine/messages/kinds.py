@@ -34,6 +34,7 @@ KINDS: tuple[MessageKind, ...] = get_args(MessageKind)
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 TOPICS: tuple[Topic, ...] = get_args(Topic)
 CHANNELS: tuple[Channel, ...] = get_args(Channel)
+EXPIRING: MessageKind = "reward expiring"
 SIGNAL: MessageKind = "signal"
 ALERT: MessageKind = "alert"
 TO_TEAM: frozenset[MessageKind] = frozenset({SIGNAL, ALERT})

@@ -10,6 +10,7 @@ from uuid import uuid4
 from cm_engine.errors import CmEngineError, StorageError
 from cm_engine.log.rows import OVER, WorkRow
 from cm_engine.messages.draft import Draft
+from cm_engine.messages.kinds import EXPIRING
 from cm_engine.messages.outgoing import Outgoing
 from cm_engine.messages.queued import (
     Message,
@@ -29,7 +30,7 @@ from cm_engine.ports import Delivery, Notifier
 
 _log = logging.getLogger("cm_engine.messages")
 
-STALE = {"reward expiring": "nothing of it is owed any more that expires then"}
+STALE = {EXPIRING: "nothing of it is owed any more that expires then"}
 """Why something is not said that is not true any more, by its kind; of a visit it is said otherwise."""
 
 LEASE = timedelta(minutes=5)

@@ -107,7 +107,7 @@ def _counted(
 def _months(clinic: Clinic) -> Iterator[Month]:
     found: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
     for course in clinic.courses:
-        lines = {line.number: line for line in course.statement.lines}
+        lines = {line.latest: line for line in course.statement.lines}
         for each in course.standing:
             for unit, amount in lines[each.number].awards.items():
                 if each.on and clinic.covers(course.site(each.on)):

@@ -160,7 +160,7 @@ def _money(courses: Iterable[Course]) -> Iterator[Money]:
 
 def _moved(course: Course) -> Iterator[tuple[date, str, Decimal, int]]:
     """Yield what was awarded and what was handed over, with its day."""
-    lines = {line.number: line for line in course.statement.lines}
+    lines = {line.latest: line for line in course.statement.lines}
     for each in course.standing:
         for unit, amount in lines[each.number].awards.items():
             if each.on and amount:

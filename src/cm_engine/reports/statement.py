@@ -1,6 +1,6 @@
 """A participant's statement in plain words: what each amount was for, what there is by now, and what comes next."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
@@ -91,7 +91,7 @@ def _columns(say: Words) -> tuple[str, ...]:
 
 
 def _row(course: Course, line: Line, say: Words) -> StatementLine:
-    decision = next(each for each in course.decisions if each.number == line.number)
+    decision = next(each for each in course.decisions if each.number == line.latest)
     day = say.day(line.on) if line.on else ""
     return StatementLine(
         day,
@@ -108,8 +108,37 @@ def _what(course: Course, line: Line, decision: RecordedDecision, say: Words) ->
         return ": ".join(filter(None, [first, ", ".join(_sums(course, decision))]))
     more = [*_more(decision, say)]
     visit = say("Visit {number}", number=line.visit) + ". " if line.visit else ""
-    before = say("Corrected") + ": " if line.corrects else ""
-    return f"{before}{visit}{'; '.join([first, *more])}"
+    corrected = say("Corrected") + ": " if line.before else ""
+    return ". ".join([f"{corrected}{visit}{'; '.join([first, *more])}", *_changed(course, line, say)])
+
+
+def _changed(course: Course, line: Line, say: Words) -> Iterator[str]:
+    """Yield what a correction changed: what a visit is worth now, and all of it that was otherwise before."""
+    if line.before is None:
+        return
+    worth = _apart(_worth(course, line, say), _worth(course, line.before, say))
+    other = _apart(_place(line, say), _place(line.before, say))
+    if line.outcome != WITHDRAWN and (now := ", ".join(filter(None, [each for each, _ in worth]))):
+        yield say("Now: {what}", what=now)
+    if before := ", ".join(filter(None, [was for _, was in [*other, *worth]])):
+        yield say("Before: {what}", what=before)
+
+
+def _apart(now: Iterable[str], before: Iterable[str]) -> list[tuple[str, str]]:
+    return [(each, was) for each, was in zip(now, before, strict=True) if each != was]
+
+
+def _place(line: Line, say: Words) -> Iterator[str]:
+    """Yield the day, the visit and the outcome of a line."""
+    yield say.day(line.on) if line.on else ""
+    yield say("Visit {number}", number=line.visit) if line.visit else ""
+    yield say(OUTCOME_WORDS.get(line.outcome, "Written down"))
+
+
+def _worth(course: Course, line: Line, say: Words) -> Iterator[str]:
+    """Yield what a line awards, and what its draws won."""
+    yield _spoken(course, line.awards) or say("nothing")
+    yield ", ".join(each or say("nothing") for each in line.drawn)
 
 
 def _more(decision: RecordedDecision, say: Words) -> Iterator[str]:
