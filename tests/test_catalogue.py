@@ -138,5 +138,5 @@ def offer(folder: Path, package: str, program_id: str, monkeypatch: pytest.Monke
     installed = (EntryPoint("catalogue", "cm_engine_schedules", shelf.GROUP),)
     added = (*installed, EntryPoint("theirs", package, shelf.GROUP))
     monkeypatch.setattr(
-        "cm_engine.installed.entry_points", lambda group: added if group == shelf.GROUP else ()
+        "importlib.metadata.entry_points", lambda group: added if group == shelf.GROUP else ()
     )

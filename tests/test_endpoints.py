@@ -275,7 +275,7 @@ def offer(folder: Path, package: str, name: str, monkeypatch: pytest.MonkeyPatch
     monkeypatch.syspath_prepend(folder)
     points = (EntryPoint("c", "cm_engine_schedules", shelf.GROUP), EntryPoint("t", package, shelf.GROUP))
     monkeypatch.setattr(
-        "cm_engine.installed.entry_points", lambda group: points if group == shelf.GROUP else ()
+        "importlib.metadata.entry_points", lambda group: points if group == shelf.GROUP else ()
     )
     return file
 

@@ -198,7 +198,7 @@ class Drawer:
 def offering(monkeypatch: pytest.MonkeyPatch, *values: str) -> None:
     """Have packages installed that offer a kind called drawer."""
     offers = [EntryPoint("drawer", value, configuring.GROUP) for value in values]
-    monkeypatch.setattr("cm_engine.installed.entry_points", lambda **_: offers)
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: offers)
 
 
 def test_a_strangers_kind_is_made_from_the_file_as_ours_are(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import cm_engine
-from cm_engine import CmEngineError, Engine, errors
+from cm_engine import CmEngineError, Engine, catalogue, digest, errors
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -62,6 +62,30 @@ def test_no_part_of_an_engine_hides_what_another_part_has() -> None:
 def test_the_import_is_light() -> None:
     loaded = python("import sys, cm_engine; print(*sys.modules)").split()
     assert {"typer", "rich", "sqlalchemy", "numpy", "jsonschema"} & set(loaded) == set()
+    assert {"importlib.metadata", "importlib.resources"} & set(loaded) == set()
+
+
+def test_the_import_builds_no_schema_of_a_file() -> None:
+    code = (
+        "import cm_engine; from cm_engine.program.parts import Part; parts = [Part]; "
+        "[parts.extend(part.__subclasses__()) for part in parts]; "
+        "print(len(parts), *(part.__name__ for part in parts if part.__pydantic_complete__))"
+    )
+    count, *built = python(code).split()
+    assert int(count) > 40  # else they are looked for in a wrong way
+    assert built == []
+
+
+def test_threads_that_first_use_a_program_at_once_all_get_it() -> None:
+    code = (
+        "import sys; from concurrent.futures import ThreadPoolExecutor; from threading import Barrier; "
+        "import cm_engine; sys.setswitchinterval(1e-6); text = cm_engine.catalogue.source('california-recovery-incentives'); "
+        "barrier = Barrier(8); "
+        "load = lambda _: (barrier.wait(), cm_engine.digest(cm_engine.parse_program(text)))[1]; "
+        "print(*ThreadPoolExecutor(8).map(load, range(8)))"
+    )
+    expected = digest(catalogue.program("california-recovery-incentives"))
+    assert python(code).split() == [expected] * 8
 
 
 def test_a_missing_extra_is_one_line_that_names_it() -> None:

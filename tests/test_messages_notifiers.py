@@ -384,7 +384,7 @@ def points(**offered: str) -> EntryPoints:
 
 def test_a_notifier_is_made_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     installed = points(smtp="cm_engine_adapters.notify.smtp:SmtpNotifier", webhook="nowhere:Nothing")
-    monkeypatch.setattr("cm_engine.installed.entry_points", lambda **_: installed)
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: installed)
     made = notifier_of("smtp", host="mail.example.org", sender="updates@example.org")
     assert isinstance(made, SmtpNotifier)
     assert notifiers() == ["smtp", "webhook"]
@@ -394,7 +394,7 @@ def test_a_notifier_is_made_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_two_notifiers_of_one_name_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     installed = points(smtp="one:Mail", smtp_="two:Mail")
-    monkeypatch.setattr("cm_engine.installed.entry_points", lambda **_: installed)
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: installed)
     with pytest.raises(AmbiguousNameError, match="one:Mail and two:Mail"):
         notifier_of("smtp")
 

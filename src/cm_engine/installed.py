@@ -1,12 +1,17 @@
 """What installed packages offer, by their entry points: a stranger's as ours."""
 
-from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING
 
 from cm_engine.errors import AmbiguousNameError
 
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
-def offers_in(group: str) -> tuple[EntryPoint, ...]:
+
+def offers_in(group: str) -> "tuple[EntryPoint, ...]":
     """Return all that is offered in a group."""
+    from importlib.metadata import entry_points  # noqa: PLC0415 - slow to import, and needed once something is looked up
+
     return tuple(entry_points(group=group))
 
 
@@ -15,7 +20,7 @@ def names_in(group: str) -> list[str]:
     return sorted({point.name for point in offers_in(group)})
 
 
-def one_in(group: str, name: str) -> EntryPoint | None:
+def one_in(group: str, name: str) -> "EntryPoint | None":
     """Return what is offered under a name of a group; None if nothing is.
 
     Raises:

@@ -1,12 +1,14 @@
 """Find the storage that a URL names: by an entry point, as a stranger's would be found."""
 
 from collections.abc import Mapping
-from importlib.metadata import EntryPoint
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cm_engine.errors import MissingDependencyError, StorageError
 from cm_engine.installed import names_in, one_in
 from cm_engine.ports import Storage
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "cm_engine.storage"
 EXTRAS: Mapping[str, str] = {"psycopg": "postgresql"}
@@ -32,7 +34,7 @@ def open_storage(url: str, options: Mapping[str, Any]) -> Storage:
     return storage
 
 
-def offered(name: str, url: str) -> EntryPoint:
+def offered(name: str, url: str) -> "EntryPoint":
     """Return the storage that is installed under a name.
 
     Raises:

@@ -1,13 +1,15 @@
 """The texts of published files by id, programs and others, from every installed package that offers some."""
 
 from collections import defaultdict
-from importlib.resources import files
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from warnings import warn
 
 from cm_engine.errors import AmbiguousNameError, ProgramNotFoundError
 from cm_engine.installed import offers_in
 from cm_engine.spelling import close_to
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
 
 GROUP = "cm_engine.schedules"
 FOLDER = "programs"
@@ -28,7 +30,7 @@ class Offer(NamedTuple):
 
     def text(self) -> str:
         """Return what the file says."""
-        return (files(self.package) / self.folder / self.file).read_text("utf-8")
+        return (_folder(self.package, self.folder) / self.file).read_text("utf-8")
 
 
 def offer(program_id: str) -> Offer:
@@ -61,9 +63,15 @@ def _file_names(package: str, folder: str) -> list[str]:
     One that is broken must not take the others with it.
     """
     try:
-        offered = files(package) / folder
+        offered = _folder(package, folder)
         names = [entry.name for entry in offered.iterdir()] if offered.is_dir() else []
     except (ImportError, OSError) as error:
         warn(f"the {folder} of {package} cannot be read: {error}", RuntimeWarning, stacklevel=2)
         return []
     return [name for name in names if name.endswith(SUFFIX)]
+
+
+def _folder(package: str, folder: str) -> "Traversable":
+    from importlib.resources import files  # noqa: PLC0415 - slow to import, and needed once something is looked up
+
+    return files(package) / folder

@@ -1,12 +1,14 @@
 """Find a notifier by its name: by an entry point, as a stranger's would be found."""
 
-from importlib.metadata import EntryPoint
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cm_engine.errors import ReportError
 from cm_engine.installed import names_in, one_in
 from cm_engine.ports import Notifier
 from cm_engine.spelling import nearest
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "cm_engine.notify"
 
@@ -32,7 +34,7 @@ def notifier_of(name: str, **options: Any) -> Notifier:  # noqa: ANN401 - each n
     return made
 
 
-def _offered(name: str) -> EntryPoint:
+def _offered(name: str) -> "EntryPoint":
     offer = one_in(GROUP, name)
     if offer is None:
         msg = f"notifier: none is installed as {name!r}{nearest(name, notifiers())} (known: {', '.join(notifiers())})"

@@ -67,7 +67,9 @@ class Target(Part):
         Windows | None, Field(description="which days belong to a visit; if left out, the program's")
     ] = None
     evidence: Annotated[TargetEvidence | None, Field(description="what shows that it was met")] = None
-    reads: Annotated[Reads, Field(description="how flawed or late specimens and visits are read")] = Reads()
+    reads: Annotated[Reads, Field(description="how flawed or late specimens and visits are read")] = (
+        Reads.model_construct()  # Reads() would build its schema at import
+    )
     excuses: Annotated[
         tuple[Text, ...],
         Field(description="the reasons that excuse an absence; if left out, all that are given"),
@@ -132,7 +134,7 @@ class Program(Part):
     ] = {}
     hat: Annotated[Hat | None, Field(description="names drawn from those of a group")] = None
     limits: Annotated[tuple[Limit, ...], Field(description="all apply at once")] = ()
-    payout: Annotated[Payout, Field(description="when an award is handed over")] = Payout()
+    payout: Annotated[Payout, Field(description="when an award is handed over")] = Payout.model_construct()
     people: Annotated[PeopleRules | None, Field(description="what is asked of the people who run it")] = None
     messages: Annotated[tuple[Message, ...], Field(description="reviewed texts that may be sent")] = ()
     signals: Annotated[tuple[Signal, ...], Field(description="what the care team is told")] = ()

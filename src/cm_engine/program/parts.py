@@ -1,5 +1,6 @@
 """What all parts of a program file are made of: the frozen base, and the small types of their fields."""
 
+from threading import RLock
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
@@ -37,10 +38,22 @@ BANNED: tuple[Banned, ...] = get_args(Banned)
 """What a gateway may keep from being bought, that a program asks for."""
 
 
-class Part(BaseModel):
-    """A part of a program file: frozen, and refusing keys it does not know."""
+_BUILDING = RLock()
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+
+class Part(BaseModel):
+    """A part of a program file: frozen, and refusing keys it does not know.
+
+    Its schema is built at its first use: most processes need few, and building all made importing a tenth slower.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+    @classmethod
+    def model_rebuild(cls, **options: Any) -> bool | None:
+        """Build the schema, in one thread of those that first use it at once: pydantic sees to it only since 2.14."""
+        with _BUILDING:
+            return super().model_rebuild(**options)
 
 
 def _every(value: Any) -> int | Literal["week"]:
