@@ -2,8 +2,10 @@
 
 import os
 import shlex
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +16,13 @@ from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 from sybil.parsers.rest import DocTestParser
 
 BINARIES = Path(sys.executable).parent
+MEMORY, ROOM = Path("/dev/shm"), 2**31  # noqa: S108 - where Linux keeps files in memory
+
+
+def pytest_configure() -> None:
+    """Keep the files of tests in memory, where databases wait for no disk, if there is so much room."""
+    if "TMPDIR" not in os.environ and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM:
+        tempfile.tempdir = str(MEMORY)
 
 
 class ConsoleParser(CodeBlockParser):

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -912,8 +913,14 @@ class Course:
     def _target(clinic: Clinic, pick: int) -> str:
         with clinic.storage.reading() as tx:
             [row] = tx.programs()
-        names = list(parse_program(row.text).targets)
+        names = targets_of(row.text)
         return names[pick % len(names)]
+
+
+@lru_cache(maxsize=4)
+def targets_of(text: str) -> tuple[str, ...]:
+    """Return the names of the targets of a program."""
+    return tuple(parse_program(text).targets)
 
 
 @settings(max_examples=60)

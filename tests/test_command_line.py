@@ -5,23 +5,61 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from xml.etree import ElementTree as ET
 
 import pytest
 
-from cm_engine import Program, catalogue, decide
+from cm_engine import Program, catalogue, cli, decide
 from cm_engine.program.plan import visit_count
 
 COMMAND = Path(sys.executable).with_name("cm-engine")
 CALIFORNIA = "california-recovery-incentives"
 
 
-def cm_engine(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    env = {**os.environ, "COLUMNS": "100"}
-    command = [str(COMMAND), *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, env=env)
+class Done(NamedTuple):
+    """What a command came to."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def cm_engine(*words: str, cwd: Path | None = None) -> Done:
+    """Run a command here, which spares the time in which a process of its own would begin."""
+    out, err = StringIO(), StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setenv("COLUMNS", "100")
+        patch.setattr(sys, "argv", [str(COMMAND), *words])
+        patch.chdir(cwd or Path.cwd())
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+    return Done(int(ended.value.code or 0), out.getvalue(), err.getvalue())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["catalogue"],
+        ["run", CALIFORNIA, "--results", "------+----", "--json"],
+        ["explain", "va-prize", "--results", "-+-"],
+        ["check", "absent.yaml"],
+        ["run", "va-prize", "--nope"],
+        ["check", "wrong.yaml"],
+    ],
+)
+def test_a_process_of_its_own_ends_with_the_same_status_and_prints_the_same(
+    words: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "wrong.yaml").write_text("program: a\n", "utf-8")
+    here, env = cm_engine(*words, cwd=tmp_path), {**os.environ, "COLUMNS": "100"}
+    done = subprocess.run(
+        [str(COMMAND), *words], capture_output=True, text=True, check=False, cwd=tmp_path, env=env
+    )
+    assert here == (done.returncode, done.stdout, done.stderr)
 
 
 def decided(*words: str) -> dict[str, Any]:

@@ -126,6 +126,12 @@ def closing_database(url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
+def postgresql_url(bare_postgresql_url: str) -> str:
+    """Tables are what is tested here: none is there yet."""
+    return bare_postgresql_url
+
+
+@pytest.fixture
 def empty(database_url: str) -> Iterator[Database]:
     """An empty database, of each kind in turn."""
     with closing_database(database_url) as found:
