@@ -2,13 +2,13 @@
 
 from collections import deque
 from collections.abc import Sequence
-from copy import copy
 from dataclasses import dataclass, field
+from itertools import islice
 from threading import Lock
 from time import sleep
 from typing import Protocol
 
-from cm_engine.errors import StorageConflictError, StorageError
+from cm_engine.errors import StorageBusyError, StorageError, StorageFullError
 from cm_engine.recording import Act, Done
 
 INTERRUPTED = "who wrote was interrupted; report the same again with the same key, it is recorded once"
@@ -52,23 +52,30 @@ class _Waiting:
         return self.is_apart or self.done is not None or self.error is not None
 
     def result(self) -> Done:
-        """Return what the act led to, or raise what stood in its way."""
+        """Return what the act led to, or raise what stood in its way: if it is not known, who wrote it was interrupted."""
         if self.error is not None:
             raise self.error
-        assert self.done is not None
+        if self.done is None:
+            raise StorageError(INTERRUPTED)
         return self.done
+
+    def wake(self) -> None:
+        """Wake its thread, if it is asleep."""
+        if self.asleep.locked():
+            self.asleep.release()
 
 
 class Queue:
     """Write acts of many threads: who comes first writes for all who wait by then, and the next of them goes on.
 
     Several are written together only if no other writer holds what they need, and none of them is refused; else each
-    thread writes its own, waits for whom it must, and meets its own error. Where the storage fails, it fails for all.
-    So only who writes alone may be held up for long, and those behind do not wait for that.
+    thread writes its own, waits for whom it must, and meets its own error. A storage that is full or busy is so for all.
+    So only who writes alone may be held up for long, and those behind do not wait for that. Nor do they for one whose
+    thread was interrupted, wherever it was: who sleeps looks up after each moment of patience.
 
     Args:
         write: writes acts in one transaction; without `wait`, it raises a StorageConflictError instead of waiting.
-        patience: seconds after which those who wait go on without who writes alone.
+        patience: seconds after which those who wait go on without who writes alone, or never gave the turn back.
     """
 
     def __init__(self, write: Writing, patience: float = PATIENCE) -> None:
@@ -76,7 +83,7 @@ class Queue:
         self._patience = patience
         self._queue: deque[_Waiting] = deque()
         self._writer: Act | None = None
-        self._is_alone = False
+        self._may_be_taken_over = False
         self._together = self._expected = 1
         self._door = Lock()
 
@@ -94,10 +101,8 @@ class Queue:
         """Return what an act led to, which was written with others, or once they were."""
         mine = _Waiting(act)
         try:
-            if not self._is_first(mine):
-                self._sleep(mine)
-            if not mine.is_over:
-                self._write_all(self._next())
+            if self._is_first(mine) or self._is_woken_to_write(mine):
+                self._write_all()
         finally:
             self._leave(mine)
         return self._write([act])[0] if mine.is_apart else mine.result()
@@ -107,7 +112,7 @@ class Queue:
         with self._door:
             if self._writer is not None or self._together > 1:
                 return False
-            self._writer, self._is_alone = act, True
+            self._writer, self._may_be_taken_over = act, True
         return True
 
     def _is_first(self, mine: _Waiting) -> bool:
@@ -119,13 +124,15 @@ class Queue:
             self._writer = mine.act
         return True
 
-    def _sleep(self, mine: _Waiting) -> None:
-        """Sleep until one's act is written, or it is one's turn: at the latest if who writes alone takes too long."""
+    def _is_woken_to_write(self, mine: _Waiting) -> bool:
+        """Sleep until one's act is written, or it is one's turn, and tell whether it is."""
         while not mine.asleep.acquire(timeout=self._patience):
             with self._door:
-                if self._is_alone and self._queue and self._queue[0] is mine:
-                    self._writer, self._is_alone = mine.act, False
-                    return
+                if self._may_be_taken_over and self._queue and self._queue[0] is mine:
+                    self._writer, self._may_be_taken_over = mine.act, False
+                if mine.is_over or self._writer is mine.act:
+                    break
+        return self._writer is mine.act
 
     def _leave(self, mine: _Waiting) -> None:
         """Leave the queue, however the wait ended."""
@@ -140,31 +147,35 @@ class Queue:
             if self._writer is not act:
                 return
             first = self._queue[0] if self._queue else None
-            self._writer, self._is_alone = first.act if first else None, False
+            self._writer, self._may_be_taken_over = first.act if first else None, False
             self._expected = self._together + len(self._queue)
             if first:
-                first.asleep.release()
+                first.wake()
 
-    def _next(self) -> list[_Waiting]:
-        """Return those who are written together: all who come in a breath, until those just answered are back."""
+    def _write_all(self) -> None:
+        """Write the acts of all who came; wake them when what each led to is known, or that each is to write its own."""
+        together: list[_Waiting] = []
+        try:
+            self._gather(together)
+            self._write_or_part(together)
+            if len(together) > 1:
+                self._may_be_taken_over = True
+        finally:
+            for waiting in together:
+                waiting.wake()
+
+    def _gather(self, together: list[_Waiting]) -> None:
+        """Have those leave the queue who are written together: all who come in a breath, until those answered are back."""
         came = 0
         while came < len(self._queue) < self._expected:
             came = len(self._queue)
             sleep(BREATH)
         with self._door:
             self._together = min(TOGETHER, len(self._queue))
-            self._is_alone = self._together == 1
-            return [self._queue.popleft() for _ in range(self._together)]
-
-    def _write_all(self, together: list[_Waiting]) -> None:
-        """Write acts; wake all threads when what each led to is known, or that each is to write its own."""
-        try:
-            self._write_or_part(together)
-        finally:
-            for waiting in together:
-                if not waiting.is_over:
-                    waiting.error = StorageError(INTERRUPTED)
-                waiting.asleep.release()
+            self._may_be_taken_over = self._together == 1
+            together.extend(islice(self._queue, self._together))
+            for _ in together:
+                self._queue.popleft()
 
     def _write_or_part(self, together: list[_Waiting]) -> None:
         first, *others = together
@@ -177,12 +188,19 @@ class Queue:
             else:
                 first.error = error
                 for waiting in others:
-                    waiting.error = copy(error)
+                    waiting.error = _another(error)
         else:
             for waiting, done in zip(together, found, strict=True):
                 waiting.done = done
 
 
 def _may_be_of_one(error: Exception) -> bool:
-    """Tell whether an error may be that of one act alone: it is refused, or another writer holds what it needs."""
-    return isinstance(error, StorageConflictError) or not isinstance(error, StorageError)
+    """Tell whether an error may be that of one act alone, as all are but that the storage has no room or no time."""
+    return not isinstance(error, StorageBusyError | StorageFullError)
+
+
+def _another(error: Exception) -> Exception:
+    """Return the same error for another thread, however errors of its kind are made."""
+    other = type(error).__new__(type(error), *error.args)
+    vars(other).update(vars(error))
+    return other

@@ -16,8 +16,8 @@ CONFLICTS = {"23505", "40001", "40P01"}
 """SQLSTATE of PostgreSQL: a key is there already, a serialization failed, a deadlock was broken."""
 FULL = {"53100", "25006"}
 """The disk is full, or the server only reads."""
-HELD = "55P03"
-BUSY = {HELD, "57014", "53300", "57P03"}
+HELD, ENDED = "55P03", "57014"
+BUSY = {HELD, ENDED, "53300", "57P03"}
 """A lock was waited for too long, a statement was ended, there are too many connections, or the server is starting."""
 
 SQLITE_CONFLICTS = {sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_UNIQUE}
@@ -47,7 +47,7 @@ def _kind(error: BaseException, *, waited: bool) -> tuple[type[StorageError], st
     state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
     full = code is not None and (code & PRIMARY in SQLITE_FULL or code in SQLITE_NO_ROOM)
     busy = code is not None and code & PRIMARY in SQLITE_BUSY
-    if code in SQLITE_CONFLICTS or state in CONFLICTS or (state == HELD and not waited):
+    if code in SQLITE_CONFLICTS or state in CONFLICTS or (state in {HELD, ENDED} and not waited):
         return StorageConflictError, "another writer came first"
     if full or state in FULL:
         return StorageFullError, "the storage cannot be written, and nothing was; make room or allow writing"

@@ -1,6 +1,6 @@
 """PostgreSQL: many processes and clinics; an act is one statement, so that it costs one way to the server and back."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -15,6 +15,8 @@ from cm_engine_adapters.storage.statements import FILLED, Statements
 
 IDLE = 0
 """What libpq calls a connection that is in no transaction."""
+BRIEFLY = 20
+"""Milliseconds that who does not wait is left for a key, or a pool's first row, that another transaction has just written."""
 WRITTEN = ("records", "decisions", "entries", "payouts", "work")
 
 
@@ -38,9 +40,7 @@ class PostgresTransaction(SqlTransaction):
 
     def _look_up_many(self, enrollments: Sequence[str], keys: Sequence[tuple[str, str]]) -> Found:
         """Look up all keys, and then the standings, which are locked in one order by all; none if all keys are there."""
-        known = self._listed(
-            RecordRow, _by_keys(self.statements), *(zip(*keys, strict=True) if keys else ((), ()))
-        )
+        known = self._listed(RecordRow, _by_keys(self.statements), *zip(*keys, strict=True))
         records = {(row.source, row.key): row for row in known}
         if keys and len(records) == len(keys):
             return Found({}, records)
@@ -48,7 +48,9 @@ class PostgresTransaction(SqlTransaction):
         standings = self._listed(StandingRow, _by_ids(self.statements, lock), enrollments)
         return Found({row.enrollment: row for row in standings}, records)
 
-    def _listed(self, made: type[Row], text: str, *columns: Iterable[str]) -> list[Row]:
+    def _listed(self, made: type[Row], text: str, *columns: Sequence[str]) -> list[Row]:
+        if not any(columns):
+            return []
         self.cursor.execute(text, [list(column) for column in columns])
         return [made(*row) for row in self.cursor.fetchall()]
 
@@ -120,6 +122,10 @@ class PostgresStorage(SqlStorage):
         if lock:
             begin(cursor)
 
+    def begin_without_waiting(self, cursor: Any) -> None:
+        """Begin a transaction that waits for no row, and hardly for what has none to be locked."""
+        begin(cursor, f"; SET LOCAL lock_timeout = {BRIEFLY}")
+
     def begin_reading(self, cursor: Any) -> None:
         """Begin with one moment of the log."""
         cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
@@ -130,14 +136,14 @@ class PostgresStorage(SqlStorage):
             cursor.execute("COMMIT")
 
 
-def begin(cursor: Any) -> None:
-    """Begin a transaction, if there is none and the driver begins none by itself.
+def begin(cursor: Any, more: str = "") -> None:
+    """Begin a transaction, if there is none and the driver begins none by itself; more is told the server with it.
 
     Heads are compared and rows locked, so that it needs no stricter isolation, whatever the server's default is; with a
     stricter one whoever waits for a row fails when it is let go, and may fail each time.
     """
     if _is_by_itself(cursor):
-        cursor.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
+        cursor.execute(f"BEGIN ISOLATION LEVEL READ COMMITTED{more}")
 
 
 def _is_by_itself(cursor: Any) -> bool:
@@ -172,7 +178,9 @@ def _looked_up(statements: Statements) -> str:
 def _by_ids(statements: Statements, lock: str) -> str:
     """Return the statement that looks up where enrollments stand."""
     standings = _name(statements.tables.standings)
-    return f"SELECT * FROM {standings} WHERE enrollment = ANY(%s::text[]) ORDER BY enrollment {lock}"
+    return (
+        f'SELECT * FROM {standings} WHERE enrollment = ANY(%s::text[]) ORDER BY enrollment COLLATE "C" {lock}'
+    )
 
 
 @lru_cache
@@ -241,7 +249,9 @@ def _statement(statements: Statements, moved: str, inserted: Mapping[str, str]) 
 
 
 def _name(table: Table) -> str:
-    return f'"{table.schema}"."{table.name}"' if table.schema else f'"{table.name}"'
+    """Return the name of a table, as a statement has it that takes parameters."""
+    name = f'"{table.schema}"."{table.name}"' if table.schema else f'"{table.name}"'
+    return name.replace("%", "%%")
 
 
 def _kind(column: Column[Any]) -> str:

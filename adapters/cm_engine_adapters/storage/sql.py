@@ -59,7 +59,7 @@ class SqlTransaction:
         records = {(row.source, row.key): row for row in found if row}
         if keys and len(records) == len(keys):
             return Found({}, records)
-        by_id = self.statements.standing_locked if self.locks else self.statements.standing
+        by_id = self.statements.standing_by[self.locks, self.waits]
         standings = (self._one(StandingRow, by_id, enrollment=each) for each in sorted(enrollments))
         return Found({row.enrollment: row for row in standings if row}, records)
 
@@ -369,7 +369,10 @@ class SqlStorage:
     def writing(self, *, lock: bool = False, wait: bool = True) -> Iterator[SqlTransaction]:
         """Begin a transaction that commits with the block, or writes nothing if the block raises."""
         with self.connected(wait=wait) as cursor:
-            self.begin(cursor, lock=lock)
+            if wait:
+                self.begin(cursor, lock=lock)
+            else:
+                self.begin_without_waiting(cursor)
             transaction = self.transaction(cursor, self.statements, lock=lock, wait=wait)
             yield transaction
             transaction.finish()
@@ -384,6 +387,10 @@ class SqlStorage:
 
     def begin(self, cursor: Any, *, lock: bool) -> None:
         """Begin a transaction that writes."""
+
+    def begin_without_waiting(self, cursor: Any) -> None:
+        """Begin a transaction that writes, and waits for nobody."""
+        self.begin(cursor, lock=True)
 
     def begin_reading(self, cursor: Any) -> None:
         """Begin a transaction that reads."""

@@ -61,9 +61,7 @@ class Statements:
         self.tables = tables
         t = tables
         self.standing = self._selected(t.standings, t.standings.c.enrollment)
-        self.standing_locked = self._compiled(
-            select(t.standings).where(t.standings.c.enrollment == bindparam("enrollment")).with_for_update()
-        )
+        self.standing_by = self._locked(_only(t.standings, t.standings.c.enrollment))
         self.record = self._selected(t.records, t.records.c.source, t.records.c.key)
         self.enrollment = self._selected(t.enrollments, t.enrollments.c.id)
         self.records = self._compiled(_log(t.records).where(t.records.c.seq > bindparam("after")))
@@ -79,12 +77,7 @@ class Statements:
         by: tuple[tuple[str, ...], ...] = ((), ("participant",), ("program",), ("participant", "program"))
         self.enrollments = {names: self._compiled(_page(t.enrollments, names)) for names in by}
         self.journals = self._compiled(_journals(t.standings))
-        pool = _only(t.pools, *t.pools.primary_key)
-        self.pools_by = {
-            (False, True): self._compiled(pool),
-            (True, True): self._compiled(pool.with_for_update()),
-            (True, False): self._compiled(pool.with_for_update(nowait=True)),
-        }
+        self.pools_by = self._locked(_only(t.pools, *t.pools.primary_key))
         self.pools = self._compiled(select(t.pools).order_by(*t.pools.primary_key))
         self.work = {names: self._compiled(_work(t.work, names)) for names in WORK_BY}
         self.claims = {bool(names): self._compiled(_claim(t.work, names)) for names in ((), ("enrollment",))}
@@ -97,6 +90,17 @@ class Statements:
 
     def _selected(self, table: Table, *by: ColumnElement[Any]) -> Statement:
         return self._compiled(_only(table, *by))
+
+    def _locked(self, statement: Select[Any]) -> Mapping[tuple[bool, bool], Statement]:
+        """Return what selects rows as they are, and locked, by whether it locks and whether it waits for others."""
+        locked, at_once = statement.with_for_update(), statement.with_for_update(nowait=True)
+        texts = {
+            (False, True): statement,
+            (False, False): statement,
+            (True, True): locked,
+            (True, False): at_once,
+        }
+        return {key: self._compiled(text) for key, text in texts.items()}
 
     def _compiled(self, statement: Executable) -> Statement:
         compiled = statement.compile(dialect=self._dialect)  # type: ignore[attr-defined]
