@@ -181,8 +181,9 @@ class Storage(Protocol):
     def writing(self, *, lock: bool = False, wait: bool = True) -> AbstractContextManager[Transaction]:
         """Begin a transaction that ends with the block: it commits, or writes nothing if the block raises.
 
-        With `lock`, rows that are looked up are kept from others until the end; without `wait`, rows that another
-        transaction keeps are not waited for, where a storage keeps them one by one. In a transaction of the host's,
+        With `lock`, rows that are looked up are kept from others until the end. Without `wait`, what another
+        transaction keeps is not waited for, where a storage keeps rows one by one: standings and pools not at all, and
+        a key or a pool's first row that another is about to write only for a moment. In a transaction of the host's,
         what the block wrote is undone if it raises, and nothing of the host's is.
 
         Raises:

@@ -742,12 +742,16 @@ class StorageConformance:
         write(storage, *filled())
         with storage.writing(lock=True) as tx:
             seen(tx, kind)
+            beside = aside(lambda: write(another or storage, rows.deciding("e-2")))
             second = aside(lambda: seen_without_waiting(another or storage, kind))
+            watch(beside)
             watch(second)
+            assert second.done() == beside.done(), "rows are kept one by one, or all of them"
             if second.done():
                 with pytest.raises(StorageConflictError):
                     result(second)
             tx.append(rows.deciding(pools=(("[[1,1000]]", rows.pool("[[1,3000]]")),)))
+        result(beside)
         if not second.exception():
             assert result(second) == [
                 {"standings": rows.standing(seq=1), "pools": rows.pool("[[1,3000]]")}[kind]
