@@ -16,7 +16,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from cm_engine.testing import Arrived, Behavior
 
 HOST = "127.0.0.1"
-logging.getLogger("mail.log").setLevel(logging.CRITICAL)  # the server's own, of what it got; others enable loggers again
+logging.getLogger("mail.log").setLevel(logging.CRITICAL)  # the server's own, of what it got
 
 
 def free_port() -> int:
