@@ -521,6 +521,8 @@ def test_a_statement_has_a_form(run: Run) -> None:
     assert list(found) == ["enrollment", "participant", "title", "start", "lines", "balances"]
     assert [line["corrects"] for line in found["lines"]] == [None, None, 2]
     assert [line["so_far"] for line in found["lines"]] == [{"USD": "10.00"}] + [{"USD": "20.00"}] * 2
+    assert [line["awards"] for line in found["lines"]] == [{"USD": "10.00"}] * 2 + [{"USD": "0.00"}]
+    assert [line["instead_of"] for line in found["lines"]] == [None, None, {"USD": "10.00"}]
     assert found["balances"]["USD"] == {
         "awarded": "10.00",
         "owed": "0.00",
@@ -537,6 +539,7 @@ def test_a_statement_has_a_form(run: Run) -> None:
     assert [line["record"] for line in found["lines"]] == [1, 2, 2]
     assert list(found["lines"][0]) == [
         "number",
+        "latest",
         "record",
         "date",
         "target",
@@ -544,6 +547,9 @@ def test_a_statement_has_a_form(run: Run) -> None:
         "week",
         "result",
         "corrects",
+        "awards",
+        "instead_of",
+        "drawn",
         "amounts",
         "so_far",
         "sentence",

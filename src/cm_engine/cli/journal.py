@@ -195,6 +195,7 @@ def statement_form(statement: Statement) -> dict[str, Any]:
 def _line_form(line: Line) -> dict[str, Any]:
     return {
         "number": line.number,
+        "latest": line.latest,
         "record": line.record or None,
         "date": line.on.isoformat() if line.on else None,
         "target": line.target,
@@ -202,6 +203,9 @@ def _line_form(line: Line) -> dict[str, Any]:
         "week": line.week,
         "result": line.outcome,
         "corrects": line.corrects or None,
+        "awards": _digits(line.awards),
+        "instead_of": _digits(line.instead_of) if line.corrects else None,
+        "drawn": list(line.drawn),
         "amounts": _digits(line.amounts),
         "so_far": _digits(line.so_far),
         "sentence": line.sentence,
