@@ -287,14 +287,16 @@ def sqlite_rows(folder: Path) -> Iterator[Row]:
     yield from ((name, "decisions/s", rounds) for name, rounds in speeds.items())
     yield ratio(speeds, "record, SQLite", RAW)
     yield ratio(speeds, "record, SQLite", "storage alone, SQLite")
-    yield from batch_rows(folder, engine, coming)
+    yield from batch_rows(folder)
     yield from repeat_rows(engine, folder)
-    yield from thread_rows(folder, engine, first)
+    yield from thread_rows(folder)
 
 
-def batch_rows(folder: Path, engine: Engine, coming: Iterator[Report]) -> Iterator[Row]:
+def batch_rows(folder: Path) -> Iterator[Row]:
     count = 2000
     first, hundreds = captured(count * (ROUNDS + 1), 100)
+    engine = opened(f"sqlite:///{folder / 'batch.db'}")
+    coming = reports(enrolled(engine, ENROLLMENTS))
     raws = RawSqlite(folder / "raw-batch.db", first)
     batches = iter(hundreds)
     speeds = interleaved(
@@ -350,15 +352,15 @@ def looked_up_raw(connection: sqlite3.Connection, again: Sequence[Report], _: in
         ).fetchone()
 
 
-def thread_rows(folder: Path, engine: Engine, first: Sequence[Batch]) -> Iterator[Row]:
-    """8 and 32 threads on one engine, beside one caller of the raw driver."""
+def thread_rows(folder: Path) -> Iterator[Row]:
+    """8 and 32 threads on one engine, beside one caller of the raw driver; each has a database that grows as fast."""
     count = 1600
-    _, singles = captured(1000 * (ROUNDS + 1))
+    first, singles = captured(count * (ROUNDS + 1))
     alone = RawSqlite(folder / "raw-threads.db", first)
-    batches = iter(singles)
     waits: dict[int, list[float]] = {8: [], 32: []}
-    works: dict[str, tuple[Callable[[int], None], int]] = {RAW: (partial(raw, alone, batches), 1000)}
+    works: dict[str, tuple[Callable[[int], None], int]] = {RAW: (partial(raw, alone, iter(singles)), count)}
     for threads, waited in waits.items():
+        engine = opened(f"sqlite:///{folder / f'threads-{threads}.db'}")
         works[f"record from {threads} threads, SQLite"] = (threaded(engine, threads, waited), count)
     speeds = interleaved(works, ROUNDS)
     for threads, waited in waits.items():

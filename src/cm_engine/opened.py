@@ -244,7 +244,8 @@ class Opened:
         """Return what acts would lead to, as somebody looks at it, and write nothing."""
         try:
             with self._storage.writing(lock=True) as tx:
-                recording = Recording(tx, self._register, instant(self._now()), locked=True)
+                register = self._register.in_transaction_of_host()
+                recording = Recording(tx, register, instant(self._now()), locked=True)
                 raise _RehearsedError(look(recording.take(acts), recording))  # noqa: TRY301 - so that it is undone
         except _RehearsedError as over:
             return cast("Made", over.found)
@@ -261,6 +262,7 @@ class Opened:
                 with self._storage.writing(lock=locked, wait=wait) as tx:
                     return work(guarded(tx, self._register, self._policy), instant(self._now()), locked)
             except StorageConflictError:
+                self._register.lately.doubt()
                 tries += 1
                 if tries == TRIES or not wait:
                     raise

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
@@ -14,6 +15,7 @@ from cm_engine.errors import (
     KeyConflictError,
     ReportError,
     StorageConflictError,
+    StorageError,
 )
 from cm_engine.log.chain import GENESIS, hash_of
 from cm_engine.log.correction import Log
@@ -134,8 +136,17 @@ class Recording:
             CmEngineError: one of them cannot be taken; none is.
         """
         enrollments = list(dict.fromkeys(act.enrollment for act in acts))
-        keys = [(act.source, key) for act in acts for key in _keys(act)]
-        self._found = self._tx.look_up(enrollments, keys)
+        lately = self._register.lately
+        if not self._locked and (known := lately.known(enrollments)):
+            with _in_doubt():
+                return self._all_taken(acts, Found(known, {}))
+        found = self._tx.look_up(enrollments, [(act.source, key) for act in acts for key in _keys(act)])
+        lately.compare(found.standings)
+        return self._all_taken(acts, found)
+
+    def _all_taken(self, acts: Sequence[Act], found: Found) -> list[Done]:
+        """Take acts from what was found of them."""
+        self._found = found
         done = list(numbered(self._taken, acts))
         self._write()
         return done
@@ -262,6 +273,7 @@ class Recording:
         if record is None:
             return None
         done = self._done.get((act.source, act.key))
+        self._register.lately.doubt()
         if (record.enrollment, record.kind, record.body) != (act.enrollment, act.kind, act.text):
             same = record.enrollment == act.enrollment
             stored = f"{record.kind} {record.body}" if same else "an act on another enrollment"
@@ -336,6 +348,7 @@ class Recording:
         if not self._records:
             return
         desks = [desk for desk in self._desks.values() if desk.head != desk.read]
+        standings = tuple([desk.standing for desk in desks])
         self._tx.append(
             Batch(
                 tuple(self._enrollments),
@@ -344,13 +357,14 @@ class Recording:
                 tuple(self._entries),
                 tuple(self._payouts),
                 tuple(self._work),
-                standings=tuple([desk.standing for desk in desks]),
+                standings=standings,
                 heads=tuple([desk.read for desk in desks]),
                 pools=self._pool_rows() if self._pools else (),
             )
         )
         for desk in desks:
             self._register.keep(desk.head, desk.stand, desk.read)
+        self._register.lately.keep(standings)
 
     def _pool_rows(self) -> tuple[tuple[str, PoolRow], ...]:
         """Return what pools become, each with what it was read as."""
@@ -371,6 +385,22 @@ def numbered(work: Callable[[Given], Made], given: Iterable[Given]) -> Iterator[
             error.report = number
             raise
         yield made
+
+
+@contextmanager
+def _in_doubt() -> Iterator[None]:
+    """Have acts that are refused looked up and decided again, as what they were decided from may not hold.
+
+    Raises:
+        StorageConflictError: one was refused.
+    """
+    try:
+        yield
+    except StorageError:
+        raise
+    except CmEngineError as error:
+        msg = "what was known here is to be looked up"
+        raise StorageConflictError(msg) from error
 
 
 def _keys(act: Act) -> tuple[str, ...]:

@@ -1,10 +1,11 @@
 """The enrollments and programs at hand, with what they are compiled to; nothing in it can go stale."""
 
 import hmac
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from copy import copy
 
 from cm_engine.errors import EnrollmentNotFoundError, ProgramNotFoundError, SecretError
+from cm_engine.lately import Lately, forget_some
 from cm_engine.ledger.corrections import books
 from cm_engine.log.correction import Log, by_subject, history_of, latest, shared_then
 from cm_engine.log.fold import folded
@@ -23,8 +24,6 @@ MISSING = (
     "on the command line, set CM_ENGINE_SECRET"
 )
 WRONG = "the prizes of this enrollment are drawn with another secret than the engine's; open it with that one"
-KEPT = 20_000
-"""As many enrollments and standings are kept at hand."""
 
 
 class Register:
@@ -33,6 +32,9 @@ class Register:
     A program is found by its digest, and where an enrollment stands by the head of its hash chain: the same name
     always means the same thing, so that no writer elsewhere can make it wrong. An enrollment is kept at hand once it
     is committed for good: in a transaction of the host's, which may be rolled back, it is read each time.
+
+    Attributes:
+        lately: where enrollments stood when they were last written here, which others may have changed since.
     """
 
     def __init__(self, secret: bytes) -> None:
@@ -41,11 +43,12 @@ class Register:
         self._stands: dict[str, Stand] = {}
         self._enrolled: dict[str, Enrolled] = {}
         self._keeps_enrollments = True
+        self.lately = Lately()
 
     def in_transaction_of_host(self) -> "Register":
         """Return a register for a transaction that may be rolled back; what cannot go stale is shared with it."""
         other = copy(self)
-        vars(other).update(_enrolled={}, _keeps_enrollments=False)
+        vars(other).update(_enrolled={}, _keeps_enrollments=False, lately=Lately())
         return other
 
     def row(self, tx: Transaction, enrollment: str) -> EnrollmentRow | None:
@@ -79,7 +82,7 @@ class Register:
         if enrolled.seed and commitment(enrolled.seed) != row.commitment:
             raise SecretError(WRONG)
         if self._keeps_enrollments:
-            _forget_some(self._enrolled)
+            forget_some(self._enrolled)
             self._enrolled[enrollment] = enrolled
         return enrolled
 
@@ -152,24 +155,13 @@ class Register:
     def keep(self, head: str, stand: Stand, former: str = "") -> None:
         """Keep where an enrollment stands at hand, instead of where it stood."""
         self._stands.pop(former, None)
-        _forget_some(self._stands)
+        forget_some(self._stands)
         self._stands[head] = stand
 
 
 def program_in(state: str) -> str:
     """Return the digest of the program that a stored state is of, or nothing."""
     return state.partition('"program":"')[2].partition('"')[0]
-
-
-def _forget_some(kept: dict[str, Enrolled] | dict[str, Stand]) -> None:
-    """Make room by forgetting what was kept first."""
-    if len(kept) >= KEPT:
-        for name in list(_first(kept, KEPT // 10)):
-            kept.pop(name, None)
-
-
-def _first(kept: dict[str, Enrolled] | dict[str, Stand], number: int) -> Iterator[str]:
-    return (name for name, _ in zip(list(kept), range(number), strict=False))
 
 
 def refolded(tx: Transaction, enrolled: Enrolled) -> Stand:

@@ -194,33 +194,38 @@ def _by_keys(statements: Statements) -> str:
 def _append(statements: Statements, batch: Batch) -> tuple[str, list[Any]]:
     """Return the statement that moves standings and, if all of them could be moved, inserts all other rows.
 
-    The rows of one decision go as values; those of several as JSON, which costs the driver and the server half as much.
+    The rows of one act go as values; those of several as JSON, which costs the driver and the server half as much.
     """
-    if max(len(batch.records), len(batch.decisions)) > 1:
+    if max(len(batch.standings), len(batch.records), len(batch.decisions)) > 1:
         return _with_json(statements), _as_json(batch)
+    [standing], [head], [record] = batch.standings, batch.heads, batch.records
     counts = tuple(len(getattr(batch, name)) for name in WRITTEN)
-    values: list[Any] = [
-        value for row, head in zip(batch.standings, batch.heads, strict=True) for value in (*row, head)
-    ]
+    values: list[Any] = [*standing, head, record.source, record.key]
     for name in WRITTEN:
         if rows := getattr(batch, name):
             values += [value for row in rows for value in row]
-            values.append(len(batch.standings))
-    return _with_values(statements, len(batch.standings), counts), values
+            values.append(1)
+    return _with_values(statements, counts), values
 
 
 @lru_cache(maxsize=256)
-def _with_values(statements: Statements, moved: int, counts: tuple[int, ...]) -> str:
-    """Return the statement for so many rows of each table, which go as values."""
-    standings = statements.tables.standings
+def _with_values(statements: Statements, counts: tuple[int, ...]) -> str:
+    """Return the statement for one act with so many rows of each table, which go as values.
+
+    An act whose key is there is not written, and without an error, which the server would log: it may not have been
+    looked up before.
+    """
+    tables = statements.tables
+    row = f"{_row(tables.standings)}, %s::text, %s::text, %s::text"
     return _statement(
         statements,
-        f"{_rows(moved, f'{_row(standings)}, %s::text')} ({', '.join(ROWS['standings'])}, read)",
+        f"{_rows(1, row)} ({', '.join(ROWS['standings'])}, read, source, key)",
         {
-            name: _rows(count, _row(statements.tables.named(name)))
+            name: _rows(count, _row(tables.named(name)))
             for name, count in zip(WRITTEN, counts, strict=True)
             if count
         },
+        f"AND NOT EXISTS (SELECT FROM {_name(tables.records)} AS r WHERE r.source = n.source AND r.key = n.key)",
     )
 
 
@@ -232,13 +237,13 @@ def _with_json(statements: Statements) -> str:
     return _statement(statements, moved, inserted)
 
 
-def _statement(statements: Statements, moved: str, inserted: Mapping[str, str]) -> str:
-    """Return the statement, with what its rows are selected from."""
+def _statement(statements: Statements, moved: str, inserted: Mapping[str, str], unless: str = "") -> str:
+    """Return the statement, with what its rows are selected from, and what else keeps it from writing any."""
     fields = ROWS["standings"]
     move = (
         f"UPDATE {_name(statements.tables.standings)} AS s "
         f"SET {', '.join(f'{name} = n.{name}' for name in fields[1:])} FROM {moved} "
-        "WHERE s.enrollment = n.enrollment AND s.head = n.read RETURNING 1"
+        f"WHERE s.enrollment = n.enrollment AND s.head = n.read {unless} RETURNING 1"
     )
     inserts = "".join(
         f", {name} AS (INSERT INTO {_name(statements.tables.named(name))} SELECT * FROM {rows} "
