@@ -43,6 +43,7 @@ class Flow:
         self.models = {target: behavior.of(explored.rules.targets[target].name) for target in targets}
         self._last = {target: len(explored.rules.targets[target].visits) - 1 for target in targets}
         self._known: dict[Hashable, tuple[tuple[Moved, int, Fraction, float], ...]] = {}
+        self._columns: dict[tuple[int, int, int], tuple[tuple[int, int, Fraction], ...]] = {}
 
     def starts(self) -> Iterator[tuple[Key, Fraction]]:
         """Yield each key before the first slot, with its chance."""
@@ -94,12 +95,21 @@ class Flow:
     def _found(
         self, number: int, place: int, key: Key, mood: int
     ) -> Iterator[tuple[Moved, int, Fraction, float]]:
-        automaton, sums = self.automata[number], dict[tuple[Moved, int], Fraction]()
-        columns = {action: column for column, action in enumerate(automaton.table(place).actions)}
-        for action, after, chance in self.actions(automaton.slots[place], mood):
-            found = self.joint.turn(number, place, key, columns[action]), after
-            sums[found] = sums.get(found, Fraction(0)) + chance
+        sums = dict[tuple[Moved, int], Fraction]()
+        for column, after, chance in self._taken(number, place, mood):
+            found = self.joint.turn(number, place, key, column), after
+            sums[found] = sums[found] + chance if found in sums else chance
         yield from ((*found, chance, float(chance)) for found, chance in sums.items() if chance)
+
+    def _taken(self, number: int, place: int, mood: int) -> tuple[tuple[int, int, Fraction], ...]:
+        """Return what a mood may bring in a slot, as `actions` does, by the columns of its table; found once."""
+        known = (number, place, mood)
+        if known not in self._columns:
+            automaton = self.automata[number]
+            columns = {action: column for column, action in enumerate(automaton.table(place).actions)}
+            taken = self.actions(automaton.slots[place], mood)
+            self._columns[known] = tuple((columns[action], after, chance) for action, after, chance in taken)
+        return self._columns[known]
 
     def actions(self, slot: Slot, mood: int) -> Iterator[tuple[Action, int, Fraction]]:
         """Yield what a mood may bring in a slot: the action, the mood after it, and its chance."""

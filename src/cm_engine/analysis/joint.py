@@ -47,12 +47,20 @@ class Joint:
         self._last = [len(each.slots) - 1 for each in (*self.automata, *self.ties)]
         read = {slot: tuple(self._of(slot)) for tie in self.ties for slot in tie.slots}
         self._readers = [[read.get(slot, ()) for slot in each.slots] for each in self.automata]
+        self._moves = [
+            [tuple(self._ends((number, place), *readers)) for place, readers in enumerate(of)]
+            for number, of in enumerate(self._readers)
+        ]
         self._known: dict[Hashable, Mapping[Action, Moved]] = {}
 
     def _of(self, slot: Slot) -> Iterator[tuple[int, int]]:
         for position, tie in enumerate(self.ties, len(self.automata)):
             if slot in tie.slots:
                 yield position, tie.slots.index(slot)
+
+    def _ends(self, *places: tuple[int, int]) -> Iterator[tuple[int, bool]]:
+        """Yield which positions of a key move in a slot, and whether for the last time."""
+        return ((position, at == self._last[position]) for position, at in places)
 
     def readers(self, number: int, place: int) -> tuple[tuple[int, int], ...]:
         """Return the ties that read the results of a slot, by their positions in a key, and their own slots."""
@@ -112,9 +120,8 @@ class Joint:
 
     def move(self, number: int, place: int, key: list[int], moved: Moved) -> None:
         """Make a key that after an action."""
-        positions = ((number, place), *self._readers[number][place])
-        for (position, at), state in zip(positions, moved.states, strict=True):
-            key[position] = OVER if at == self._last[position] and not moved.stays else state
+        for (position, is_last), state in zip(self._moves[number][place], moved.states, strict=True):
+            key[position] = OVER if is_last and not moved.stays else state
 
     def _at(self, position: int) -> Automaton:
         first = len(self.automata)
