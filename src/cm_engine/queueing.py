@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, pairwise
 from threading import Lock
 from time import sleep
 from typing import Protocol
@@ -39,12 +39,14 @@ class _Waiting:
 
     Attributes:
         is_apart: it could not be written with others; its thread writes it alone.
+        behind: whose thread its own one wakes; one after the other, as woken at once they would only wait for one another.
     """
 
     act: Act
     done: Done | None = None
     error: BaseException | None = None
     is_apart: bool = False
+    behind: "_Waiting | None" = None
     asleep: Lock = field(default_factory=_taken)
 
     @property
@@ -135,7 +137,9 @@ class Queue:
         return self._writer is mine.act
 
     def _leave(self, mine: _Waiting) -> None:
-        """Leave the queue, however the wait ended."""
+        """Leave the queue, however the wait ended, and wake who was written behind."""
+        if mine.behind:
+            mine.behind.wake()
         with self._door:
             if mine in self._queue:
                 self._queue.remove(mine)
@@ -153,7 +157,7 @@ class Queue:
                 first.wake()
 
     def _write_all(self) -> None:
-        """Write the acts of all who came; wake them when what each led to is known, or that each is to write its own."""
+        """Write the acts of all who came; have them woken when what each led to is known, or that each writes its own."""
         together: list[_Waiting] = []
         try:
             self._gather(together)
@@ -161,8 +165,10 @@ class Queue:
             if len(together) > 1:
                 self._may_be_taken_over = True
         finally:
-            for waiting in together:
-                waiting.wake()
+            for waiting, behind in pairwise(together):
+                waiting.behind = behind
+            if together:
+                together[0].wake()
 
     def _gather(self, together: list[_Waiting]) -> None:
         """Have those leave the queue who are written together: all who come in a breath, until those answered are back."""
