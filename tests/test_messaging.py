@@ -1,6 +1,7 @@
 """What an act gives reason to say is kept with the act, said once, and only as long as it may be said."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,10 @@ import pytest
 from sqlalchemy import create_engine
 
 from cm_engine import Engine, Report, parse_program
-from cm_engine.errors import ReportError
+from cm_engine.errors import ReportError, StorageFullError
+from cm_engine.intake.loading import parse_mapping
 from cm_engine.keyring import MemoryKeyring
+from cm_engine.messages import arising
 from cm_engine.messages.messenger import Messenger
 from cm_engine.messages.policy import MessagePolicy
 from cm_engine.opening import open_storage
@@ -135,6 +138,60 @@ def test_acts_that_are_recorded_together_are_said_each_and_a_history_is_told_to_
         Report(clinic.ann, "desk", f"udt/{day}", "nurse-7", result="-", on=day) for day in days
     )
     assert len(clinic.engine.messages()) == 3
+
+
+MAPPING = parse_mapping("""
+mapping: lab
+source: lab
+program: steps
+participants: same
+codes:
+- {system: csv, code: udt, values: {neg: met}}
+""")
+
+
+def received(clinic: Clinic, value: str) -> None:
+    """Take in a result as a laboratory sends it."""
+    line = f"u-1,p-1,udt,{value},final,2026-01-05T09:30-08:00"
+    document = f"id,person,code,value,status,collected_at\n{line}\n".encode()
+    clinic.engine.receive(document, format="csv", mapping=MAPPING, by="lab-interface")
+
+
+def settled(clinic: Clinic) -> None:
+    """Take in what a person has to read, and have it read."""
+    received(clinic, "odd")
+    [item] = clinic.engine.waiting_for_review()
+    clinic.engine.settle(source="lab", item=item.item, enrollment=clinic.ann, result="-", by="nurse-7")
+
+
+def as_last_seen(clinic: Clinic) -> None:
+    """Record a result, if nothing else was recorded meanwhile."""
+    clinic.engine.record(
+        enrollment=clinic.ann, result="-", on=START, key="udt", expected_last=0, **clinic.told
+    )
+
+
+@pytest.mark.parametrize(
+    "way", [Clinic.record, lambda clinic: received(clinic, "neg"), settled, as_last_seen]
+)
+def test_whichever_way_a_result_comes_the_same_is_said_of_it(
+    clinic: Clinic, way: Callable[[Clinic], object]
+) -> None:
+    way(clinic)
+    assert clinic.kinds() == ["reward earned"]
+
+
+def test_a_result_is_taken_in_only_with_what_is_said_of_it(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(*_: object) -> None:
+        raise StorageFullError
+
+    with monkeypatch.context() as full, suppress(StorageFullError):
+        full.setattr(arising, "compose", no_room)
+        received(clinic, "neg")
+    assert clinic.kinds() == []
+    assert len(clinic.engine.history(enrollment=clinic.ann)) == 1
 
 
 def test_what_is_said_of_an_act_that_the_host_rolls_back_is_not_kept(tmp_path: Path) -> None:

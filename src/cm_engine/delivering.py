@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Self
 
 from cm_engine.banking import Banking
-from cm_engine.delivery.channels import Able, Noting, able_of, refuse_mismatches, refuse_noted
+from cm_engine.delivery.channels import Able, able_of, refuse_mismatches, refuse_written
 from cm_engine.delivery.dispatcher import LEASE, Dispatcher, Handle
 from cm_engine.delivery.owing import lowered, not_owed
 from cm_engine.delivery.sending import (
@@ -44,6 +44,7 @@ from cm_engine.log.encoding import instant
 from cm_engine.log.outbox import PAYOUT, payout_of, work_name
 from cm_engine.log.purse import DECLINED, HANDED_OVER, PAYOUT_RELEASED, PAYOUT_RETRIED, REDEEMED
 from cm_engine.log.rows import OVER, WAITING, WorkRow
+from cm_engine.noting import Noting
 from cm_engine.opened import Made, Work
 from cm_engine.people.guard import refuse_act
 from cm_engine.plain import one_line
@@ -89,7 +90,8 @@ class Delivering(Banking):
         def suited(tx: Transaction, now: str, locked: bool) -> Made:  # noqa: FBT001 - as all work is called
             noting = Noting(tx)
             made = work(noting.as_transaction(), now, locked)
-            refuse_noted(Office(tx, self._register.in_transaction_of_host(), now), self._able, noting)
+            office = Office(tx, self._register.in_transaction_of_host(), now)
+            refuse_written(office, self._able, noting.batches)
             return made
 
         return super()._written(suited, lock=lock, wait=wait)

@@ -13,7 +13,7 @@ from cm_engine.log.bank import Bank
 from cm_engine.log.encoding import instant
 from cm_engine.log.rows import Batch, WorkRow
 from cm_engine.messages.alerting import alert_drafts, tell_new
-from cm_engine.messages.arising import messages_in
+from cm_engine.messages.arising import decided_in, messages_in
 from cm_engine.messages.composing import is_still_due
 from cm_engine.messages.draft import Draft
 from cm_engine.messages.expiring import expiring_drafts, is_still_kept
@@ -24,11 +24,11 @@ from cm_engine.messages.policy import MessagePolicy
 from cm_engine.messages.queued import MESSAGE, STATES, Message, message_of, queue
 from cm_engine.messages.sending import Never, NotYet
 from cm_engine.messages.standing import contact_in
-from cm_engine.opened import Work
+from cm_engine.noting import Noting
+from cm_engine.opened import Made, Work
 from cm_engine.plain import one_line
 from cm_engine.ports import Claim, Notifier, Transaction, WorkQuery
-from cm_engine.recorded import Recorded
-from cm_engine.recording import Act, Done, Recording, whole_log
+from cm_engine.recording import Recording, whole_log
 from cm_engine.sites.spending import Alert
 from cm_engine.stock.kind import STOCK
 from cm_engine.stock.room import stocks_in
@@ -215,20 +215,20 @@ class Messaging(Contacting, Timing):
             yield [row.id for row in rows]
             after = rows[-1].id
 
-    def _taking(self, acts: Sequence[Act]) -> Work[list[Done]]:
-        """Return the work of taking acts, and of keeping what they give reason to say with them."""
-        policy, take = self._messages, super()._taking(acts)
+    def _written(self, work: Work[Made], *, lock: bool = False, wait: bool = True) -> Made:
+        """Do work in a transaction, and keep in it what the acts that it writes give reason to say."""
+        policy = self._messages
         if policy is None:
-            return take
+            return super()._written(work, lock=lock, wait=wait)
 
-        def work(tx: Transaction, now: str, locked: bool) -> list[Done]:  # noqa: FBT001 - as all work is called
-            done = take(tx, now, locked)
-            self._kept_messages(
-                tx, (draft for each in done for draft in messages_in(tx, Recorded(each), policy))
-            )
-            return done
+        def told(tx: Transaction, now: str, locked: bool) -> Made:  # noqa: FBT001 - as all work is called
+            noting = Noting(tx)
+            made = work(noting.as_transaction(), now, locked)
+            acts = (act for batch in noting.batches for act in decided_in(tx, batch, self._register))
+            self._kept_messages(tx, [draft for act in acts for draft in messages_in(tx, act, policy)])
+            return made
 
-        return work
+        return super()._written(told, lock=lock, wait=wait)
 
     def _kept_messages(self, tx: Transaction, drafts: Iterable[Draft]) -> int:
         """Keep drafts that are not kept yet."""

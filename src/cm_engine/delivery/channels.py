@@ -1,8 +1,7 @@
 """Whether the gateways of a site are what the programs ask for that are paid there: one rule, asked wherever they meet."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import date
-from typing import Any, cast
 
 from cm_engine.errors import ChannelError
 from cm_engine.gateways import Capabilities, declared, needed, unmet
@@ -11,7 +10,7 @@ from cm_engine.log.migrating import MIGRATED
 from cm_engine.log.moves import IMPORTED
 from cm_engine.log.rows import RESERVED, Batch
 from cm_engine.log.sited import PLACED, TRANSFERRED
-from cm_engine.ports import PayoutGateway, Transaction
+from cm_engine.ports import PayoutGateway
 from cm_engine.program import Program
 from cm_engine.program.checks.base import awarded
 from cm_engine.rules.windows import Calendar
@@ -23,6 +22,8 @@ from cm_engine.sites.state import SiteState
 Able = Mapping[str, Capabilities]
 """What gateways can do, by the names that sites call them."""
 
+SITES = SITE.journal("")
+"""What the names of the journals of sites begin with."""
 PLACES = frozenset({PLACED, TRANSFERRED, READMITTED, MIGRATED, IMPORTED})
 """The kinds of acts by which a program comes to a site."""
 
@@ -98,43 +99,22 @@ def _sites_ahead(calendar: Calendar, now: str) -> set[str]:
     return {stay.site for stay in (*begun[-1:], *calendar.stays[len(begun) :])}
 
 
-class Noting:
-    """A transaction that notes which enrollments come to a site, and which sites get a gateway; else as it was."""
-
-    def __init__(self, tx: Transaction) -> None:
-        self._tx = tx
-        self.placed: dict[str, None] = {}
-        self.sites: dict[str, None] = {}
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever a transaction has
-        return getattr(self._tx, name)
-
-    def append(self, batch: Batch) -> None:
-        """Write all rows of a batch, or none."""
-        self._tx.append(batch)
-        for record in batch.records:
-            if record.enrollment.startswith(RESERVED):
-                if record.kind == GATEWAY and record.enrollment.startswith(SITE.journal("")):
-                    self.sites[record.enrollment.removeprefix(SITE.journal(""))] = None
-            elif record.kind in PLACES:
-                self.placed[record.enrollment] = None
-
-    def as_transaction(self) -> Transaction:
-        """Return it as what it is used for."""
-        return cast("Transaction", self)
-
-
-def refuse_noted(office: Office, able: Able, noted: Noting) -> None:
+def refuse_written(office: Office, able: Able, batches: Iterable[Batch]) -> None:
     """Refuse what was written if somebody would be paid by gateways that are not what their program asks for.
 
     Raises:
         ChannelError: it says which.
     """
-    found = [told for each in noted.placed for told in _mismatches(office, able, each)]
-    if found:
+    came = (each for each in _told(batches, PLACES) if not each.startswith(RESERVED))
+    if found := [told for each in came for told in _mismatches(office, able, each)]:
         raise ChannelError(found)
-    if noted.sites:
-        refuse_mismatches(office, able, [office.journal(site).state() for site in noted.sites])
+    journals = (each for each in _told(batches, {GATEWAY}) if each.startswith(SITES))
+    refuse_mismatches(office, able, [office.journal(each.removeprefix(SITES)).state() for each in journals])
+
+
+def _told(batches: Iterable[Batch], kinds: Collection[str]) -> Iterable[str]:
+    """Return whose logs have an act of some kinds among what was written."""
+    return dict.fromkeys(row.enrollment for batch in batches for row in batch.records if row.kind in kinds)
 
 
 def _mismatches(office: Office, able: Able, enrollment: str) -> Iterator[str]:

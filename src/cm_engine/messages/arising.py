@@ -1,9 +1,12 @@
 """What an act gives reason to say, as it stands in the log: read in one transaction, and nothing is written."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 from cm_engine.enrolling import found_enrollment
-from cm_engine.log.correction import WITHDRAWN, latest
+from cm_engine.log.correction import WITHDRAWN, Log, latest
+from cm_engine.log.moves import IMPORTED
+from cm_engine.log.rows import Batch, DecisionRow, EntryRow, RecordRow
 from cm_engine.messages.composing import compose
 from cm_engine.messages.draft import Draft
 from cm_engine.messages.kinds import PARTICIPANT
@@ -12,8 +15,32 @@ from cm_engine.messages.signals import Fired, Seen, drafts_of, signals
 from cm_engine.messages.standing import contact_in
 from cm_engine.ports import Transaction
 from cm_engine.recorded import Recorded, RecordedDecision
-from cm_engine.recording import whole_log
+from cm_engine.recording import acts_of, whole_log
+from cm_engine.register import Register
 from cm_engine.rules.reasons import WasReset
+
+Row = TypeVar("Row", RecordRow, DecisionRow, EntryRow)
+
+
+def decided_in(tx: Transaction, batch: Batch, register: Register) -> Iterator[Recorded]:
+    """Yield the acts of a batch that decided something; none of an enrollment that arrived with its log."""
+    records, decisions = _of_each(batch.records), _of_each(batch.decisions)
+    entries = _of_each(batch.entries)
+    arrived = {record.enrollment for record in batch.records if record.kind == IMPORTED}
+    for standing in batch.standings:
+        each = standing.enrollment
+        if each in decisions and each not in arrived:
+            enrolled, stand = register.stand(tx, standing)
+            for done in acts_of(enrolled, Log(records[each], decisions[each], entries.get(each, []))):
+                yield Recorded(done._replace(frozen=stand.calendar.frozen))
+
+
+def _of_each(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """Return the rows of each enrollment."""
+    found = dict[str, list[Row]]()
+    for row in rows:
+        found.setdefault(row.enrollment, []).append(row)
+    return found
 
 
 def messages_in(tx: Transaction, done: Recorded, policy: MessagePolicy) -> tuple[Draft, ...]:
