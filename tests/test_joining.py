@@ -450,7 +450,7 @@ def test_a_transaction_that_read_before_others_wrote_is_told_so_and_nothing_of_o
         connection.exec_driver_sql("BEGIN")
         connection.execute(text("SELECT * FROM notes")).all()
         record(sqlite, FIRST, "k-1")
-        with pytest.raises(StorageBusyError):
+        with pytest.raises(StorageConflictError):
             record(sqlite.joining(connection), SECOND, "k-2")
         connection.commit()
     assert keys(sqlite) == ["k-1"]
@@ -531,6 +531,19 @@ def test_a_joined_engine_joins_another_transaction(clinic: Engine, host: Databas
         assert keys(clinic) == []
         second.commit()
     assert keys(clinic) == ["k-1"]
+
+
+def test_a_connection_that_commits_each_statement_by_itself_is_refused(
+    clinic: Engine, host: Database
+) -> None:
+    with host.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(CASE.note))
+        with pytest.raises(StorageError, match="AUTOCOMMIT"):
+            record(clinic.joining(connection))
+        connection.execute(text(CASE.note))
+    assert keys(clinic) == []
+    with host.connect() as connection:
+        assert connection.execute(text(CASE.count)).scalar() == 2
 
 
 @pytest.mark.parametrize("bind", [None, "sqlite:///clinic.db", object()])

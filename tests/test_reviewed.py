@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from cm_engine import Amendment, Engine, Evidence, Program, Report, Voiding, parse_program
+from cm_engine.arrivals import Arrival
 from cm_engine.errors import (
     AlreadyEnrolledError,
     EnrollmentNotFoundError,
@@ -32,6 +33,8 @@ from cm_engine.errors import (
     StorageError,
     StorageFullError,
 )
+from cm_engine.intake.loading import parse_mapping
+from cm_engine.intake.offered import intake_of
 from cm_engine.log.stand import stand_text
 from cm_engine.opening import open_storage
 from cm_engine.ports import Storage
@@ -1116,3 +1119,42 @@ def test_a_database_that_is_not_there_is_not_made_unless_asked(tmp_path: Path) -
     with pytest.raises(SchemaError):
         Engine.open(f"sqlite:///{tmp_path / 'clinic.db'}", zone=ZONE, make=False)
     assert list(tmp_path.iterdir()) == []
+
+
+# What has one spelling
+
+
+PADDED = ("udt-1 ", " udt-1")
+IN_PARTS = "jose\u0301"
+
+
+@pytest.mark.parametrize("text", [*PADDED, IN_PARTS])
+@pytest.mark.parametrize("name", ["enrollment", "source", "key", "by"])
+def test_a_name_that_only_looks_like_another_is_refused(engine: Engine, name: str, text: str) -> None:
+    begun(engine, STIMULANTS, "e")
+    told = {"enrollment": "e", "source": "lab", "key": "udt-1", "by": "nurse-7", name: text}
+    with pytest.raises(ReportError, match=f"^{name}: expected (no blank|the form NFC)"):
+        engine.record(result="-", on=day(5), **cast("Any", told))
+    assert len(engine.history(enrollment="e")) == 1
+
+
+def test_a_participant_has_one_spelling(engine: Engine) -> None:
+    engine.add_program(STIMULANTS)
+    with pytest.raises(ReportError, match="participant: expected the form NFC"):
+        engine.enroll(participant=IN_PARTS, program="stimulants", start=day(5), by="nurse-7")
+    assert list(engine.enrollments()) == []
+
+
+def test_what_a_sender_pads_is_the_same_thing(engine: Engine) -> None:
+    begun(engine, STIMULANTS, "e")
+    mapping = parse_mapping(
+        "mapping: lab\nsource: lab\nprogram: stimulants\nparticipants: same\n"
+        "codes:\n- {system: csv, code: udt, values: {neg: met}}\n"
+    )
+    head = "id,person,code,value,status,collected_at\n"
+    line = "u-1,p-e,udt,neg,final,2026-01-05T09:30-08:00\n"
+    [arrival] = intake_of("csv").read(f"{head}{line}".encode())
+    assert isinstance(arrival, Arrival)
+    for key in ("u-1", "u-1  ", "  u-1"):
+        engine.receive_arrivals([arrival._replace(key=key)], mapping=mapping, by="lab")
+    assert len(engine.history(enrollment="e")) == 2

@@ -14,7 +14,7 @@ from cm_engine.keyring import NoKeyring
 from cm_engine.log.encoding import instant
 from cm_engine.log.history import day_of
 from cm_engine.people.rights import SELF
-from cm_engine.plain import one_line, opaque, plain_day
+from cm_engine.plain import named, opaque, plain_day
 from cm_engine.ports import Transaction
 from cm_engine.program.prizes import TradeUp
 from cm_engine.stock.asking import (
@@ -188,7 +188,7 @@ class Allotting(Contacting):
             KeyConflictError: the key was used for something else.
         """
         own = key or f"{stock}/{order}/confirmed/{by}"
-        asked = asked_of(CONFIRMED, {"order": one_line("order", order)}, source=source, key=own, by=by)
+        asked = asked_of(CONFIRMED, {"order": named("order", order)}, source=source, key=own, by=by)
         taken = self._stock_taken(stock, asked)
         found = self.allotment(stock, order)
         assert found is not None, "what is confirmed was allotted"

@@ -18,7 +18,7 @@ from cm_engine.log.rows import EnrollmentRow
 from cm_engine.log.stand import Enrolled
 from cm_engine.opened import OneByOne, Opened
 from cm_engine.people.rights import SELF
-from cm_engine.plain import one_line, plain_day
+from cm_engine.plain import named, one_line, plain_day
 from cm_engine.ports import Transaction
 from cm_engine.program.rewards import Payout
 from cm_engine.recorded import Recorded, as_they_stand
@@ -366,7 +366,7 @@ class Banking(Opened):
 
     def _swept_of(self, sweep: _Sweep, until: date | None, enrollment: str, by: str) -> list[Recorded]:
         """Do what there is to do up to a day, in an act for each enrollment that has something."""
-        one_line("by", by)
+        named("by", by)
         if until is not None:
             plain_day("until", until)
         refuse_ahead("until", until, self._now())

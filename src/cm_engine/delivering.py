@@ -47,7 +47,7 @@ from cm_engine.log.rows import OVER, WAITING, WorkRow
 from cm_engine.noting import Noting
 from cm_engine.opened import Made, Work
 from cm_engine.people.guard import refuse_act
-from cm_engine.plain import one_line
+from cm_engine.plain import named
 from cm_engine.ports import LAST, Claim, PayoutGateway, Transaction, WorkQuery
 from cm_engine.recorded import Recorded
 from cm_engine.recording import Act, Done, Recording, whole_log
@@ -224,7 +224,7 @@ class Delivering(Banking):
         change: Callable[[Transaction, WorkRow], WorkRow],
     ) -> Delivery:
         """Change the work on a payout that is in one of some states, due at once."""
-        one_line("by", by)
+        named("by", by)
 
         def work(tx: Transaction, now: str, _: object) -> Delivery:
             row = _found(tx, *payout)

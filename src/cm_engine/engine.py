@@ -26,7 +26,7 @@ from cm_engine.messaging import Messaging
 from cm_engine.migrating import Migrating
 from cm_engine.moving import Moving
 from cm_engine.opened import Opened
-from cm_engine.plain import one_line, opaque, plain_day, unreserved
+from cm_engine.plain import named, one_line, opaque, plain_day, unreserved
 from cm_engine.ports import Transaction
 from cm_engine.previewing import Ahead, Preview, previews, rest
 from cm_engine.program import Program, canonical, digest, load_program
@@ -189,7 +189,7 @@ class Engine(
             before_text(before),
             "",
         )
-        by, key = one_line("by", by), one_line("key", key) if key else ""
+        by, key = named("by", by), named("key", key) if key else ""
         source = unreserved("source", source)
         try:
             stored = self._enrolled(Newcomer(given, source, key, by), site, again=again).enrolled.row

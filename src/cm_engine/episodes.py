@@ -18,7 +18,7 @@ from cm_engine.log.history import SWEPT, VOIDED, day_in, zones_of
 from cm_engine.log.rows import RecordRow
 from cm_engine.log.stand import Enrolled, Stand
 from cm_engine.opened import OneByOne, Opened
-from cm_engine.plain import one_line, plain_day
+from cm_engine.plain import named, one_line, plain_day
 from cm_engine.recorded import Recorded, RecordedDecision
 from cm_engine.recording import Done, Recording, whole_log
 from cm_engine.reported import Report, act_of_course, act_of_report, refuse_ahead
@@ -112,7 +112,7 @@ class Episodes(Opened):
             EnrollmentNotFoundError: there is no such enrollment.
             SomeFailedError: it could not be done for some; it is for all others.
         """
-        one_line("by", by)
+        named("by", by)
         refuse_ahead("until", until, self._now())
         each_one, done = OneByOne("sweep", enrollment), list[Recorded]()
         stood = list(self._standings(enrollment, each_one))

@@ -13,7 +13,7 @@ from cm_engine.errors import JournalNotFoundError, KeyConflictError, ReportError
 from cm_engine.log.chain import GENESIS, hash_of
 from cm_engine.log.encoding import dumped
 from cm_engine.log.rows import RESERVED, Batch, RecordRow, StandingRow
-from cm_engine.plain import one_line, unreserved
+from cm_engine.plain import named, unreserved
 from cm_engine.ports import Transaction
 from cm_engine.register import Register
 
@@ -128,9 +128,7 @@ def asked(kind: str, *, source: str, key: str, by: str, body: Mapping[str, Any])
         ReportError: a text is missing or has several lines, or the source begins with @.
     """
     assert LED_TO not in body, "what an act leads to is decided when it is taken"
-    return Asked(
-        kind, unreserved("source", source), one_line("key", key), one_line("by", by), {**_plain(body)}
-    )
+    return Asked(kind, unreserved("source", source), named("key", key), named("by", by), {**_plain(body)})
 
 
 class Journal(Generic[State]):
@@ -148,7 +146,7 @@ class Journal(Generic[State]):
 
     def __init__(self, kind: Kind[State], id: str, tx: Transaction, now: str = "") -> None:  # noqa: A002 - what it is
         self._kind = kind
-        self._id = one_line("id", id)
+        self._id = named("id", id)
         self._tx = tx
         self._now = now
         self.name = kind.journal(self._id)

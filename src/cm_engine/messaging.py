@@ -26,7 +26,7 @@ from cm_engine.messages.sending import Never, NotYet
 from cm_engine.messages.standing import contact_in
 from cm_engine.noting import Noting
 from cm_engine.opened import Made, Work
-from cm_engine.plain import one_line
+from cm_engine.plain import named
 from cm_engine.ports import Claim, Notifier, Transaction, WorkQuery
 from cm_engine.recording import Recording, whole_log
 from cm_engine.sites.spending import Alert
@@ -247,7 +247,7 @@ class Messaging(Contacting, Timing):
     def claimed_messages(self, worker: str, lease: timedelta, limit: int) -> list[WorkRow]:
         """Give messages that are due to a worker."""
         now = self._now()
-        claim = Claim(MESSAGE, one_line("worker", worker), instant(now), instant(now + lease), limit)
+        claim = Claim(MESSAGE, named("worker", worker), instant(now), instant(now + lease), limit)
         return self._written(lambda tx, *_: tx.claim(claim))
 
     def kept_message(self, was: WorkRow, row: WorkRow) -> WorkRow | None:

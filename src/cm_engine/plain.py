@@ -6,6 +6,7 @@ from collections.abc import Set as AbstractSet
 from datetime import date
 from decimal import Decimal
 from types import NoneType
+from unicodedata import is_normalized
 
 from cm_engine.errors import ReportError
 from cm_engine.log.rows import RESERVED
@@ -40,13 +41,36 @@ def one_line(name: str, text: object) -> str:
     raise ReportError(msg)
 
 
-def unreserved(name: str, text: object) -> str:
-    """Return a text that can stand in the log, and that is no name of a journal.
+def named(name: str, text: object) -> str:
+    """Return a key, an id or whoever acts, which has one spelling: two that look alike are the same.
 
     Raises:
-        ReportError: there is nothing to read, or more than a line, or it begins with @.
+        ReportError: it is no line of text, has a blank before or after it, or letters that are put together of several
+            characters where there is one for each (Unicode's form NFC).
+
+    Example:
+        >>> named("key", "udt-778 ")
+        Traceback (most recent call last):
+        ...
+        cm_engine.errors.ReportError: key: expected no blank before or after it, got 'udt-778 '
     """
     found = one_line(name, text)
+    if found != found.strip():
+        msg = f"{name}: expected no blank before or after it, got {found!r}"
+        raise ReportError(msg)
+    if not is_normalized("NFC", found):
+        msg = f"{name}: expected the form NFC of Unicode, as unicodedata.normalize('NFC', ...) makes it, got {found!a}"
+        raise ReportError(msg)
+    return found
+
+
+def unreserved(name: str, text: object) -> str:
+    """Return a source or an id that is no name of a journal.
+
+    Raises:
+        ReportError: it has not one spelling, or begins with @.
+    """
+    found = named(name, text)
     if found.startswith(RESERVED):
         msg = f"{name}: what begins with {RESERVED} is kept for journals, such as @trial/...; got {found!r}"
         raise ReportError(msg)
@@ -70,7 +94,7 @@ def opaque(name: str, text: object) -> str:
         ...
         cm_engine.errors.ReportError: participant: has a blank in it, as a name has; take an opaque id that tells a stranger nothing, such as p-104
     """
-    found = one_line(name, text)
+    found = named(name, text)
     for telling, looks in TELLING:
         if telling.search(found):
             msg = f"{name}: {looks}; take an opaque id that tells a stranger nothing, such as p-104"

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from cm_engine.errors import ReportError
 from cm_engine.log.encoding import dumped, instant, observed
 from cm_engine.log.history import AMENDED, ASSERTED, OBSERVED, VOIDED
-from cm_engine.plain import is_number, one_line, plain_day, plain_evidence, unreserved
+from cm_engine.plain import is_number, named, one_line, plain_day, plain_evidence, unreserved
 from cm_engine.program.checks.base import awarded
 from cm_engine.program.models import Program
 from cm_engine.program.units import Unit
@@ -176,11 +176,11 @@ def act_of_course(kind: str, report: Report, body: dict[str, Any]) -> Act:
 def _act(kind: str, report: Report, body: dict[str, Any]) -> Act:
     text = dumped(body)
     return Act(
-        one_line("enrollment", report.enrollment),
+        named("enrollment", report.enrollment),
         kind,
         unreserved("source", report.source),
-        one_line("key", report.key),
-        one_line("by", report.by),
+        named("key", report.key),
+        named("by", report.by),
         json.loads(text) if "evidence" in body else body,
         text,
     )

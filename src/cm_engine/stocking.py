@@ -10,7 +10,7 @@ from cm_engine.allotting import Allotting
 from cm_engine.errors import ReportError
 from cm_engine.journal import Asked, Journal, Taken
 from cm_engine.people.rights import SELF
-from cm_engine.plain import one_line, opaque
+from cm_engine.plain import named, one_line, opaque
 from cm_engine.ports import Transaction
 from cm_engine.sealing import key_id
 from cm_engine.stock.asking import (
@@ -389,7 +389,7 @@ class Stocking(Allotting):
             if not any(each.lot in late for each in state.shelf):
                 return state
             key = f"{stock}/expired/{state.seq + 1}"
-            return journal.take(Asked(EXPIRED, SOURCE, key, one_line("by", by), {"on": day})).state
+            return journal.take(Asked(EXPIRED, SOURCE, key, named("by", by), {"on": day})).state
 
         return Stock.of(self._in_stock(stock, take))
 

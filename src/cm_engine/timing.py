@@ -28,7 +28,7 @@ from cm_engine.episodes import Episodes
 from cm_engine.errors import ReportError
 from cm_engine.log.rows import DUE, TASK, Batch, WorkRow
 from cm_engine.messages.alerting import tell_new
-from cm_engine.plain import one_line
+from cm_engine.plain import named
 from cm_engine.ports import Transaction, WorkQuery
 from cm_engine.sites.spending import Alert
 from cm_engine.siting import Siting
@@ -121,7 +121,7 @@ class Timing(Banking, Episodes, Siting):
         if now is not None and now.utcoffset() is None:
             msg = f"now: expected an aware time, got {now}"
             raise ReportError(msg)
-        worker = one_line("worker", worker or f"worker-{uuid4().hex[:8]}")
+        worker = named("worker", worker or f"worker-{uuid4().hex[:8]}")
         at = now or self._now()
         waiting = self._task_rows()
         tasks = [

@@ -20,7 +20,12 @@ HELD, ENDED = "55P03", "57014"
 BUSY = {HELD, ENDED, "53300", "57P03"}
 """A lock was waited for too long, a statement was ended, there are too many connections, or the server is starting."""
 
-SQLITE_CONFLICTS = {sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_UNIQUE}
+SQLITE_CONFLICTS = {
+    sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY,
+    sqlite3.SQLITE_CONSTRAINT_UNIQUE,
+    sqlite3.SQLITE_BUSY_SNAPSHOT,
+}
+"""Codes of SQLite: a key is there already, or what a transaction has read was changed before it wrote."""
 SQLITE_FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY}
 OPENS = {
     sqlite3.SQLITE_CANTOPEN: "the file cannot be opened; look whether there is such a folder",
@@ -29,6 +34,12 @@ OPENS = {
 SQLITE_NO_ROOM = {sqlite3.SQLITE_IOERR_WRITE}
 """What a quota, or a limit on the size of files, comes to."""
 SQLITE_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+NO_TRANSACTION = "25P01"
+"""There is no transaction to make a savepoint in."""
+FAILED = "the storage failed; report the same again with the same key, it is recorded once"
+BY_ITSELF = (
+    "the host's connection commits each statement by itself (AUTOCOMMIT); join one that has a transaction"
+)
 PRIMARY = 0xFF
 """The part of SQLite's codes that says which kind of error it is."""
 
@@ -55,6 +66,4 @@ def _kind(error: BaseException, *, waited: bool) -> tuple[type[StorageError], st
         return StorageBusyError, "others hold the storage, and nothing was written; try again"
     if state == "42P01" or "no such table" in str(error):
         return SchemaError, "the tables are not there; is this the database that the engine opened?"
-    if code in OPENS:
-        return StorageError, OPENS[code]
-    return StorageError, "the storage failed; report the same again with the same key, it is recorded once"
+    return StorageError, BY_ITSELF if state == NO_TRANSACTION else OPENS.get(code or 0, FAILED)

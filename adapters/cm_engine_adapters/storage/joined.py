@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from cm_engine.errors import StorageError
+from cm_engine_adapters.storage.failures import BY_ITSELF
 from cm_engine_adapters.storage.postgresql import transaction_of
 from cm_engine_adapters.storage.sql import SqlTransaction, errors_of, statements_for, translated
 from cm_engine_adapters.storage.tables import PREFIX
@@ -89,9 +90,16 @@ def _undo(connection: Connection, cursor: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    """Have a transaction begun on SQLite, whose driver begins none before a savepoint and would then commit ours."""
+    """Have a transaction begun on SQLite, whose driver begins none before a savepoint and would then commit ours.
+
+    Raises:
+        StorageError: the driver commits each statement by itself: nobody would commit what was begun.
+    """
     if connection.dialect.name != "sqlite":
         return
     driver: Any = connection.connection.driver_connection
-    if not driver.in_transaction:
-        connection.connection.cursor().execute("BEGIN IMMEDIATE")
+    if driver.in_transaction:
+        return
+    if driver.isolation_level is None:
+        raise StorageError(BY_ITSELF)
+    connection.connection.cursor().execute("BEGIN IMMEDIATE")

@@ -19,7 +19,7 @@ from cm_engine.log.moves import IMPORTED, Received, elsewhere, most, seals
 from cm_engine.log.rows import RESERVED, Batch, EnrollmentRow, PoolRow, RecordRow
 from cm_engine.log.stand import Enrolled, Stand, stand_text
 from cm_engine.log.taking import taken
-from cm_engine.plain import one_line, unreserved
+from cm_engine.plain import named, unreserved
 from cm_engine.ports import Transaction
 from cm_engine.recording import pool_key
 from cm_engine.register import Register
@@ -63,7 +63,7 @@ def asked_to_arrive(asked: Arriving, id: str, zone: str) -> Arriving:  # noqa: A
         BundleError: it is a copy of an enrollment that did not leave.
         ReportError: a text is missing or has several lines, or the id or the zone is another one.
     """
-    unreserved("source", asked.source), one_line("key", asked.key), one_line("by", asked.by)
+    unreserved("source", asked.source), named("key", asked.key), named("by", asked.by)
     row = asked.enrolled.row
     if id and id != row.id:
         msg = f"id: expected {row.id!r}, which stands in every hash and cannot become another one, got {id!r}"

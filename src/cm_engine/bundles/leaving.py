@@ -12,7 +12,7 @@ from cm_engine.log.history import day_in, zones_of
 from cm_engine.log.moves import EXPORTED, Received, elsewhere, together
 from cm_engine.log.rows import RecordRow, StandingRow
 from cm_engine.log.stand import Enrolled
-from cm_engine.plain import one_line, unreserved
+from cm_engine.plain import named, one_line, unreserved
 from cm_engine.ports import Transaction
 from cm_engine.recording import Act, Recording
 from cm_engine.register import MISSING, Register
@@ -41,11 +41,13 @@ def asked_to_leave(asked: Leaving) -> Leaving:
     Raises:
         ReportError: a text is missing or has several lines, or the source begins with @.
     """
-    for name in ("enrollment", "to", "why", "key", "by"):
+    for name in ("enrollment", "key", "by"):
+        named(name, getattr(asked, name))
+    for name in ("to", "why"):
         one_line(name, getattr(asked, name))
     unreserved("source", asked.source)
     if asked.consent:
-        one_line("consent", asked.consent)
+        named("consent", asked.consent)
     return asked
 
 

@@ -20,7 +20,7 @@ from cm_engine.delivery.steps import Equipment, is_to_be_asked, lost
 from cm_engine.errors import CmEngineError, DeliveryError, StorageError
 from cm_engine.gateways import Answer, Order, Outcome
 from cm_engine.log.rows import OVER, WorkRow
-from cm_engine.plain import one_line
+from cm_engine.plain import named, one_line
 from cm_engine.ports import PayoutGateway
 from cm_engine.recorded import Recorded
 from cm_engine.recording import Done
@@ -97,7 +97,7 @@ class Dispatcher:
         self._lease = lease
         self._late_after = late_after
         self._opened: Callable[[Order], str] | None = getattr(handle, "opened", None)
-        self.worker = one_line("worker", worker or f"worker-{uuid4().hex[:8]}")
+        self.worker = named("worker", worker or f"worker-{uuid4().hex[:8]}")
         able = {name: gateway.capabilities for name, gateway in gateways.items()}
         self._equipment = Equipment(able, handle or _nowhere, lease)
 

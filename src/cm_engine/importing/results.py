@@ -22,7 +22,7 @@ from cm_engine.importing.table import (
     numbered_lines,
     stated_delimiter,
 )
-from cm_engine.plain import one_line
+from cm_engine.plain import named
 from cm_engine.recorded import Recorded
 
 BATCH_MAX = 10_000
@@ -130,8 +130,8 @@ def import_results(  # noqa: PLR0913 - one argument for each thing that is chose
 
 
 def _refuse_wrong(by: str, source: str, zone: str, batch: int) -> None:
-    one_line("by", by)
-    one_line("source", source)
+    named("by", by)
+    named("source", source)
     if zone not in {"", ENROLLMENT}:
         zone_name(zone)
     if not 1 <= batch <= BATCH_MAX:

@@ -25,7 +25,7 @@ from cm_engine.messages.queued import (
 )
 from cm_engine.messages.sending import Never, NotYet
 from cm_engine.messages.standing import Disclosure
-from cm_engine.plain import one_line
+from cm_engine.plain import named
 from cm_engine.ports import Delivery, Notifier
 
 _log = logging.getLogger("cm_engine.messages")
@@ -81,7 +81,7 @@ class Messenger:
         self._notifiers: dict[str, Notifier] = {}
         for notifier in notifiers:
             self._notifiers = {**dict.fromkeys(notifier.channels, notifier), **self._notifiers}
-        self.worker = one_line("worker", worker or f"worker-{uuid4().hex[:8]}")
+        self.worker = named("worker", worker or f"worker-{uuid4().hex[:8]}")
 
     def deliver(self, *, limit: int = 100) -> list[Message]:
         """Send messages that are due; return what became of each.

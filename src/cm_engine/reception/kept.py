@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
+from unicodedata import normalize
 
 from cm_engine.arrivals import Arrival, Code
 from cm_engine.errors import CmEngineError
@@ -50,6 +51,11 @@ def short(text: str) -> str:
         ('http://loinc.org|3393-3', 'sha256:')
     """
     return text if len(text) <= TEXT_MAX and text.isprintable() else _hashed(text)
+
+
+def key_of(text: str) -> str:
+    """Return what makes a thing of a sender's the same, in one spelling: some pad it with blanks."""
+    return normalize("NFC", short(text.strip()))
 
 
 def _hashed(text: str) -> str:

@@ -29,9 +29,17 @@ from cm_engine.intake.thing import (
 )
 from cm_engine.intake.why import Why
 from cm_engine.journal import OPENED, Asked, asked
-from cm_engine.plain import one_line, unreserved
+from cm_engine.plain import named, unreserved
 from cm_engine.reception.desk import Reception, acts_on
-from cm_engine.reception.kept import Given, arrival_body, money_entry, recorded_entry, short, waiting_entry
+from cm_engine.reception.kept import (
+    Given,
+    arrival_body,
+    key_of,
+    money_entry,
+    recorded_entry,
+    short,
+    waiting_entry,
+)
 from cm_engine.recorded import Enrollment, Recorded, as_they_stand
 from cm_engine.recording import Done
 from cm_engine.reported import Amendment, Report, Voiding
@@ -73,7 +81,7 @@ def taken_in(
     Raises:
         PartRefusedError: the engine refuses a part more.
     """
-    arrival = arrival._replace(key=one_line("key", short(arrival.key)))
+    arrival = arrival._replace(key=named("key", key_of(arrival.key)))
     thing = folded(acts_on(reception.tx, reception.source, arrival.key))
     return Visit(reception, sender, arrival, thing, refused).outcomes()
 

@@ -10,7 +10,7 @@ from cm_engine.gateways import Order
 from cm_engine.journal import OPENED, Act, Asked, asked
 from cm_engine.log.encoding import digits
 from cm_engine.log.rows import RESERVED
-from cm_engine.plain import is_number, one_line, opaque, plain_day
+from cm_engine.plain import is_number, named, one_line, opaque, plain_day
 from cm_engine.program.units import CURRENCY_DECIMALS, Unit
 from cm_engine.stock.fold import ALLOTTED, RECEIVED, RETURNED, SEALED
 from cm_engine.stock.state import HANDS_MAX, HOLDS, Sort
@@ -71,7 +71,7 @@ def asked_to_receive(  # noqa: PLR0913 - one argument for each thing that is rep
         **sort._asdict(),
         "count": _whole("count", count, 1, PIECES_MAX),
         "codes": codes,
-        "purchase": one_line("purchase", purchase),
+        "purchase": named("purchase", purchase),
         "expires_on": plain_day("expires_on", expires_on) if expires_on else "",
         "holder": opaque("holder", holder or by),
     }
@@ -97,18 +97,18 @@ def asked_to_allot(order: Order, by: str) -> Asked:
         "product": order.product,
         "recipient": order.recipient,
     }
-    return Asked(ALLOTTED, SOURCE, one_line("order", order.id), by, body)
+    return Asked(ALLOTTED, SOURCE, named("order", order.id), by, body)
 
 
 def asked_to_return(order: str, why: str, by: str) -> Asked:
     """Return the act by which what an order got comes back: once."""
     body = {"order": order, "why": one_line("why", why)}
-    return Asked(RETURNED, SOURCE, returned_key(order), one_line("by", by), body)
+    return Asked(RETURNED, SOURCE, returned_key(order), named("by", by), body)
 
 
 def returned_key(order: str) -> str:
     """Return the key of the act by which an order's pieces came back."""
-    return f"{one_line('order', order)}/returned"
+    return f"{named('order', order)}/returned"
 
 
 def asked_of(kind: str, body: Mapping[str, Any], *, source: str, key: str, by: str) -> Asked:
