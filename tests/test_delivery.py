@@ -160,6 +160,28 @@ def test_an_enrollment_at_no_site_has_nobody_to_send_its_payouts(clinic: Clinic)
         clinic.engine.delivery(enrollment=ann, number=number)
 
 
+def test_who_hands_over_what_an_act_awards_is_told_before_anybody_does(url: str) -> None:
+    clinic = Clinic(url, gateways=())
+    ann, bob = clinic.enrolled(), clinic.enrolled("p-2", site="")
+
+    def by(enrollment: str, key: str, result: str = "-") -> tuple[str, ...]:
+        on = START + timedelta(days=int(key))
+        done = clinic.engine.record(
+            enrollment=enrollment, result=result, on=on, source="desk", key=f"{enrollment}/{key}", by="n"
+        )
+        return clinic.engine.goes_by(done)
+
+    assert by(ann, "0") == ()
+    clinic.later(days=7)
+    clinic.add_gateway("cards")
+    clinic.add_gateway("cabinet")
+    assert by(ann, "3") == ()  # before the site had them
+    assert by(ann, "7") == ("cards", "cabinet")
+    assert by(ann, "7") == ()  # told already
+    assert by(ann, "8", "+") == ()
+    assert by(bob, "7") == ()
+
+
 def test_what_was_earned_before_the_site_had_its_gateway_is_left_to_a_person(url: str) -> None:
     clinic, vendor = Clinic(url, gateways=()), FakeGateway()
     ann = clinic.enrolled()

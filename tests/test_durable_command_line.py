@@ -11,11 +11,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from cm_engine import catalogue, cli, digest
 from cm_engine.cli.durable import commands
+from cm_engine.opened import system_clock
 
 COMMAND = Path(sys.executable).with_name("cm-engine")
 CALIFORNIA = "california-recovery-incentives"
@@ -176,10 +178,21 @@ def test_values_from_before_the_plan_belong_to_the_enrollment(run: Run) -> None:
 # record
 
 
+def test_record_says_that_a_gateway_hands_it_over_where_the_site_has_one(run: Run) -> None:
+    today = system_clock().astimezone(ZoneInfo("America/Los_Angeles")).date().isoformat()
+    run("site", "open", "north", "--zone", "America/Los_Angeles", "--by", "boss-1")
+    run("site", "gateway", "north", "cards", *said("g-1"))
+    where = ["--site", "north", "--start", today]
+    run("enroll", "--participant", "p-1", "--id", "e-1", "--program", CALIFORNIA, *where, "--by", "n")
+    words = ["record", "e-1", "--result", "-", "--on", today, *said("k-1")]
+    assert shown(run, *words)[-1] == "Handed over by cards, not by you: $10.00"
+    assert form(run, "record", "e-1", "--result", "-", "--on", today, *said("k-1"))["goes_by"] == []
+
+
 def test_record_prints_the_decision_as_json(run: Run) -> None:
     enroll(run)
     done = form(run, *record("-", "06", "udt-778"))
-    assert list(done) == ACT
+    assert list(done) == [*ACT, "goes_by"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00", done.pop("recorded_at"))
     assert [reason["text"] for reason in done["reasons"]] == [
         "Negative test: $10.00.",
@@ -211,6 +224,7 @@ def test_record_prints_the_decision_as_json(run: Run) -> None:
         "payable": {"USD": "10.00"},
         "hand_over": {"USD": "10.00"},
         "frozen": False,
+        "goes_by": [],
         "missed": [],
         "corrected": [],
         "replayed": False,
@@ -405,7 +419,7 @@ def test_amend_decides_anew_and_leaves_what_is_left_out(run: Run) -> None:
     enroll(run)
     run(*record("+", "06"))
     done = form(run, "amend", "e-1", "--record", "1", "--why", "typo", "--result", "-", *said("a"))
-    assert list(done) == ACT
+    assert list(done) == [*ACT, "goes_by"]
     assert (done["kind"], done["record"], done["number"]) == ("amended", 2, 2)
     assert (done["date"], done["result"], done["payable"]) == ("2025-01-06", "-", {"USD": "10.00"})
     assert done["reported"] == {"of": 1, "why": "typo", "result": "-"}
@@ -461,7 +475,7 @@ def test_what_is_so_is_asserted_and_written_down(run: Run) -> None:
         "By the end of Fri 31 Jan 2025 $10.00 had been awarded.",
     ]
     done = form(run, *words, "--unit", "USD", *said("b"))
-    assert list(done) == ACT
+    assert list(done) == [*ACT, "goes_by"]
     assert done["reported"] == {"unit": "USD", "awarded": "10.00", "on": "2025-01-31"}
 
 

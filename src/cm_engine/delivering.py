@@ -29,6 +29,7 @@ from cm_engine.delivery.steps import (
     Equipment,
     Ready,
     came_late,
+    gateways_on,
     handed_over,
     is_held,
     releasing,
@@ -157,6 +158,24 @@ class Delivering(Banking):
             state, some = (WAITING, max(limit, PAGE)) if status in {WAITING, LATE} else (status, limit)
             query = WorkQuery(PAYOUT, enrollment, state=state, after=place, limit=some)
             return list(islice(_deliveries(tx, query, status), limit))
+
+    def goes_by(self, done: Recorded) -> tuple[str, ...]:
+        """Return the gateways by which what an act hands over goes out, in the order in which they are asked.
+
+        Where there are some nobody else hands it over, or it is given twice; where there are none, a person does.
+
+        Args:
+            done: what `record` and others return.
+        """
+        if not done.hand_over:
+            return ()
+        with self._storage.reading() as tx:
+            _, stand, _ = Recording(tx, self._register, "", locked=False).standing(done.enrollment)
+            numbers = {each.number for each in done.decisions}
+            days = {row.day for row in tx.payouts(done.enrollment) if row.number in numbers}
+            if not (stand.calendar.stays and days):
+                return ()
+            return tuple(gateways_on(tx, stand.calendar, max(days)))
 
     def delivery(self, *, enrollment: str, number: int, leg: int = 1) -> Delivery:
         """Return what has become of a payout on its way.

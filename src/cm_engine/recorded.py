@@ -337,7 +337,8 @@ class Recorded:
         """Return what to hand over now: what it put on its way, and only the first time.
 
         That is what is due more, where the program pays at once; what was asked for, or had its pay day; and what a
-        freeze held back that it ends. Of an enrollment that is frozen it is nothing.
+        freeze held back that it ends. Of an enrollment that is frozen it is nothing. Where the site has a gateway, that
+        hands it over, and nobody else is to: `goes_by` of the engine tells.
         """
         if self.replayed or self._done.frozen:
             return {}

@@ -87,7 +87,8 @@ def redeem(
         done = engine.redeem(
             enrollment=enrollment, amount=amount, unit=unit, product=product, source=source, key=key, by=by
         )
-    show(done, as_json=as_json)
+        gateways = engine.goes_by(done)
+    show(done, gateways, as_json=as_json)
 
 
 @commands.command(

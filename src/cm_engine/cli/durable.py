@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -197,7 +197,8 @@ def record(
         done = engine.record(
             enrollment=enrollment, source=source, key=key, by=by, expected_last=expected_last, **seen
         )
-    show(done, as_json=as_json)
+        gateways = engine.goes_by(done)
+    show(done, gateways, as_json=as_json)
 
 
 @commands.command(
@@ -241,7 +242,8 @@ def amend(
             expected_last=expected_last,
             **seen,
         )
-    show(done, as_json=as_json)
+        gateways = engine.goes_by(done)
+    show(done, gateways, as_json=as_json)
 
 
 @commands.command(
@@ -273,7 +275,8 @@ def void(
             by=by,
             expected_last=expected_last,
         )
-    show(done, as_json=as_json)
+        gateways = engine.goes_by(done)
+    show(done, gateways, as_json=as_json)
 
 
 @commands.command(
@@ -480,12 +483,12 @@ def refuse_unsaid(seen: Reported) -> None:
         raise ReportError(msg)
 
 
-def show(done: Recorded, *, as_json: bool) -> None:
-    """Print what an act led to."""
+def show(done: Recorded, by: Sequence[str] = (), *, as_json: bool) -> None:
+    """Print what an act led to, and by which gateways it is handed over; without any, a person does."""
     if as_json:
-        sys.stdout.write(journal.one_line(journal.act_form(done)))
+        sys.stdout.write(journal.one_line({**journal.act_form(done), "goes_by": list(by)}))
     else:
-        _echo(journal.act_text(done))
+        _echo(journal.act_text(done, by))
 
 
 def _echo(lines: Iterable[str]) -> None:

@@ -128,7 +128,8 @@ def settle(
             collected_at=seen["collected_at"],
             on=seen["on"],
         )
-    show(done, as_json=as_json)
+        gateways = engine.goes_by(done)
+    show(done, gateways, as_json=as_json)
 
 
 @review.command(

@@ -225,8 +225,8 @@ def verification_form(found: Verification) -> dict[str, Any]:
     }
 
 
-def act_text(done: Recorded) -> Iterator[str]:
-    """Yield what an act led to: what was decided, what to hand over, and what else is corrected."""
+def act_text(done: Recorded, by: Sequence[str] = ()) -> Iterator[str]:
+    """Yield what an act led to: what was decided, what to hand over, or by which gateways it goes, and what else is corrected."""
     yield _head(done)
     if done.decision:
         yield decision_text(done.decision)
@@ -236,9 +236,9 @@ def act_text(done: Recorded) -> Iterator[str]:
     elif not (_is_asserted(done) or done.kind in {*COURSE, MIGRATED, *BANKED, ENTRY_WITHDRAWN}):
         yield "Its decision stays as it was."
     if done.kind in BANKED:
-        yield from _of_bank(done)
+        yield from _of_bank(done, by)
     else:
-        yield _asserted(done) if _is_asserted(done) else _payable(done)
+        yield _asserted(done) if _is_asserted(done) else _payable(done, by)
     if done.missed:
         yield f"It shows {counted_noun(len(done.missed), 'visit')} to be over:"
         yield from (f"  {decision_text(each)}" for each in done.missed)
@@ -312,10 +312,17 @@ def _drawn(prizes: Prizes | None) -> Iterator[str]:
     yield f"Drawn: {', '.join(slips)}; won: {unit.spoken(prizes.paid.amount)}"
 
 
-def _of_bank(done: Recorded) -> Iterator[str]:
+def _of_bank(done: Recorded, by: Sequence[str]) -> Iterator[str]:
     """Yield what is to be done about what went on its way."""
-    if done.hand_over:
+    if by:
+        yield _on_its_way(by)
+    elif done.hand_over:
         yield f"Hand it over, and confirm it: cm-engine hand-over {done.enrollment} --number {done.number}"
+
+
+def _on_its_way(by: Sequence[str]) -> str:
+    """Say that a gateway hands it over, and so nobody else."""
+    return f"Handed over by {' or '.join(by)}, not by you"
 
 
 def _released(done: Recorded) -> str:
@@ -325,7 +332,7 @@ def _released(done: Recorded) -> str:
     return f"Hand over now what the freeze held back: {held}"
 
 
-def _payable(done: Recorded) -> str:
+def _payable(done: Recorded, by: Sequence[str]) -> str:
     """Return what an act changes of what is due, and what of it is handed over now."""
     if done.kind == RELEASED or (done.hand_over and not done.payable):
         return _released(done)
@@ -338,7 +345,8 @@ def _payable(done: Recorded) -> str:
     rest = [f"{later}: {spoken(more)}"] if more and later else []
     if more and done.replayed and not later:
         rest = [f"{spoken(more)} the first time"]
-    return "; ".join([f"Hand over now: {now}", *rest, *([f"no longer due: {spoken(less)}"] if less else [])])
+    handed = _on_its_way(by) if by else "Hand over now"
+    return "; ".join([f"{handed}: {now}", *rest, *([f"no longer due: {spoken(less)}"] if less else [])])
 
 
 def _due(done: Recorded) -> Iterator[tuple[Unit, int]]:

@@ -207,7 +207,8 @@ def enter(
     refuse_unsaid(seen)
     with opened(db) as engine:
         done = engine.enter(enrollment=enrollment, source=source, key=key, by=by, **seen)
-    show(done, as_json=as_json)
+        gateways = engine.goes_by(done)
+    show(done, gateways, as_json=as_json)
 
 
 @commands.command(epilog=f"Example: cm-engine waiting {AT}")

@@ -28,6 +28,7 @@ from cm_engine.people.rights import SELF
 from cm_engine.ports import LAST, Transaction, WorkQuery
 from cm_engine.recording import Act, Recording, whole_log
 from cm_engine.register import Register
+from cm_engine.rules.windows import Calendar
 from cm_engine.sites.kind import SITE
 
 WAITS = timedelta(minutes=10)
@@ -159,8 +160,7 @@ class Ready:
 
     def _gateways(self) -> Iterator[str]:
         """Yield the gateways of the site by which the payout may go, in order."""
-        site = Journal(SITE, stay_on(self.bank.calendar, self.sent.day).site, self.tx).state()
-        return (each.name for each in site.gateways if self.sent.day >= each.since)
+        return gateways_on(self.tx, self.bank.calendar, self.sent.day)
 
     def order(self) -> Order:
         """Return what the log says is to be asked for, without where it is delivered."""
@@ -177,6 +177,12 @@ class Ready:
 
     def _later(self, note: str) -> WorkRow:
         return self._left(WAITING, note)._replace(due=instant(self.now + WAITS))
+
+
+def gateways_on(tx: Transaction, calendar: Calendar, day: str) -> Iterator[str]:
+    """Yield the gateways by which a payout of a day may go at the site where an enrollment is then, in order."""
+    site = Journal(SITE, stay_on(calendar, day).site, tx).state()
+    return (each.name for each in site.gateways if day >= each.since)
 
 
 def taken_over(tx: Transaction, act: Act, row: WorkRow) -> WorkRow:
