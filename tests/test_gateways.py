@@ -3,14 +3,19 @@
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
+from threading import get_ident
+from typing import cast
 
 import httpx
 import pytest
 
-from cm_engine.gateways import Order, Outcome
+from cm_engine.delivery.sending import plain_answer
+from cm_engine.gateways import Answer, Order, Outcome, Placed
 from cm_engine.ports import PayoutGateway
-from cm_engine.testing.gateway import ORDER, GatewayConformance
+from cm_engine.testing.gateway import ORDER, FakeGateway, GatewayConformance
 from cm_engine_adapters.payout.stripe_issuing import StripeIssuingGateway
 from cm_engine_adapters.payout.tremendous import TremendousGateway
 from cm_engine_adapters.payout.webhook import WebhookGateway
@@ -104,3 +109,53 @@ def test_the_vendor_runs_as_a_process_of_its_own_and_tells_what_it_has() -> None
     assert list(state["orders"]) == [ORDER.id]
     assert (state["calls"], state["counts"]["200"]) == (1, 1)
     assert running.returncode == 0
+
+
+# The suite tells what a worker would have met
+
+
+class OfOneThread(FakeGateway):
+    """It can be called only by the thread that made it, as a connection of SQLite."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._thread = get_ident()
+
+    def send(self, order: Order) -> Answer:
+        assert get_ident() == self._thread, "made in another thread"
+        return super().send(order)
+
+
+class OfAnotherUnit(FakeGateway):
+    """It says units as its vendor spells them."""
+
+    def send(self, order: Order) -> Answer:
+        return super().send(order)._replace(placed=Placed(order.amount, order.unit.lower()))
+
+
+@pytest.mark.parametrize(
+    ("gateway", "test"),
+    [
+        (OfOneThread(), GatewayConformance.test_send_and_find_are_called_from_any_thread),
+        (OfAnotherUnit(), GatewayConformance.test_send_creates_an_order_and_says_what_the_vendor_has),
+    ],
+)
+def test_a_gateway_that_hands_nothing_over_in_a_worker_does_not_pass(
+    gateway: PayoutGateway, test: Callable[..., None]
+) -> None:
+    with pytest.raises(AssertionError):
+        test(GatewayConformance(), gateway, ORDER, None)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (Answer(Outcome.CREATED, placed=Placed(cast("Decimal", 10.0), "USD")), "placed.amount is of float"),
+        (Answer(Outcome.CREATED, placed=Placed(Decimal("NaN"), "USD")), "placed.amount is no number"),
+        (Answer(Outcome.RETRY_LATER, wait=cast("timedelta", 30)), "wait is of int"),
+    ],
+)
+def test_of_an_answer_that_cannot_be_read_the_part_is_named(answer: Answer, said: str) -> None:
+    found = plain_answer(answer)
+    assert found.outcome == Outcome.UNKNOWN
+    assert f"which cannot be read: {said}" in found.note

@@ -315,7 +315,8 @@ class PayoutGateway(Protocol):
     """Hand payouts over: an account with a vendor, a drawer of cards, a host's own payment system.
 
     Whatever it is asked twice under one id is one order. It waits for no answer without an end, and keeps no money's
-    amount as a float but on the wire of a vendor that wants one.
+    amount as a float but on the wire of a vendor that wants one. It is called from several threads, and from others than
+    the one that made it. What it says that the vendor has is in the words of the order: the same unit, the same product.
 
     Attributes:
         capabilities: what it can do; they stay as they are.

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from cm_engine.errors import DeliveryError
 from cm_engine.gateways import Answer, Order, Outcome, Placed, difference
@@ -12,6 +12,8 @@ from cm_engine.log.encoding import dumped, instant
 from cm_engine.log.outbox import payout_of
 from cm_engine.log.rows import OVER, WAITING, WorkRow
 from cm_engine.waiting import CALLS_MAX, FIRST_WAIT, wait_after
+
+Kind = TypeVar("Kind")
 
 BY_HAND, TO_APPROVE, STUCK = "by hand", "to be approved", "stuck"
 """What becomes of the work on a payout, beside waiting and over: a person hands it over, releases it, or looks what is wrong."""
@@ -161,23 +163,38 @@ def plain_answer(answer: object) -> Answer:
     """Return what a gateway answered in a form that can be compared and stored; if it has none, the order may be there."""
     try:
         return _plain(answer)
+    except UnreadableError as error:
+        why = f": {error}"
     except (ValueError, TypeError, AttributeError, ArithmeticError):
-        return Answer(
-            Outcome.UNKNOWN, note=f"the gateway answered {type(answer).__name__}, which cannot be read"
-        )
+        why = ""
+    return Answer(
+        Outcome.UNKNOWN, note=f"the gateway answered {type(answer).__name__}, which cannot be read{why}"
+    )
+
+
+class UnreadableError(ValueError):
+    """Say which part of an answer is of a wrong type, in words of ours: what it has may be anything."""
 
 
 def _plain(answer: Any) -> Answer:  # noqa: ANN401 - of a stranger's
     outcome, placed, wait = Outcome(answer.outcome), answer.placed, answer.wait
     if placed is not None:
-        amount = placed.amount
-        if amount is not None and not (isinstance(amount, Decimal) and amount.is_finite()):
-            msg = "amount"
-            raise ValueError(msg)
+        amount = _of(Decimal, "placed.amount", placed.amount)
+        if amount is not None and not amount.is_finite():
+            msg = "placed.amount is no number"
+            raise UnreadableError(msg)
         placed = Placed(amount, _line(placed.unit), _line(placed.product))
-    if wait is not None:
+    if _of(timedelta, "wait", wait) is not None:
         wait = min(max(wait, timedelta(0)), WAIT_MAX)
     return Answer(outcome, _line(answer.reference), _line(answer.note), placed, bool(answer.is_given), wait)
+
+
+def _of(kind: type[Kind], name: str, value: object) -> Kind | None:
+    """Return a part of an answer that has to be of a kind, if it is there."""
+    if value is None or isinstance(value, kind):
+        return value
+    msg = f"{name} is of {type(value).__name__}, and has to be of {kind.__name__}"
+    raise UnreadableError(msg)
 
 
 def _line(text: object) -> str:

@@ -1,13 +1,14 @@
 """A gateway that fails on request, for tests of what pays through it; and the duties of a gateway, a test each."""
 
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from decimal import Decimal
 from threading import Lock
 
 import pytest
 
-from cm_engine.gateways import FINENESS, Answer, Capabilities, Order, Outcome, Placed
+from cm_engine.gateways import FINENESS, Answer, Capabilities, Order, Outcome, Placed, difference
 from cm_engine.ports import PayoutGateway
 from cm_engine.program.parts import BANNED
 from cm_engine.testing.suites import refuse_replaced
@@ -121,8 +122,20 @@ class GatewayConformance:
         """Hand an order over, and say what became of it."""
         answer = gateway.send(order)
         assert answer.outcome == Outcome.CREATED
+        assert difference(order, answer.placed) == ""
         if answer.placed and answer.placed.amount is not None:
-            assert (answer.placed.amount, type(answer.placed.amount)) == (order.amount, Decimal)
+            assert type(answer.placed.amount) is Decimal
+        assert orders_taken is None or orders_taken() == 1
+
+    def test_send_and_find_are_called_from_any_thread(
+        self, gateway: PayoutGateway, order: Order, orders_taken: Callable[[], int] | None
+    ) -> None:
+        """Hand an order over from another thread than made the gateway, and know it from one more."""
+        for outcome in (Outcome.CREATED, Outcome.REPLAYED):
+            with ThreadPoolExecutor(1) as thread:
+                assert thread.submit(gateway.send, order).result().outcome == outcome
+                if gateway.capabilities.reads_back:
+                    assert thread.submit(gateway.find, order.id).result() is not None
         assert orders_taken is None or orders_taken() == 1
 
     def test_send_of_the_same_order_again_replays_it(
@@ -154,6 +167,7 @@ class GatewayConformance:
         found = gateway.find(order.id)
         assert found is not None
         assert (found.outcome, found.reference) == (Outcome.REPLAYED, sent.reference)
+        assert difference(order, found.placed) == ""
 
     def test_orders_of_several_ids_are_several(
         self, gateway: PayoutGateway, order: Order, orders_taken: Callable[[], int] | None
