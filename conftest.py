@@ -1,6 +1,7 @@
 """Run the examples of the documents and docstrings, so that none of them can go stale."""
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -43,22 +44,37 @@ class ConsoleParser(CodeBlockParser):
 
 
 class SavedFileParser(CodeBlockParser):
-    """Save each YAML or CSV block whose first line is `# NAME` under that name, for the commands after it.
+    """Save each YAML block whose first line is the comment `# NAME` under that name, for the commands after it.
 
-    A YAML file keeps its first line, which is a comment, as a reader who copies it has it.
+    The file has all that the block has, as a reader who copies it has it.
     """
 
     def __call__(self, document: Document) -> Iterator[Region]:
-        """Yield the blocks that name themselves."""
+        """Yield the blocks that have a name."""
         for region in super().__call__(document):
-            if str(region.parsed).startswith("# "):
+            if name := self.name_of(document.text[: region.start], str(region.parsed)):
+                region.parsed = (name, region.parsed)
                 yield region
+
+    def name_of(self, before: str, block: str) -> str:
+        """Return the name of a block; nothing if it has none."""
+        _ = before
+        return block.partition("\n")[0].removeprefix("# ") if block.startswith("# ") else ""
 
     def evaluate(self, example: Example) -> None:
         """Write the file into the folder that the document's commands run in."""
-        name, _, text = str(example.parsed).partition("\n")
-        file = Path(name.removeprefix("# ").strip())
-        file.write_text(text if file.suffix == ".csv" else str(example.parsed), "utf-8")
+        name, text = example.parsed
+        Path(name.strip()).write_text(str(text), "utf-8")
+
+
+class SavedTableParser(SavedFileParser):
+    """Save each CSV block after a line that ends in "`NAME`:", as a table has no comments."""
+
+    def name_of(self, before: str, block: str) -> str:
+        """Return the name that the line before a block ends in."""
+        _ = block
+        found = re.search(r"`([\w.-]+\.csv)`:\s*$", before)
+        return found[1] if found else ""
 
 
 def _commands(block: str) -> Iterator[tuple[str, str]]:
@@ -90,7 +106,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 _documents = Sybil(
-    parsers=[PythonCodeBlockParser(), ConsoleParser(), SavedFileParser("yaml"), SavedFileParser("csv")],
+    parsers=[PythonCodeBlockParser(), ConsoleParser(), SavedFileParser("yaml"), SavedTableParser("csv")],
     patterns=["README.md", "docs/*.md"],
     fixtures=["folder"],
 )
