@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
+from io import BytesIO
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any, cast
@@ -25,6 +26,7 @@ from cm_engine.arrivals import Arrival
 from cm_engine.errors import (
     AlreadyEnrolledError,
     EnrollmentNotFoundError,
+    IntakeError,
     ReportError,
     SchemaError,
     SecretError,
@@ -42,6 +44,7 @@ from cm_engine.queueing import Queue
 from cm_engine.recorded import Recorded
 from cm_engine.recording import Act, Done
 from cm_engine.register import Register, refolded
+from cm_engine.testing import FakeGateway
 
 ZONE = "America/Los_Angeles"
 CLEAN = {"amphetamine": "-", "cocaine": "-", "methamphetamine": "-"}
@@ -1126,6 +1129,10 @@ def test_a_database_that_is_not_there_is_not_made_unless_asked(tmp_path: Path) -
 
 PADDED = ("udt-1 ", " udt-1")
 IN_PARTS = "jose\u0301"
+MAPPING = parse_mapping(
+    "mapping: lab\nsource: lab\nprogram: stimulants\nparticipants: same\n"
+    "codes:\n- {system: csv, code: udt, values: {neg: met}}\n"
+)
 
 
 @pytest.mark.parametrize("text", [*PADDED, IN_PARTS])
@@ -1147,14 +1154,28 @@ def test_a_participant_has_one_spelling(engine: Engine) -> None:
 
 def test_what_a_sender_pads_is_the_same_thing(engine: Engine) -> None:
     begun(engine, STIMULANTS, "e")
-    mapping = parse_mapping(
-        "mapping: lab\nsource: lab\nprogram: stimulants\nparticipants: same\n"
-        "codes:\n- {system: csv, code: udt, values: {neg: met}}\n"
-    )
     head = "id,person,code,value,status,collected_at\n"
     line = "u-1,p-e,udt,neg,final,2026-01-05T09:30-08:00\n"
     [arrival] = intake_of("csv").read(f"{head}{line}".encode())
     assert isinstance(arrival, Arrival)
     for key in ("u-1", "u-1  ", "  u-1"):
-        engine.receive_arrivals([arrival._replace(key=key)], mapping=mapping, by="lab")
+        engine.receive_arrivals([arrival._replace(key=key)], mapping=MAPPING, by="lab")
     assert len(engine.history(enrollment="e")) == 2
+
+
+# What is no report, no document and no gateway
+
+
+def test_what_is_handed_in_instead_of_the_right_thing_is_named(engine: Engine) -> None:
+    begun(engine, STIMULANTS, "e")
+    with pytest.raises(ReportError, match="expected a Report, got 'x'"):
+        engine.record_many([cast("Report", "x")])
+    with pytest.raises(ReportError, match="expected_last: expected the number of a record, got '1'"):
+        recorded(engine, "e", "k", result="-", expected_last="1")
+    with pytest.raises(IntakeError, match="expected its bytes, or the path of a file, got BytesIO"):
+        engine.receive(cast("bytes", BytesIO()), format="csv", mapping=MAPPING, by="lab")
+    with pytest.raises(ReportError, match="cards: expected a gateway, got the class FakeGateway"):
+        engine.dispatcher({"cards": cast("FakeGateway", FakeGateway)})
+    with pytest.raises(StorageError, match=r"expected the URL of a storage, .* got None"):
+        Engine.open(cast("str", None))
+    assert len(engine.history(enrollment="e")) == 1

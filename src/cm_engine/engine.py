@@ -451,6 +451,9 @@ class Engine(
         """Record an act, if a record is still the last one of its enrollment; None is any."""
         if expected_last is None:
             return self._recorded(act)
+        if not isinstance(expected_last, int):
+            msg = f"expected_last: expected the number of a record, got {expected_last!r}"
+            raise ReportError(msg)
 
         def work(tx: Transaction, now: str, _: bool) -> Done:  # noqa: FBT001 - as it is called
             found = tx.look_up([act.enrollment], [(act.source, act.key)])

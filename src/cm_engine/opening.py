@@ -23,6 +23,9 @@ def open_storage(url: str, options: Mapping[str, Any]) -> Storage:
         AmbiguousNameError: two installed packages do.
         MissingDependencyError: the driver is not installed.
     """
+    if not isinstance(url, str):
+        msg = f"expected the URL of a storage, as sqlite:///clinic.db, got {url!r}"
+        raise StorageError(msg)
     name = url.partition(":")[0].partition("+")[0]
     try:
         storage: Storage = offered(name, url).load().open(url, **options)

@@ -207,6 +207,9 @@ class Receiving(Opened):
 def _bytes_of(document: str | PathLike[str], format: str) -> bytes:  # noqa: A002 - what it is
     try:
         return Path(document).read_bytes()
+    except TypeError:
+        what = type(document).__name__
+        raise IntakeError(format, f"expected its bytes, or the path of a file, got {what}") from None
     except OSError:
         raise IntakeError(format, "there is no such file, or it cannot be read") from None
 

@@ -98,6 +98,9 @@ def act_of_report(report: Report, now: datetime) -> Act:
     Raises:
         ReportError: it lacks something, or says what does not go together.
     """
+    if not isinstance(report, Report):
+        msg = f"expected a Report, got {report!r}"
+        raise ReportError(msg)
     if report.on is None and report.collected_at is None:
         msg = "say when it was: collected_at, an aware time, or on, the day it counts for"
         raise ReportError(msg)

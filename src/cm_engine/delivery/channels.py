@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import date
 
-from cm_engine.errors import ChannelError
+from cm_engine.errors import ChannelError, ReportError
 from cm_engine.gateways import Capabilities, declared, needed, unmet
 from cm_engine.log.episode import READMITTED
 from cm_engine.log.migrating import MIGRATED
@@ -29,7 +29,15 @@ PLACES = frozenset({PLACED, TRANSFERRED, READMITTED, MIGRATED, IMPORTED})
 
 
 def able_of(gateways: Mapping[str, PayoutGateway]) -> dict[str, Capabilities]:
-    """Return what gateways can do."""
+    """Return what gateways can do.
+
+    Raises:
+        ReportError: one is a class of gateways, and no gateway.
+    """
+    for name, gateway in gateways.items():
+        if isinstance(gateway, type):
+            msg = f"gateways: {name}: expected a gateway, got the class {gateway.__name__}; make one of it"
+            raise ReportError(msg)
     return {name: gateway.capabilities for name, gateway in gateways.items()}
 
 
