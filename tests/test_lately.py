@@ -66,12 +66,13 @@ class Clinic:
         next: the first day of which nothing is told yet.
     """
 
-    def __init__(self, url: str, of: str = "climbing") -> None:
+    def __init__(self, url: str, *ids: str, of: str = "climbing") -> None:
         self.here, self.looks = watched(url)
         self.there = opened(url)
-        enrolled(self.here, "e", "f", of=of)
+        ids = ids or ("e", "f")
+        enrolled(self.here, *ids, of=of)
         self.next = SURE
-        for day, enrollment in product(range(self.next), "ef"):
+        for day, enrollment in product(range(self.next), ids):
             told(self.here, enrollment, day)
         self.looks.clear()
 
@@ -154,6 +155,10 @@ def test_a_repeated_key_is_no_error_of_the_server(
     with closing(Clinic(postgresql_url)) as clinic:
         told(clinic.there, "f", clinic.next)
         assert told(clinic.here, "f", clinic.next).replayed
+    with closing(Clinic(postgresql_url, "g", "h")) as clinic:
+        reports = [report("g", clinic.next), report("h", clinic.next)]
+        clinic.there.record_many(reports)
+        assert [each.replayed for each in clinic.here.record_many(reports)] == [True, True]
     assert errors == []
 
 
@@ -291,6 +296,24 @@ def test_after_one_in_vain_all_is_looked_up_again(shaken: Callable[[Lately], Non
     known = sure("e")
     shaken(known)
     assert known.known(["e"]) == {}
+
+
+def test_one_look_at_many_is_one_look() -> None:
+    known = Lately()
+    many = [f"e-{number}" for number in range(SURE)]
+    known.keep(map(row, many))
+    known.compare({each: row(each) for each in many})
+    assert known.known(["e-0"]) == {}
+
+
+@pytest.mark.parametrize("changed", [0, SURE // 2, SURE - 1])
+def test_a_look_at_many_that_finds_one_change_has_all_looked_up_again(changed: int) -> None:
+    many = [f"e-{number}" for number in range(SURE)]
+    known = sure(*many)
+    known.compare(
+        {each: row(each, "another" if place == changed else "h") for place, each in enumerate(many)}
+    )
+    assert known.known(["e-0"]) == {}
 
 
 def test_who_was_never_seen_before_proves_nothing() -> None:

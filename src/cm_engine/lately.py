@@ -33,9 +33,9 @@ class Lately:
 
     def compare(self, found: Mapping[str, StandingRow]) -> None:
         """Learn from a look whether what was known had held."""
-        for enrollment, row in found.items():
-            if known := self._rows.get(enrollment):
-                self._held = self._held + 1 if known.head == row.head else 0
+        known = [(row, self._rows[each]) for each, row in found.items() if each in self._rows]
+        if known:
+            self._held = self._held + 1 if all(row.head == was.head for row, was in known) else 0
 
     def doubt(self) -> None:
         """Learn that a look was missing."""

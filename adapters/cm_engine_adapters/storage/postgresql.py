@@ -210,11 +210,7 @@ def _append(statements: Statements, batch: Batch) -> tuple[str, list[Any]]:
 
 @lru_cache(maxsize=256)
 def _with_values(statements: Statements, counts: tuple[int, ...]) -> str:
-    """Return the statement for one act with so many rows of each table, which go as values.
-
-    An act whose key is there is not written, and without an error, which the server would log: it may not have been
-    looked up before.
-    """
+    """Return the statement for one act with so many rows of each table, which go as values."""
     tables = statements.tables
     row = f"{_row(tables.standings)}, %s::text, %s::text, %s::text"
     return _statement(
@@ -225,7 +221,7 @@ def _with_values(statements: Statements, counts: tuple[int, ...]) -> str:
             for name, count in zip(WRITTEN, counts, strict=True)
             if count
         },
-        f"AND NOT EXISTS (SELECT FROM {_name(tables.records)} AS r WHERE r.source = n.source AND r.key = n.key)",
+        f"SELECT FROM {_name(tables.records)} AS r WHERE r.source = n.source AND r.key = n.key",
     )
 
 
@@ -234,16 +230,22 @@ def _with_json(statements: Statements) -> str:
     """Return the statement for any number of rows, which go as JSON."""
     moved = _from_json(statements.tables.standings, ", read text")
     inserted = {name: _from_json(statements.tables.named(name)) for name in WRITTEN}
-    return _statement(statements, moved, inserted)
+    known = f"SELECT FROM {_name(statements.tables.records)} AS i WHERE i.source = w.source AND i.key = w.key OFFSET 0"
+    keys = "json_to_recordset(%s::json) AS w (source text, key text)"
+    return _statement(statements, moved, inserted, f"SELECT FROM {keys}, LATERAL ({known}) AS r")
 
 
-def _statement(statements: Statements, moved: str, inserted: Mapping[str, str], unless: str = "") -> str:
-    """Return the statement, with what its rows are selected from, and what else keeps it from writing any."""
+def _statement(statements: Statements, moved: str, inserted: Mapping[str, str], known: str) -> str:
+    """Return the statement, with what its rows are selected from, and what acts of their keys.
+
+    An act whose key is there is not written, and without an error, which the server would log: it may not have been
+    looked up before.
+    """
     fields = ROWS["standings"]
     move = (
         f"UPDATE {_name(statements.tables.standings)} AS s "
         f"SET {', '.join(f'{name} = n.{name}' for name in fields[1:])} FROM {moved} "
-        f"WHERE s.enrollment = n.enrollment AND s.head = n.read {unless} RETURNING 1"
+        f"WHERE s.enrollment = n.enrollment AND s.head = n.read AND NOT EXISTS ({known}) RETURNING 1"
     )
     inserts = "".join(
         f", {name} AS (INSERT INTO {_name(statements.tables.named(name))} SELECT * FROM {rows} "
@@ -279,7 +281,8 @@ def _from_json(table: Table, more: str = "") -> str:
 def _as_json(batch: Batch) -> list[Any]:
     """Return the rows of a batch as JSON, table by table; standings move in one order, whoever moves them."""
     moves = sorted(zip(batch.standings, batch.heads, strict=True))
-    values: list[Any] = [dumped([{**row._asdict(), "read": head} for row, head in moves])]
+    keys = [{"source": row.source, "key": row.key} for row in batch.records]
+    values: list[Any] = [dumped([{**row._asdict(), "read": head} for row, head in moves]), dumped(keys)]
     for name in WRITTEN:
         values += [dumped([row._asdict() for row in getattr(batch, name)]), len(moves)]
     return values

@@ -29,6 +29,7 @@ from cm_engine.program.values import OUTCOMES
 from cm_engine.recorded import Enrollment, Recorded, RecordedDecision
 from cm_engine.rules import Award, Decision, Rules
 from cm_engine.rules.prizes import Prizes
+from cm_engine.rules.sentences import sentence
 from cm_engine.rules.words import WORDS
 from cm_engine.statement import Line, Statement
 
@@ -230,7 +231,7 @@ def act_text(done: Recorded, by: Sequence[str] = ()) -> Iterator[str]:
     yield _head(done)
     if done.decision:
         yield decision_text(done.decision)
-        yield from _drawn(done.decision.prizes)
+        yield from _drawn(done.decision)
     elif done.kind == ENTERED:
         yield "It waits until another person has entered it too."
     elif not (_is_asserted(done) or done.kind in {*COURSE, MIGRATED, *BANKED, ENTRY_WITHDRAWN}):
@@ -304,12 +305,14 @@ def _result(decision: Decision) -> str:
     return OUTCOMES[decision.outcome]
 
 
-def _drawn(prizes: Prizes | None) -> Iterator[str]:
-    if prizes is None:
+def _drawn(decision: RecordedDecision) -> Iterator[str]:
+    if decision.prizes is None:
         return
-    unit = prizes.paid.unit
-    slips = (f"{each.slip or 'nothing'} ({unit.spoken(each.value)})" for each in prizes.drawn)
-    yield f"Drawn: {', '.join(slips)}; won: {unit.spoken(prizes.paid.amount)}"
+    drawn, paid, limited = decision.prizes
+    slips = (f"{each.slip or 'nothing'} ({paid.unit.spoken(each.value)})" for each in drawn)
+    yield f"Drawn: {', '.join(slips)}; won: {paid.unit.spoken(paid.amount)}"
+    if limited:
+        yield sentence(limited, WORDS["task"])
 
 
 def _of_bank(done: Recorded, by: Sequence[str]) -> Iterator[str]:

@@ -142,7 +142,8 @@ def _worth(course: Course, line: Line, say: Words) -> Iterator[str]:
 
 
 def _more(decision: RecordedDecision, say: Words) -> Iterator[str]:
-    for reason in decision.reasons:
+    limited = decision.prizes.limited if decision.prizes else None
+    for reason in (*decision.reasons, *([limited] if limited else [])):
         if isinstance(reason, BonusEarned):
             yield say("a bonus for {count} in a row", count=reason.every)
         elif reason.code in REASON_WORDS:

@@ -8,6 +8,8 @@ from datetime import date
 from fractions import Fraction
 
 from cm_engine.analysis.automaton import Automaton
+from cm_engine.analysis.behavior import visitwise
+from cm_engine.analysis.exact import distribution, reached
 from cm_engine.analysis.explored import Explored
 from cm_engine.analysis.extremes import maximum
 from cm_engine.analysis.proofs.course import (
@@ -21,6 +23,7 @@ from cm_engine.analysis.proofs.course import (
 from cm_engine.analysis.proofs.evidence import cited, figure, lines
 from cm_engine.analysis.proofs.finding import Finding, Severity
 from cm_engine.analysis.purse import drawn
+from cm_engine.errors import TooManyStatesError
 from cm_engine.program.ladders import Phase
 from cm_engine.program.models import Program, Target
 from cm_engine.program.plan import visits_by_week
@@ -29,6 +32,8 @@ from cm_engine.rules.compiled import Rules, compile_rules
 
 DOLLARS = "USD"
 YEAR, MONTH = 365, 31
+NEVER, OFTEN = 1e-9, 0.5
+"""Chances: below the first it is a matter of rounding; from the second on, most of those who meet every visit meet it."""
 FIRST_WEEKS = 4
 """In these weeks abstinence begins, and how often it is looked at matters most."""
 
@@ -54,13 +59,29 @@ def of_course(explored: Explored, rate: Fraction, on: date | None) -> Iterator[F
         on: the day whose lines of funders and law hold; None for those that no end is known of.
     """
     course = uninterrupted(explored)
-    yield from _small(explored, course)
+    left = _left_of_draws(explored)
+    yield from _small(explored, course, left)
     yield from _slow(course)
     yield from _never(explored, rate)
     yield from _cut(course)
+    yield from _draws_cut(explored)
     yield from _ways_back(explored)
     if explored.money and explored.money.name == DOLLARS:
-        yield from _over(explored, course, on)
+        yield from _over(explored, course, left, on)
+
+
+def _left_of_draws(explored: Explored) -> Fraction | None:
+    """Return what limits leave on average to who meets every visit; None where draws meet no limit, or it is not known."""
+    if not (explored.money and explored.program.bowls and explored.rules.limits):
+        return None
+    try:
+        return Fraction(distribution(explored, visitwise(1), explored.money).mean)
+    except TooManyStatesError:
+        return None
+
+
+def _within(sum_: Fraction, left: Fraction | None) -> Fraction:
+    return sum_ if left is None else min(sum_, left)
 
 
 def _delayed(program: Program) -> Iterator[Finding]:
@@ -128,7 +149,7 @@ def _seldom_won(rules: Rules, name: str) -> Iterator[Finding]:
         yield Finding("seldom-won", "note", said, citation=cited(known["text"]))
 
 
-def _small(explored: Explored, course: tuple[Paid, ...]) -> Iterator[Finding]:
+def _small(explored: Explored, course: tuple[Paid, ...], left: Fraction | None) -> Iterator[Finding]:
     """Yield that full abstinence is worth less than what has been shown to work, in its first twelve weeks."""
     money = explored.money
     abstaining = [each for each in course if _behavior(explored, each) == "abstinence"]
@@ -136,7 +157,7 @@ def _small(explored: Explored, course: tuple[Paid, ...]) -> Iterator[Finding]:
         return
     shown, not_shown = figure("shown"), figure("not-shown")
     weeks = min(max(each.week for each in abstaining), shown["weeks"])
-    sum_ = sum((each.worth for each in abstaining if each.week <= weeks), Fraction(0))
+    sum_ = _within(sum((each.worth for each in abstaining if each.week <= weeks), Fraction(0)), left)
     needed = Fraction(shown["amount"]) * weeks / shown["weeks"]
     least = Fraction(not_shown["amount"]) * weeks / shown["weeks"]
     dollars = sum_ / 10**money.decimals
@@ -196,6 +217,16 @@ def _cut(course: tuple[Paid, ...]) -> Iterator[Finding]:
     yield Finding("success-cut", "warning", said)
 
 
+def _draws_cut(explored: Explored) -> Iterator[Finding]:
+    """Yield how likely limits take something of what draws win, of who meets every visit."""
+    if not (explored.program.bowls and explored.rules.limits):
+        return
+    chance = max(reached(explored, visitwise(1)))
+    if chance > NEVER:
+        said = f"Who meets every visit draws more than the limits let be paid, with a chance of {chance:.2%}."
+        yield Finding("success-cut", "warning" if chance >= OFTEN else "note", said)
+
+
 def _ways_back(explored: Explored) -> Iterator[Finding]:
     """Yield that a lapse at the top of a ladder without a recovery takes many successes to make good."""
     known = figure("recovery")
@@ -226,19 +257,24 @@ def _resets_for_good(explored: Explored, name: str, week: int) -> bool:
     return bool(phase.escalate and phase.escalate.every != "week" and phase.reset and not phase.recover)
 
 
-def _over(explored: Explored, course: tuple[Paid, ...], on: date | None) -> Iterator[Finding]:
-    """Yield the lines of funders and of law that the program may pay more than."""
+def _over(
+    explored: Explored, course: tuple[Paid, ...], left: Fraction | None, on: date | None
+) -> Iterator[Finding]:
+    """Yield the lines of funders and of law that the program may pay more than; draws may, if they win the most."""
     assert explored.money is not None
-    money, sums = explored.money, {"year": most_within(course, YEAR), "month": most_within(course, MONTH)}
-    can = "Who meets every visit gets"
-    if not explored.program.bowls and course and course[-1].slot.day < YEAR:
-        sums["year"], can = Fraction(maximum(explored, money).amount), "A participant can get"
+    money, gets = explored.money, f"Who meets every visit gets{' on average' * bool(explored.program.bowls)}"
+    year, month = (_within(most_within(course, days), left) for days in (YEAR, MONTH))
+    told = {"year": [(gets, year)], "month": [(gets, month)]}
+    if course and course[-1].slot.day < YEAR:
+        can = "With the best luck a participant wins" if explored.program.bowls else "A participant can get"
+        most = (can, Fraction(maximum(explored, money).amount))
+        told["year"] = [(gets, year), most] if explored.program.bowls else [most]
     for line in lines(on):
-        sum_ = sums[line.per]
-        if sum_ > money.minor(line.most):
-            who = can if line.per == "year" else "Who meets every visit gets"
-            said = f"{who} {_spoken(money, sum_)} in a {line.per}; {line.of}: {line.says}."
-            yield Finding(line.rule, "note", said, citation=line.citation)
+        for who, sum_ in told[line.per]:
+            if sum_ > money.minor(line.most):
+                said = f"{who} {_spoken(money, sum_)} in a {line.per}; {line.of}: {line.says}."
+                yield Finding(line.rule, "note", said, citation=line.citation)
+                break
 
 
 def _spoken(unit: Unit, amount: Fraction) -> str:
