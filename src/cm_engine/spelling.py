@@ -6,17 +6,20 @@ from difflib import SequenceMatcher, get_close_matches
 
 def close_to(name: str, options: Iterable[str]) -> str | None:
     """Return the option spelled most like `name`, of equals one with its first letter; None if none is close."""
-    close = get_close_matches(name, list(options), n=3, cutoff=0.6)
+    options = list(options)
+    close = get_close_matches(name, options, n=3, cutoff=0.6)
     likeness = {option: SequenceMatcher(None, option, name).ratio() for option in close}
     return max(close, key=lambda option: (likeness[option], option[:1] == name[:1]), default=None)
 
 
 def nearest(name: str, options: Iterable[str]) -> str:
-    """Return a hint at the option spelled most like `name`, or nothing if none is close.
+    """Return a hint at the options that have `name` as a word, or at the one spelled most like it; nothing if none is close.
 
     Example:
-        >>> nearest("celing", ["start", "ceiling"])
-        "; did you mean 'ceiling'?"
+        >>> nearest("celing", ["start", "ceiling"]), nearest("year", ["reward", "calendar year", "grant year"])
+        ("; did you mean 'ceiling'?", "; did you mean 'calendar year' or 'grant year'?")
     """
-    close = close_to(name, options)
-    return f"; did you mean {close!r}?" if close else ""
+    options = list(options)
+    whole, close = [each for each in options if name in each.split()], close_to(name, options)
+    found = whole or ([close] if close else [])
+    return f"; did you mean {' or '.join(map(repr, found))}?" if found else ""

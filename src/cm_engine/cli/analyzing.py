@@ -88,6 +88,14 @@ def page(analysis: Analysis, findings: Iterable[Finding] = ()) -> Group:
     )
 
 
+def _undated(analysis: Analysis) -> str:
+    """Say how limits of a year were counted, where nobody said when the plan begins."""
+    years = [limit.per for limit in analysis.program.limits if limit.per in {"calendar year", "grant year"}]
+    if analysis.start or not years:
+        return ""
+    return f" No dates are taken: a limit of a {years[0]} counts the whole plan as one year; --start says when it begins."
+
+
 def _about(analysis: Analysis) -> str:
     simulated = analysis.simulation.participants if analysis.simulation else 0
     if analysis.explored and simulated:
@@ -96,7 +104,7 @@ def _about(analysis: Analysis) -> str:
             f"{simulated:,} participants were simulated for what is between the least and the most, by table."
         )
     if analysis.explored:
-        return f"{analysis.explored.size} states; {analysis.behavior.says}."
+        return f"{analysis.explored.size} states; {analysis.behavior.says}.{_undated(analysis)}"
     return (
         f"There are too many states to look at all of them: {simulated:,} participants were simulated; "
         f"{analysis.behavior.says}. The most and the least are those of who meets every visit, and none."

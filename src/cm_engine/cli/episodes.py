@@ -269,7 +269,9 @@ def _show_acts(acts: list[Recorded], *, as_json: bool) -> None:
     for done in acts:
         for each in done.decisions:
             typer.echo(f"{done.enrollment}: {decision_text(each)}")
-    typer.echo(counted_noun(sum(len(done.decisions) for done in acts), "visit") + " decided")
+    decided = sum(len(done.decisions) for done in acts)
+    nobody = "" if decided else "; a program without `windows` expects nobody on a day, and is not swept"
+    typer.echo(f"{counted_noun(decided, 'visit')} decided{nobody}")
 
 
 def _show_visits(found: Iterable[PlannedVisit], *, as_json: bool) -> None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any, NamedTuple
 from warnings import catch_warnings, simplefilter
 
@@ -166,9 +167,24 @@ def _value(node: Node, path: Path, document: Document) -> Any:
     if isinstance(node, MappingNode):
         return _mapping(node, path, document)
     if isinstance(node, SequenceNode):
-        return [_value(item, (*path, index), document) for index, item in enumerate(node.value)]
+        found = [_value(item, (*path, index), document) for index, item in enumerate(node.value)]
+        _refuse_split_amounts(node, path, document)
+        return found
     assert isinstance(node, ScalarNode)
     return _scalar(node, path, document)
+
+
+def _refuse_split_amounts(node: SequenceNode, path: Path, document: Document) -> None:
+    """Note a list of whole numbers with blanks after some of its commas only: those without may be within amounts."""
+    if not all(isinstance(each, ScalarNode) and _INTEGER.fullmatch(str(each.value)) for each in node.value):
+        return
+    marks = [(each.start_mark, each.end_mark) for each in node.value]
+    is_tight = [after.index - before.index == 1 for (_, before), (after, _) in pairwise(marks)]
+    if any(is_tight) and not all(is_tight):
+        first = is_tight.index(True)
+        amount = f"{node.value[first].value}.{node.value[first + 1].value}"
+        message = f"expected a blank after each comma, or after none; an amount is written with a point, such as {amount}"
+        document.problems.append(document.problem((*path, first), message))
 
 
 def _mapping(node: MappingNode, path: Path, document: Document) -> dict[str, Any]:
@@ -208,7 +224,7 @@ def _scalar(node: ScalarNode, path: Path, document: Document) -> Any:
             return text.lower() == "true"
         case "null":
             message = "has no value; give one or leave the key out"
-            if path and re.fullmatch(r"[0-9]+", str(path[-1])):
+            if path and re.fullmatch(r"[0-9]+([.][0-9]+)?", str(path[-1])):
                 message = "a comma separates keys here; write an amount with a point, such as 2.50"
             document.problems.append(document.problem(path, message, of_key=path in document.keys))
             return Nothing()

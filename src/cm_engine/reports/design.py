@@ -5,7 +5,7 @@ from fractions import Fraction
 
 from cm_engine.analysis.proofs.finding import Finding
 from cm_engine.analysis.summary import Analysis, Figures
-from cm_engine.program.models import Program
+from cm_engine.program.models import Program, Target
 from cm_engine.program.units import Unit
 from cm_engine.program.values import OUTCOMES
 from cm_engine.reports.charts import Axis, Bar, Reference, Series, Visit, bar_chart, line_chart, strip
@@ -112,7 +112,12 @@ def _tiles(analysis: Analysis, figures: Figures) -> Iterator[Tile]:
     )
     low, high = unit.spoken(spread.quantile(0.05)), unit.spoken(spread.quantile(0.95))
     yield Tile(f"Nine in ten get{name}", f"{low} to {high}", "by the same model")
-    reached = f"with {_seen(figures.maximum.seen.words)}"
+    luck = (
+        ", and every draw the largest prize"
+        if analysis.program.bowls and unit.name == analysis.program.currency
+        else ""
+    )
+    reached = f"with {_seen(figures.maximum.seen.words)}{luck}"
     if figures.maximum.bound is not None:
         reached = f"{unit.spoken(figures.maximum.amount)} {reached}"
     yield Tile(f"At most{name}", unit.spoken(figures.maximum.sure), reached)
@@ -332,7 +337,8 @@ def _example(program: Program, story: str, words: dict[str, str]) -> Markup:
             sums[unit] = sums.get(unit, 0) + amount
     total = listed(unit.spoken(amount) for unit, amount in sums.items()) or "nothing"
     strips = [
-        strip(_strip_name(program, story, name), _visits(word, paid[name])) for name, word in words.items()
+        strip(_strip_name(program, story, name), _visits(program.targets[name], word, paid[name]))
+        for name, word in words.items()
     ]
     named = (
         [Markup(f"{paragraph(name, 'note')}\n{each}") for name, each in zip(words, strips, strict=True)]
@@ -346,10 +352,11 @@ def _strip_name(program: Program, story: str, name: str) -> str:
     return f"{story}, {name}" if len(program.targets) > 1 else story
 
 
-def _visits(word: str, paid: Sequence[dict[Unit, int]]) -> Iterator[Visit]:
+def _visits(target: Target, word: str, paid: Sequence[dict[Unit, int]]) -> Iterator[Visit]:
+    outcomes = OUTCOMES if target.behavior == "abstinence" else {**OUTCOMES, "+": "not met"}
     for number, (symbol, amounts) in enumerate(zip(word, paid, strict=True), 1):
         pays = listed(unit.spoken(amount) for unit, amount in amounts.items() if amount) or "nothing"
-        yield Visit(symbol, f"visit {number}: {OUTCOMES[symbol]}, {pays}", MEANINGS.get(symbol, "neutral"))
+        yield Visit(symbol, f"visit {number}: {outcomes[symbol]}, {pays}", MEANINGS.get(symbol, "neutral"))
 
 
 def _findings(findings: Sequence[Finding]) -> Section:

@@ -116,7 +116,8 @@ def unreached(explored: Explored, idle: frozenset[int]) -> Iterator[Finding]:
     for place in sorted(idle):
         limit = explored.rules.limits[place]
         said = f"The limit of {limit.unit.spoken(limit.amounts[0])} per {limit.name} never takes anything: "
-        yield Finding("limit-idle", "note", f"{said}no results within one enrollment earn more.")
+        window = "" if limit.name == "episode" else f" in one {limit.name}"
+        yield Finding("limit-idle", "note", f"{said}no results within one enrollment earn more{window}.")
 
 
 def _unreached_of(explored: Explored, automaton: Automaton, target: TargetRules) -> Iterator[Finding]:
