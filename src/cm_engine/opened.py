@@ -233,7 +233,7 @@ class Opened:
 
     def _take(self, acts: Sequence[Act], *, wait: bool = True) -> list[Done]:
         """Take acts in a transaction; without `wait`, only if no other writer holds what they need."""
-        lock = not wait or any(act.kind != OBSERVED for act in acts)
+        lock = any(act.kind != OBSERVED for act in acts)
         return self._written(self._taking(acts), lock=lock, wait=wait)
 
     def _taking(self, acts: Sequence[Act]) -> Work[list[Done]]:
@@ -259,7 +259,7 @@ class Opened:
         while True:
             locked = lock or tries > 0
             try:
-                with self._storage.writing(lock=locked, wait=wait) as tx:
+                with self._storage.writing(lock=locked or not wait, wait=wait) as tx:
                     return work(guarded(tx, self._register, self._policy), instant(self._now()), locked)
             except StorageConflictError:
                 self._register.lately.doubt()
