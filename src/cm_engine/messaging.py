@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, Self
 
 from cm_engine.contacting import Contacting
+from cm_engine.delivering import Delivering
 from cm_engine.delivery.tasks import Noted, Task
 from cm_engine.enrolling import found_enrollment
 from cm_engine.errors import ReportError
@@ -41,7 +42,7 @@ PAGE = 500
 """As many enrollments are looked at in one transaction."""
 
 
-class Messaging(Contacting, Timing):
+class Messaging(Contacting, Delivering, Timing):
     """The part of an engine that says what there is to say.
 
     Example:
