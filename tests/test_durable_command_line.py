@@ -140,6 +140,19 @@ def test_enroll_prints_the_enrollment_as_json(run: Run) -> None:
     }
 
 
+def test_a_release_says_that_a_gateway_hands_over_what_the_freeze_held_back(run: Run) -> None:
+    today = system_clock().astimezone(ZoneInfo("America/Los_Angeles")).date().isoformat()
+    run("site", "open", "north", "--zone", "America/Los_Angeles", "--by", "boss-1")
+    run("site", "gateway", "north", "cards", *said("g-1"))
+    where = ["--site", "north", "--start", today]
+    run("enroll", "--participant", "p-1", "--id", "e-1", "--program", CALIFORNIA, *where, "--by", "n")
+    why = ["--on", today, "--why", "a dispute"]
+    run("freeze", "e-1", *why, *said("f-1"))
+    run("record", "e-1", "--result", "-", "--on", today, *said("k-1"))
+    told = shown(run, "release", "e-1", *why, *said("f-2"))[-1]
+    assert told == "Handed over by cards, not by you, what the freeze held back: $10.00"
+
+
 def test_the_same_enrollment_again_is_the_one_there_is(run: Run) -> None:
     assert enroll(run) == {**enroll(run), "program_added": True}
     assert len(form(run, "enrollments")["enrollments"]) == 1

@@ -172,7 +172,10 @@ class Delivering(Banking):
         with self._storage.reading() as tx:
             _, stand, _ = Recording(tx, self._register, "", locked=False).standing(done.enrollment)
             numbers = {each.number for each in done.decisions}
-            days = {row.day for row in tx.payouts(done.enrollment) if row.number in numbers}
+            payouts = tx.payouts(done.enrollment)
+            days = {
+                row.day for row in payouts if row.number in numbers or not numbers
+            }  # a freeze holds back any
             if not (stand.calendar.stays and days):
                 return ()
             return tuple(gateways_on(tx, stand.calendar, max(days)))

@@ -143,7 +143,8 @@ def excuse(
         done = engine.excuse(
             enrollment=enrollment, on=on, why=why, target=target, source=source, key=key, by=by
         )
-    show(done, as_json=as_json)
+        gateways = engine.goes_by(done)
+    show(done, gateways, as_json=as_json)
 
 
 def _of_course(act: Callable[..., Recorded], on: str, why: str, key: str, says: str) -> None:
@@ -161,7 +162,8 @@ def _of_course(act: Callable[..., Recorded], on: str, why: str, key: str, says: 
     ) -> None:
         with opened(db) as engine:
             done = act(engine, enrollment=enrollment, on=on, why=why, source=source, key=key, by=by)
-        show(done, as_json=as_json)
+            gateways = engine.goes_by(done)
+        show(done, gateways, as_json=as_json)
 
     name = act.__name__
     example = f"Example: cm-engine {name} {AT} e-1 --on {on} --why '{why}' {BY.format(key=key)}"
@@ -239,7 +241,8 @@ def migrate(
         done = engine.migrate(
             enrollment=enrollment, program=program, on=on, why=why, source=source, key=key, by=by
         )
-    show(done, as_json=as_json)
+        gateways = engine.goes_by(done)
+    show(done, gateways, as_json=as_json)
 
 
 def _show_rehearsed(enrollment: str, found: Migration, *, as_json: bool) -> None:

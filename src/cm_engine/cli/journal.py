@@ -328,17 +328,18 @@ def _on_its_way(by: Sequence[str]) -> str:
     return f"Handed over by {' or '.join(by)}, not by you"
 
 
-def _released(done: Recorded) -> str:
+def _released(done: Recorded, by: Sequence[str]) -> str:
     """Return what is handed over now that a freeze held back."""
     units = {name: unit_named(name, {name: name}) for name in done.hand_over}
     held = spoken({units[name]: units[name].minor(amount) for name, amount in done.hand_over.items()})
-    return f"Hand over now what the freeze held back: {held}"
+    handed = f"{_on_its_way(by)}," if by else "Hand over now"
+    return f"{handed} what the freeze held back: {held}"
 
 
 def _payable(done: Recorded, by: Sequence[str]) -> str:
     """Return what an act changes of what is due, and what of it is handed over now."""
     if done.kind == RELEASED or (done.hand_over and not done.payable):
-        return _released(done)
+        return _released(done, by)
     due = dict(_due(done))
     more = {unit: amount for unit, amount in due.items() if amount > 0}
     less = {unit: -amount for unit, amount in due.items() if amount < 0}
