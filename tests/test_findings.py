@@ -30,7 +30,7 @@ from cm_engine.program.units import Unit
 from cm_engine.rules.limits import When, compile_limit
 from cm_engine.rules.milestones import Progress
 from cm_engine.rules.state import Received, State
-from tests.finding_tables import PAGE, TABLES, found_in_catalogue
+from tests.finding_tables import FOUND_IN_ALL, PAGE, TABLES, found_in_catalogue
 from tests.programs import document_of, schedules
 
 SYMBOLS = "-+oe*r"
@@ -585,6 +585,29 @@ class TestDesign:
         assert finding.severity == severity
         assert finding.citation
 
+    def test_without_windows_misses_nobody_by_the_day_alone(self) -> None:
+        windows = {"before": 1, "after": 1}
+        within = a_program(2, {"fixed": "9.00"}, windows=windows)
+        assert "no-windows" not in {each.rule for each in findings(explore(within))}
+        [finding] = [
+            each for each in findings(explore(a_program(2, {"fixed": "9.00"}))) if each.rule == "no-windows"
+        ]
+        assert finding.message == (
+            "No windows say which days belong to a visit: the nth result is of the nth visit, whatever its day, and who "
+            "stays away is missed only once somebody records it."
+        )
+
+    def test_of_targets_names_those_without_windows(self) -> None:
+        schedule = [{"weeks": "1-2", "fixed": "9.00"}]
+        targets = {
+            "pill": {"behavior": "medication", "schedule": schedule, "windows": {"after": 1}},
+            "talk": {"behavior": "attendance", "schedule": schedule},
+        }
+        [finding] = [
+            each for each in findings(explore(a_program(2, targets=targets))) if each.rule == "no-windows"
+        ]
+        assert "belong to a visit of talk:" in finding.message
+
     def test_of_attendance_is_not_held_against_evidence_of_abstinence(self) -> None:
         found = {
             each.rule for each in findings(explore(a_program(6, {"fixed": "9.00"}, behavior="attendance")))
@@ -598,6 +621,7 @@ class TestDesign:
         found = findings_unexplored(program, refused.value, silenced={"delayed": "as the funder asks"})
         assert [(each.rule, each.silenced) for each in found] == [
             ("not-proved", ""),
+            ("no-windows", ""),
             ("delayed", "as the funder asks"),
         ]
 
@@ -629,6 +653,11 @@ class TestSilencing:
         with pytest.raises(ProgramError) as refused:
             load_silences(file)
         assert said in str(refused.value)
+
+
+def test_no_publication_says_which_days_belong_to_a_visit() -> None:
+    for name in catalogue.program_ids():
+        assert FOUND_IN_ALL in {each.rule for each in found_in_catalogue(name)}, name
 
 
 @pytest.mark.parametrize("name", TABLES)

@@ -32,6 +32,7 @@ RULES: Mapping[str, str] = MappingProxyType(
         "limit-idle": "some results come up against each limit",
         "not-proved": "what could not be proved, and why",
         "small": "who is always abstinent gets at least what has been shown to work, in its first twelve weeks",
+        "no-windows": "results find their visits by their days, and a visit that nobody came to is missed without a report",
         "delayed": "a reward is handed over with the result that earns it",
         "seldom": "abstinence is looked at twice a week or more, in the first four weeks",
         "flat": "the reward of abstinence rises with its run",

@@ -40,6 +40,7 @@ FIRST_WEEKS = 4
 
 def of_design(program: Program) -> Iterator[Finding]:
     """Yield what can be told from a program file alone: when it pays, how often, and how its ladders are made."""
+    yield from _without_windows(program)
     yield from _delayed(program)
     for name, target in program.targets.items():
         if target.behavior == "abstinence":
@@ -82,6 +83,18 @@ def _left_of_draws(explored: Explored) -> Fraction | None:
 
 def _within(sum_: Fraction, left: Fraction | None) -> Fraction:
     return sum_ if left is None else min(sum_, left)
+
+
+def _without_windows(program: Program) -> Iterator[Finding]:
+    """Yield that nobody is missed by the day alone, and that results count by their number."""
+    without = [name for name, target in program.targets.items() if not program.windows_of(target)]
+    if without:
+        of = "" if len(without) == len(program.targets) else f" of {' and '.join(without)}"
+        said = (
+            f"No windows say which days belong to a visit{of}: the nth result is of the nth visit, whatever its day, and who "
+            "stays away is missed only once somebody records it."
+        )
+        yield Finding("no-windows", "note", said)
 
 
 def _delayed(program: Program) -> Iterator[Finding]:
