@@ -68,7 +68,14 @@ def test_the_desk_and_the_participant_are_told_of_a_limit_that_takes_of_draws(
     monkeypatch.setattr(sys, "argv", ["cm-engine", "reports", "statement", "e-1", "--db", url])
     with pytest.raises(SystemExit):
         main()
-    assert "a limit of the program made it less" in " ".join(capsys.readouterr().out.split())
+    said = " ".join(capsys.readouterr().out.split())
+    assert "a limit of the program made it less" in said
+    assert "a limit of the program made it less; drawn: small, nothing" in said
+    monkeypatch.setattr(sys, "argv", ["cm-engine", "statement", "e-1", "--db", url])
+    with pytest.raises(SystemExit):
+        main()
+    last_line = next(line for line in capsys.readouterr().out.splitlines() if "visit 4" in line)
+    assert "(The limit of $8.00 per calendar year is reached, so nothing can be paid)" in last_line
 
 
 def test_who_draws_more_than_a_limit_lets_be_paid_is_found() -> None:

@@ -115,6 +115,44 @@ def test_a_statement_has_earned_what_its_last_line_says_though_the_program_bears
     assert told["Earned so far"] == lines[-1].in_all == told["Handed over to you"] == "$10.00"
 
 
+TWO_GOALS = """
+program: two-goals
+version: "1"
+title: Two goals
+currency: USD
+visits: [{weeks: 1-4, days: [monday]}]
+targets:
+  cocaine: {behavior: abstinence, schedule: [{weeks: 1-4, fixed: 10.00}]}
+  counselling: {behavior: attendance, CALLEDschedule: [{weeks: 1-4, fixed: 3.00}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("called", "words", "said"),
+    [
+        ("", "en", ["Sample 1. Goal met", "Appointment 1. You did not come"]),
+        (
+            "called: {one: session, many: sessions}, ",
+            "en",
+            ["Sample 1. Goal met", "Session 1. You did not come"],
+        ),
+        ("", "es", ["Muestra 1. Meta cumplida", "Cita 1. Usted no vino"]),
+    ],
+)
+def test_a_statement_on_several_goals_says_which_one_a_line_is_of_and_names_no_substance(
+    called: str, words: str, said: list[str]
+) -> None:
+    engine = Engine.open("memory:", zone="UTC", clock=lambda: datetime(2026, 1, 5, 18, tzinfo=UTC))
+    engine.add_program(parse_program(TWO_GOALS.replace("CALLED", called)))
+    engine.enroll(participant="p-1", program="two-goals", start=MONDAY, by="n", id="e-1")
+    for target, result in (("cocaine", "-"), ("counselling", "o")):
+        engine.record(
+            enrollment="e-1", target=target, result=result, on=MONDAY, source="s", key=target, by="n"
+        )
+    rows = statement_report(engine, enrollment="e-1", on=MONDAY, words=Words(words)).sheets[0].rows
+    assert [row.what for row in rows] == said
+
+
 def corrected(hand: Hand, name: str, record: int, result: str) -> None:
     hand.engine.amend(enrollment=name, record=record, result=result, why="misread", **hand.told())
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from datetime import date, timedelta
 from decimal import Decimal
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,7 +28,7 @@ from cm_engine.reports.page import badge, link, page, section, table
 from cm_engine.reports.reading import clinic
 from cm_engine.reports.sheet import Report, Sheet, csv_of, html_of, text_of
 from cm_engine.reports.shelf import REPORTS
-from cm_engine.reports.statement import OUTCOME_WORDS, REASON_WORDS, statement_report
+from cm_engine.reports.statement import OUTCOME_WORDS, REASON_WORDS, VISIT, VISIT_WORDS, statement_report
 from cm_engine.reports.words import MONTHS, Words
 
 PACKAGE = Path(cm_engine.reports.__file__).parent
@@ -224,7 +224,8 @@ def test_every_word_of_a_statement_has_its_spanish_with_the_same_fields() -> Non
     }
     known = catalogue()
     assert len(said) > 15
-    for text in {*said, *OUTCOME_WORDS.values(), *REASON_WORDS.values(), *MONTHS, "{day} {month} {year}"}:
+    words = (OUTCOME_WORDS, REASON_WORDS, VISIT_WORDS)
+    for text in {*said, *chain(*(each.values() for each in words)), VISIT, *MONTHS, "{day} {month} {year}"}:
         assert known[text], text
         assert set(re.findall(r"{\w+}", known[text])) == set(re.findall(r"{\w+}", text))
 

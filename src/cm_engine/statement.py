@@ -14,6 +14,8 @@ from cm_engine.log.purse import BANKED
 from cm_engine.log.rows import DecisionRow, EntryRow, Subject
 from cm_engine.log.stand import Enrolled
 from cm_engine.program.units import Unit
+from cm_engine.rules.reasons import Limited
+from cm_engine.rules.sentences import sentence
 from cm_engine.rules.words import WORDS, Words
 
 PLACES = {
@@ -44,6 +46,7 @@ class Line:
         before: the line whose place it takes, None if there was none.
         awards: what it awards, by unit; exact decimals.
         drawn: the slips that its draws won.
+        limited: why what they won was not paid in full; None if it was.
         amounts: what it adds to what the participant is due, or takes from it, by unit; exact decimals.
         so_far: what the participant is due in all after it, by unit.
         sentence: how the participant reads of it.
@@ -60,6 +63,7 @@ class Line:
     before: "Line | None"
     awards: Mapping[str, Decimal]
     drawn: tuple[str, ...]
+    limited: Limited | None
     amounts: Mapping[str, Decimal]
     so_far: Mapping[str, Decimal]
     sentence: str
@@ -211,6 +215,7 @@ def _line(
         former,
         _exact(enrolled, awards),
         tuple(each.slip for each in prizes.drawn) if prizes else (),
+        prizes.limited if prizes else None,
         _exact(enrolled, amounts),
         _exact(enrolled, so_far),
         row.said,
@@ -243,7 +248,9 @@ def _what(statement: Statement, line: Line) -> str:
 def _worth(statement: Statement, line: Line) -> str:
     """Return what a decision awards, instead of what, and what that adds."""
     awards = _spoken(statement, line.awards) or "nothing"
-    drawn = f"; drawn: {', '.join(each or 'nothing' for each in line.drawn)}" if line.drawn else ""
+    drawn = (
+        f"; drawn: {', '.join(each or 'nothing' for each in line.drawn)}{_cut(line)}" if line.drawn else ""
+    )
     if not line.corrects:
         return f": {awards}{drawn}"
     was = _spoken(statement, line.instead_of) or "nothing"
@@ -252,6 +259,11 @@ def _worth(statement: Statement, line: Line) -> str:
     before = "as before" if was == awards else f"{was} before"
     more = _spoken(statement, {unit: amount for unit, amount in line.amounts.items() if amount > 0})
     return f", instead of line {line.corrects}: {awards}, {before}{drawn}{f'; {more} more is due' if more else ''}"
+
+
+def _cut(line: Line) -> str:
+    """Return what a limit took of what was drawn."""
+    return f" ({sentence(line.limited, WORDS['task']).rstrip('.')})" if line.limited else ""
 
 
 def _spoken(statement: Statement, amounts: Mapping[str, Decimal]) -> str:

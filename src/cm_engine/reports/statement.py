@@ -51,6 +51,14 @@ REASON_WORDS = {
     "event": "an extra reward",
 }
 """What else a decision did, by the code of its reason."""
+VISIT = "Visit {number}"
+VISIT_WORDS = {
+    "abstinence": "Sample {number}",
+    "attendance": "Appointment {number}",
+    "medication": "Dose {number}",
+    "task": "Task {number}",
+}
+"""What a visit is called where several behaviors are rewarded, by the behavior; no substance is named."""
 
 
 def statement_report(engine: Engine, *, enrollment: str, on: date, words: Words | None = None) -> Report:
@@ -106,10 +114,26 @@ def _what(course: Course, line: Line, decision: RecordedDecision, say: Words) ->
     first = say(OUTCOME_WORDS.get(line.outcome, "Written down"))
     if line.outcome in BANKED:
         return ": ".join(filter(None, [first, ", ".join(_sums(course, decision))]))
-    more = [*_more(decision, say)]
-    visit = say("Visit {number}", number=line.visit) + ". " if line.visit else ""
+    more = [*_more(decision, say), *_drawn(line, say)]
+    visit = f"{_visit(course, line, say)}. " if line.visit else ""
     corrected = say("Corrected") + ": " if line.before else ""
     return ". ".join([f"{corrected}{visit}{'; '.join([first, *more])}", *_changed(course, line, say)])
+
+
+def _visit(course: Course, line: Line, say: Words) -> str:
+    """Return which visit it is, and which behavior's if there are several."""
+    targets = course.program.targets
+    target = targets.get(line.target) if len(targets) > 1 else None
+    if target and target.called:
+        one = target.called.one
+        return f"{one[:1].upper()}{one[1:]} {line.visit}"
+    return say(VISIT_WORDS[target.behavior] if target else VISIT, number=line.visit)
+
+
+def _drawn(line: Line, say: Words) -> Iterator[str]:
+    """Yield what the draws of a first decision won; a correction says it beside what it was before."""
+    if line.drawn and not line.before:
+        yield say("drawn: {what}", what=", ".join(each or say("nothing") for each in line.drawn))
 
 
 def _changed(course: Course, line: Line, say: Words) -> Iterator[str]:
@@ -117,7 +141,7 @@ def _changed(course: Course, line: Line, say: Words) -> Iterator[str]:
     if line.before is None:
         return
     worth = _apart(_worth(course, line, say), _worth(course, line.before, say))
-    other = _apart(_place(line, say), _place(line.before, say))
+    other = _apart(_place(course, line, say), _place(course, line.before, say))
     if line.outcome != WITHDRAWN and (now := ", ".join(filter(None, [each for each, _ in worth]))):
         yield say("Now: {what}", what=now)
     if before := ", ".join(filter(None, [was for _, was in [*other, *worth]])):
@@ -128,10 +152,10 @@ def _apart(now: Iterable[str], before: Iterable[str]) -> list[tuple[str, str]]:
     return [(each, was) for each, was in zip(now, before, strict=True) if each != was]
 
 
-def _place(line: Line, say: Words) -> Iterator[str]:
+def _place(course: Course, line: Line, say: Words) -> Iterator[str]:
     """Yield the day, the visit and the outcome of a line."""
     yield say.day(line.on) if line.on else ""
-    yield say("Visit {number}", number=line.visit) if line.visit else ""
+    yield _visit(course, line, say) if line.visit else ""
     yield say(OUTCOME_WORDS.get(line.outcome, "Written down"))
 
 
