@@ -233,6 +233,15 @@ def test_the_command_prints_the_comparison_in_words_and_as_json() -> None:
     assert json.loads(done.stdout) == versus_form(found)
 
 
+def test_whom_it_concerns_says_that_draws_are_not_what_they_win() -> None:
+    prize, voucher = (catalogue.program(name) for name in ("va-prize", "higgins-1994-voucher"))
+    said = {
+        former: any("draws count as draws" in line for line in versus_lines(compare(program, program)))
+        for former, program in (("prize", prize), ("voucher", voucher))
+    }
+    assert said == {"prize": True, "voucher": False}
+
+
 def test_a_chance_that_is_none_is_refused() -> None:
     program = a_program({"fixed": "12.00"})
     with pytest.raises(ResultsError, match="expected a chance from 0 to 1"):

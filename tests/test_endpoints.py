@@ -209,7 +209,7 @@ VISITS = "expected visits such as 1-15, 15 or 4-"
             "  a:\n  - x: : y",
             [
                 (
-                    "6:8: this is not YAML: a colon where none can stand; check the blanks at the beginning of the line, "
+                    "6:8: this is not YAML: a colon where none can stand; check the blanks at the beginning of this line and of the one above, "
                     "or put the text in quotation marks"
                 )
             ],

@@ -94,3 +94,14 @@ def test_a_deeply_nested_file_is_refused_and_not_followed_down() -> None:
 def test_a_huge_file_is_refused_before_it_is_read() -> None:
     with pytest.raises(ProgramError, match="larger than"):
         parse_program("a: " + "b" * 1_000_001)
+
+
+def test_a_file_in_utf_16_is_told_apart_from_one_in_no_known_letters(tmp_path: Path) -> None:
+    file = tmp_path / "saved.yaml"
+    for written, said in (
+        ("program: é".encode("utf-16"), "in UTF-16; save it"),
+        (b"\xe9", "not text in UTF-8"),
+    ):
+        file.write_bytes(written)
+        with pytest.raises(ProgramError, match=f":1:1: error: this is .*{said}"):
+            load_program(file)

@@ -155,7 +155,9 @@ WRONG = [
     (
         "title: T\n",
         "title: [\n",
-        ["4:5: error: this is not YAML: a list or a set of keys is not closed, or a comma is missing"],
+        [
+            "4:5: error: this is not YAML: a list or a set of keys, opened on line 2, is not closed, or a comma is missing"
+        ],
     ),
 ]
 

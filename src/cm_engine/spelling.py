@@ -12,14 +12,27 @@ def close_to(name: str, options: Iterable[str]) -> str | None:
     return max(close, key=lambda option: (likeness[option], option[:1] == name[:1]), default=None)
 
 
+def begun(name: str, options: Iterable[str]) -> str | None:
+    """Return the only option of one word that begins with `name`, in letters of any size; None if there are none or several."""
+    found = [each for each in options if name and each.startswith(name.lower()) and " " not in each]
+    return found[0] if len(found) == 1 else None
+
+
 def nearest(name: str, options: Iterable[str]) -> str:
-    """Return a hint at the options that have `name` as a word, or at the one spelled most like it; nothing if none is close.
+    """Return a hint at the options that have `name` as a word, or at the one that it begins or that is spelled most like it.
+
+    It is empty if none is close.
 
     Example:
+        >>> nearest("Tue", ["monday", "tuesday"])
+        "; did you mean 'tuesday'?"
         >>> nearest("celing", ["start", "ceiling"]), nearest("year", ["reward", "calendar year", "grant year"])
         ("; did you mean 'ceiling'?", "; did you mean 'calendar year' or 'grant year'?")
     """
     options = list(options)
-    whole, close = [each for each in options if name in each.split()], close_to(name, options)
+    whole, close = (
+        [each for each in options if name in each.split()],
+        begun(name, options) or close_to(name, options),
+    )
     found = whole or ([close] if close else [])
     return f"; did you mean {' or '.join(map(repr, found))}?" if found else ""

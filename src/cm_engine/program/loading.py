@@ -1,6 +1,7 @@
 """From a program file to a `Program`, or to every problem it has."""
 
 import os
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -80,8 +81,11 @@ def read_text(path: str | os.PathLike[str]) -> str:
     try:
         return Path(path).read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
+        said = "this is not text in UTF-8"
+        if error.object.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+            said = "this is text in UTF-16; save it as UTF-8"
         line = error.object.count(b"\n", 0, error.start) + 1
         column = error.start - error.object.rfind(b"\n", 0, error.start)
-        raise ProgramError([Problem(name, line, column, "", "this is not text in UTF-8")]) from error
+        raise ProgramError([Problem(name, line, column, "", said)]) from error
     except OSError as error:
         raise ProgramNotFoundError(name) from error

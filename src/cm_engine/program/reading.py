@@ -1,7 +1,6 @@
 """From YAML 1.2 text to plain values that remember where they stood; the only module that knows YAML."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import pairwise
@@ -9,10 +8,11 @@ from typing import Any, NamedTuple
 from warnings import catch_warnings, simplefilter
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
+from ruamel.yaml.error import ReusedAnchorWarning, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from cm_engine.errors import Problem
+from cm_engine.program.syntax import syntax_problem, word_processed
 
 Path = tuple[str | int, ...]
 
@@ -85,7 +85,7 @@ def read_document(text: str, name: str) -> Document:
         >>> document.data, document.values[("limits", 0, "amount")]
         ({'limits': [{'amount': Decimal('10.50')}]}, Place(line=2, column=11, file='a.yaml'))
     """
-    document = Document(name, problems=list(_word_processed(text, name)))
+    document = Document(name, problems=list(word_processed(text, name)))
     if len(text) > TEXT_MAX:
         document.problems.append(Problem(name, 1, 1, "", f"the file is larger than {TEXT_MAX} characters"))
         return document
@@ -101,60 +101,8 @@ def read_document(text: str, name: str) -> Document:
             Problem(name, 1, 1, "", "this is not YAML: an escape that stands for no character")
         )
     except YAMLError as error:
-        document.problems = document.problems or [_syntax_problem(error, text, name)]
+        document.problems = document.problems or [syntax_problem(error, text, name)]
     return document
-
-
-_WORD_PROCESSED = (
-    (r"[\u200b\u2060\ufeff]", "an invisible character"),
-    (r"(?m)(?<=[:\-,\[{])\u00a0|^[ \u00a0]*?\u00a0", "a non-breaking space"),
-    (r"(?<=[:,\[{] )[\u201c\u201d\u2018\u2019]", "a curly quotation mark"),
-)
-
-
-def _word_processed(text: str, name: str) -> Iterator[Problem]:
-    """Yield what a word processor leaves where YAML needs the plain character, and takes it for text."""
-    for pattern, what in _WORD_PROCESSED:
-        if found := re.search(pattern, text):
-            place = _position(text, found.end() - 1)
-            yield Problem(name, *place, "", f"{what}, as word processors write it; type a plain one")
-
-
-def _position(text: str, index: int) -> tuple[int, int]:
-    return text.count("\n", 0, index) + 1, index - text.rfind("\n", 0, index)
-
-
-def _syntax_problem(error: YAMLError, text: str, name: str) -> Problem:
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    if isinstance(error, MarkedYAMLError) and mark is not None:
-        return Problem(name, mark.line + 1, mark.column + 1, "", _syntax_words(error, mark))
-    line, column = _position(text, getattr(error, "position", 0))
-    return Problem(name, line, column, "", "this is not YAML: a character that no text file holds")
-
-
-_SYNTAX = {
-    "mapping values are not allowed": "a colon where none can stand; check the blanks at the beginning of the line, "
-    "or put the text in quotation marks",
-    "could not find expected ':'": "a key without a colon, here or on the line above",
-    "expected alphabetic or numeric character": "text that begins with * or & has to stand in quotation marks",
-    "undefined alias": "text that begins with * has to stand in quotation marks",
-    "cannot start any token": "text that begins with this character has to stand in quotation marks; "
-    "the beginning of a line has blanks, never tabs",
-    "but found another document": "a second document begins here; one file is one program",
-    "expected <block end>": "this does not fit the lines above; check the blanks at the beginning of the line, "
-    "and the quotation marks",
-    "expected ',' or": "a list or a set of keys is not closed, or a comma is missing",
-    "expected the node content": "a value is missing here",
-}
-
-
-def _syntax_words(error: MarkedYAMLError, mark: Any) -> str:
-    found = " ".join(str(error.problem or error.context).split())
-    opened = error.context_mark
-    if "quoted scalar" in str(error.context) and opened and opened.line != mark.line:
-        return f"the quotation mark opened on line {opened.line + 1} is not closed"
-    words = next((words for key, words in _SYNTAX.items() if key in found), None)
-    return f"this is not YAML: {words}" if words else f"this is not YAML: {found}"
 
 
 def _value(node: Node, path: Path, document: Document) -> Any:

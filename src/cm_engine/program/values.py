@@ -27,6 +27,7 @@ OUTCOMES: dict[str, str] = {
 """The symbols of a use-pattern word and what each says of its visit."""
 
 _AMOUNT = re.compile(r"(0|[1-9][0-9]{0,17})(\.[0-9]{1,18})?")
+_SPELLED = re.compile(r"[$€£]? ?0*([1-9][0-9]{0,2}(?:,[0-9]{3})+|[1-9][0-9]*)([.][0-9]+)? ?[$€£]?")
 _WEEKS = re.compile(r"([1-9][0-9]{0,3})-([1-9][0-9]{0,3})?")
 
 _AMOUNT_SCHEMA: dict[str, Any] = {
@@ -87,7 +88,14 @@ def amount(value: Any) -> Decimal:
         raise wrong(f"expected at most {AMOUNT_MAX}, got {text}")
     if text.startswith("-"):
         raise wrong(f"expected an amount of 0 or more, got {text}")
-    raise wrong(f"expected an amount in digits, such as 10.00, got {shown(value)}")
+    raise wrong(f"expected an amount in digits, such as 10.00, got {shown(value)}{_in_digits(text)}")
+
+
+def _in_digits(text: str) -> str:
+    """Return how an amount is written that has a sign of a currency, commas between thousands, or zeros before it."""
+    if not (found := _SPELLED.fullmatch(text)):
+        return ""
+    return f"; write {found[1].replace(',', '')}{found[2] or ''}"
 
 
 def _as_number(value: Decimal) -> str:

@@ -74,7 +74,7 @@ def findings(
         >>> from cm_engine.analysis import explore
         >>> explored = explore(catalogue.program("robles-2000-brief-test"))
         >>> [(found.rule, found.severity) for found in findings(explored)]
-        [('never', 'warning'), ('seldom', 'note')]
+        [('never', 'warning'), ('no-windows', 'note'), ('seldom', 'note')]
     """
     found = [*proved(explored), *of_design(explored.program), *of_course(explored, rate, on)]
     return _in_order(found, silenced)

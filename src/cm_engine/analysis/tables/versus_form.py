@@ -121,7 +121,9 @@ def _more(amount: str, difference: int) -> str:
 def _concerned_lines(found: Versus) -> Iterator[str]:
     share, error, rows = found.affected
     exact = f", give or take {error:.1%}" if error else ""
-    yield f"Paid differently at some visit: {share:.1%} of participants{exact}."
+    draws = any(each.program.bowls for each in (found.former, found.latter))
+    counted = "; here draws count as draws, and not as what they win" if draws else ""
+    yield f"Paid differently at some visit: {share:.1%} of participants{exact}{counted}."
     units = {each.unit.name: each.unit for each in found.changes}
     for row in rows:
         if row.share < RARE:
