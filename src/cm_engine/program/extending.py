@@ -33,7 +33,7 @@ def extended(document: Document, depth: int = 0) -> Document:
     base = _base(document, depth)
     if base is None:
         return document
-    whole = Document(document.name, problems=document.problems)
+    whole = Document(document.name, problems=document.problems, base=document.place(("extends",)))
     whole.values, whole.keys = dict(base.values), dict(base.keys)
     whole.data = {key: deepcopy(value) for key, value in base.data.items() if key not in OWN}
     _take_own(whole, document)

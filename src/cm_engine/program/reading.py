@@ -46,6 +46,7 @@ class Document:
         data: dicts, lists, text, int, Decimal and bool, in the file's order.
         values: where each value stands, by its path.
         keys: where each key stands, by the path of its value.
+        base: where the program is named whose values stand in another file; None if there is none.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Document:
     values: dict[Path, Place] = field(default_factory=dict)
     keys: dict[Path, Place] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    base: Place | None = None
 
     def place(self, path: Path, *, of_key: bool = False) -> Place:
         """Return where `path` stands, or the nearest thing around it that stands anywhere."""
@@ -64,8 +66,11 @@ class Document:
         return self.place(path[:-1], of_key=path[:-1] in self.keys)
 
     def problem(self, path: Path, message: str, *, of_key: bool = False) -> Problem:
-        """Return a problem at the place of `path`."""
+        """Return a problem at the place of `path`, or where its file is named if that is another one."""
         place = self.place(path, of_key=of_key)
+        if self.base and place.file != self.name:
+            message = f"{message}; it is inherited from {place.file}, line {place.line}: override it too"
+            place = self.base
         return Problem(place.file, place.line, place.column, dotted(path), message)
 
 
