@@ -53,6 +53,8 @@ class Bank:
     spared: Counter[int] = field(default_factory=Counter)
     absorbed: int = 0
     offset: int = 0
+    is_frozen: bool = False
+    frozen_days: set[date] = field(default_factory=set)
 
     def places(self) -> dict[str, int]:
         """Where everything is."""
@@ -171,12 +173,14 @@ class Bank:
     def redeem(self, number: int, cents: int | None) -> None:
         """Put on its way what is asked for."""
         asked = self.owes() if cents is None else cents
-        if self.when == "set days" or not 0 < asked <= self.owes() or asked < self.minimum:
+        if self.is_frozen or self.when == "set days" or not 0 < asked <= self.owes() or asked < self.minimum:
             raise RefusedError
         self.parcels[number] = Parcel(asked, "in flight", asked=True, heaps=self._take(asked))
 
     def hand_over(self, number: int) -> None:
         """Confirm a payout."""
+        if self.is_frozen:
+            raise RefusedError
         self._parcel(number, "in flight").place = "issued"
 
     def came_back(self, number: int, place: str, today: date) -> None:
@@ -206,7 +210,9 @@ class Bank:
 
     def due(self, today: date) -> list[Heap]:
         """What has had its pay day: a Friday."""
-        return [heap for heap in self.owed if self.when == "set days" and friday(heap.waits_from) <= today]
+        if self.is_frozen or self.when != "set days":
+            return []
+        return [heap for heap in self.owed if friday(heap.waits_from) <= today]
 
     def pay_due(self, number: int, today: date) -> None:
         """Put it on its way."""
@@ -217,13 +223,23 @@ class Bank:
 
     def over(self, yesterday: date) -> list[Heap]:
         """What was not collected in time."""
+        if self.is_frozen:
+            return []
         return [heap for heap in self.owed if self._last_day(heap) <= yesterday]
 
     def _last_day(self, heap: Heap) -> date:
         if not self.kept_days or not (heap.came_back or self.when == "on request"):
             return FAR
-        begins = friday(heap.kept_from) if self.when == "set days" else heap.kept_from
-        return begins + timedelta(self.kept_days)
+        day, left = friday(heap.kept_from) if self.when == "set days" else heap.kept_from, self.kept_days
+        while left or day in self.frozen_days:
+            left -= day not in self.frozen_days
+            day += timedelta(1)
+        return day
+
+    def time_goes_by(self, today: date, days: int) -> None:
+        """Note the days on which nothing could be collected."""
+        if self.is_frozen:
+            self.frozen_days |= {today + timedelta(each) for each in range(days)}
 
     def expire(self, yesterday: date) -> None:
         """Let it expire: of its own visit, and what that does not cover of others, the oldest first."""

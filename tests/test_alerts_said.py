@@ -176,65 +176,87 @@ def test_a_reward_that_came_back_is_said_to_expire_on_its_new_day(house: House) 
 def frozen(house: House, *, on: bool, day: int) -> None:
     """Freeze the enrollment on a day, or release it."""
     act = house.engine.freeze if on else house.engine.release
-    act(enrollment=house.ann, on=START + timedelta(day), why="a dispute", key=f"freeze/{day}", **TOLD)
+    key = f"{'freeze' if on else 'release'}/{day}"
+    act(enrollment=house.ann, on=START + timedelta(day), why="a dispute", key=key, **TOLD)
 
 
-def test_a_reward_that_falls_due_to_be_said_during_a_freeze_is_said_once_it_is_over(house: House) -> None:
+def notes(house: House) -> dict[str, str]:
+    """Return what became of what is said of a reward that expires, by what it is about."""
+    return {each.about: each.note for each in house.kinds("reward expiring")}
+
+
+NO_MORE = "nothing of it is owed any more that expires then"
+
+
+def test_a_reward_that_falls_due_to_be_said_during_a_freeze_is_said_of_its_new_day(house: House) -> None:
     house.earn()
     house.tick()
     house.tick(days=20)
     frozen(house, on=True, day=20)
-    assert house.tick(days=3, hours=1) == []  # seven days before it expires
+    assert house.tick(days=3, hours=1) == []  # seven days before it would have expired
     assert house.tick(days=1) == []
     [waits] = house.kinds("reward expiring")
     assert (waits.status, waits.note) == ("waiting", "the enrollment is frozen, and nothing of it expires")
     house.now += timedelta(hours=1)
     frozen(house, on=False, day=24)
-    assert house.tick(hours=1) == ["+15551230100"]
     assert house.tick(hours=1) == []
-    [said] = house.kinds("reward expiring")
-    assert (said.status, said.note) == ("over", "sent")
+    assert house.tick(days=3) == ["+15551230100"]
+    assert notes(house) == {
+        "decision 1, 7 days before": NO_MORE,
+        "decision 1, until 2026-02-08, 7 days before": "sent",
+    }
 
 
-def test_a_reward_that_begins_to_expire_soon_during_a_freeze_is_said_once_it_is_over(house: House) -> None:
+def test_a_freeze_that_is_over_on_its_own_day_changes_nothing_of_what_is_said(house: House) -> None:
+    house.earn()
+    house.tick()
+    house.tick(days=23, hours=-6)
+    frozen(house, on=True, day=23)
+    assert house.tick(hours=5) == []  # it falls due within the freeze
+    frozen(house, on=False, day=23)
+    assert house.tick(hours=1) == ["+15551230100"]
+    assert notes(house) == {"decision 1, 7 days before": "sent"}
+
+
+def test_a_reward_that_came_back_and_was_frozen_is_said_of_its_new_day(house: House) -> None:
     house.earn()
     asked = house.engine.redeem(enrollment=house.ann, key="ask", **TOLD)
     house.tick(days=20)
     house.engine.decline(enrollment=house.ann, number=asked.number, why="not wanted", key="d-1", **TOLD)
     frozen(house, on=True, day=20)
-    assert house.tick(days=24, hours=1) == []  # it came back, and expires after 50 days
+    assert house.tick(days=24, hours=1) == []  # it came back, and had 30 days from then
     frozen(house, on=False, day=44)
-    assert house.tick(hours=1) == ["+15551230100"]
+    assert house.tick(hours=1) == []
+    assert house.tick(days=23) == ["+15551230100"]
+    assert notes(house)["decision 1, back, until 2026-03-20, 7 days before"] == "sent"
 
 
-def test_a_reward_whose_last_day_passes_during_a_freeze_is_not_said_to_expire_and_the_statement_says_what_became_of_it(
-    house: House,
-) -> None:
+def test_a_reward_does_not_expire_by_a_freeze_and_does_after_it(house: House) -> None:
     house.earn()
     house.tick(days=20)
     frozen(house, on=True, day=20)
-    assert house.tick(days=3, hours=1) == []
-    assert house.tick(days=20) == []
-    [late] = house.kinds("reward expiring")
-    assert (late.status, late.note) == ("over", "it would come too late")
+    assert house.tick(days=23, hours=1) == []
     frozen(house, on=False, day=43)
     assert house.tick(hours=1) == []
+    assert house.tick(days=3) == ["+15551230100"]
+    house.tick(days=8)
     assert (
-        "was not collected by 4 February 2026, and has expired."
+        "was not collected by 27 February 2026, and has expired."
         in house.engine.statement(enrollment=house.ann).text()
     )
 
 
-def test_of_two_notices_that_waited_for_the_end_of_a_freeze_only_the_last_is_said(house: House) -> None:
+def test_of_two_notices_that_a_freeze_put_off_each_is_said_on_its_new_day(house: House) -> None:
     house.engine.with_messages(MessagePolicy(expiry_days=(7, 1)))
     house.earn()
     house.tick(days=20)
     frozen(house, on=True, day=20)
-    assert house.tick(days=9, hours=1) == []  # one day before it expires
+    assert house.tick(days=9, hours=1) == []  # one day before it would have expired
     frozen(house, on=False, day=29)
-    assert house.tick(hours=1) == ["+15551230100"]
-    notes = {each.about.partition(", ")[2]: each.note for each in house.kinds("reward expiring")}
-    assert notes == {"7 days before": "it would come too late", "1 days before": "sent"}
+    assert house.tick(hours=1) == []
+    assert house.tick(days=3) == house.tick(days=6) == ["+15551230100"]
+    about = {each for each, note in notes(house).items() if note == "sent"}
+    assert about == {f"decision 1, until 2026-02-13, {days} days before" for days in (7, 1)}
 
 
 def test_a_host_with_an_outbox_of_its_own_is_told_to_wait_while_a_reward_cannot_expire(house: House) -> None:

@@ -262,7 +262,76 @@ def test_a_frozen_enrollment_keeps_what_it_has(clinic: Clinic) -> None:
     assert clinic.engine.expire() == []
     clinic.engine.release(**clinic.call(on=clinic.today, why="settled"))
     assert clinic.hand_over(number).sentence == "$15.00 handed over."
+    assert clinic.engine.expire() == []
+
+
+def test_the_days_of_a_freeze_are_no_days_to_collect_in(clinic: Clinic) -> None:
+    clinic.met(1)  # $10.00 of 5 January, kept for twenty days
+    clinic.today = START + timedelta(15)
+    clinic.engine.freeze(**clinic.call(on=START, why="a dispute"))  # told for a day long before
+    clinic.today += timedelta(30)
+    clinic.engine.release(**clinic.call(on=START + timedelta(16), why="settled"))
+    clinic.today += timedelta(5)
+    assert clinic.engine.expire() == []
+    clinic.today += timedelta(1)
+    [lost] = clinic.engine.expire()
+    assert lost.sentence == "$10.00 of 5 January 2026 was not collected by 24 February 2026, and has expired."
+
+
+def test_a_freeze_that_is_withdrawn_has_held_back_until_then(clinic: Clinic) -> None:
+    clinic.met(1)
+    clinic.today = START + timedelta(15)
+    frozen = clinic.engine.freeze(**clinic.call(on=clinic.today, why="a dispute"))
+    clinic.today += timedelta(30)
+    clinic.engine.void(**clinic.call(record=frozen.record, why="another participant's"))
+    clinic.today += timedelta(5)
+    assert clinic.engine.expire() == []
+    clinic.today += timedelta(1)
     assert len(clinic.engine.expire()) == 1
+
+
+def lost_by(clinic: Clinic, last: date) -> bool:
+    """Tell whether something is lost once that day is over, and not before."""
+    clinic.today = last
+    before = clinic.engine.expire()
+    clinic.today += timedelta(1)
+    return not before and len(clinic.engine.expire()) == 1
+
+
+def frozen_for(clinic: Clinic, days: int) -> None:
+    clinic.engine.freeze(**clinic.call(on=clinic.today, why="a dispute"))
+    clinic.today += timedelta(days)
+    clinic.engine.release(**clinic.call(on=clinic.today, why="settled"))
+
+
+def test_what_is_earned_in_a_freeze_has_all_its_days_after_it(clinic: Clinic) -> None:
+    clinic.engine.freeze(**clinic.call(on=START, why="a dispute"))
+    clinic.today += timedelta(10)
+    clinic.met(1)
+    clinic.today = START + timedelta(30)
+    clinic.engine.release(**clinic.call(on=clinic.today, why="settled"))
+    assert lost_by(clinic, START + timedelta(50))
+
+
+def test_a_freeze_before_the_pay_day_takes_no_days_and_one_after_it_does(fridays: Clinic) -> None:
+    fridays.met(1)
+    frozen_for(fridays, 2)  # the 6th and the 7th
+    fridays.today = START + timedelta(4)
+    [sent] = fridays.engine.pay_due()
+    fridays.decline(sent.number)
+    frozen_for(fridays, 3)  # from the pay day on, which is the 9th
+    assert lost_by(fridays, date(2026, 1, 9 + 9 + 3))
+
+
+def test_what_was_over_before_a_freeze_expires_after_it(clinic: Clinic) -> None:
+    clinic.met(1)
+    clinic.today = START + timedelta(21)
+    clinic.engine.freeze(**clinic.call(on=clinic.today, why="a dispute"))
+    clinic.today += timedelta(30)
+    assert clinic.engine.expire() == []
+    clinic.engine.release(**clinic.call(on=clinic.today, why="settled"))
+    [lost] = clinic.engine.expire()
+    assert "was not collected by 25 January 2026" in lost.sentence
 
 
 # What becomes of a payout
@@ -831,13 +900,28 @@ class Banked(RuleBasedStateMachine):
 
     @rule(days=st.integers(1, 15))
     def time_goes_by(self, days: int) -> None:
+        self.bank.time_goes_by(self.clinic.today, days)
         self.clinic.today += timedelta(days)
+
+    @rule()
+    def freeze_or_release(self) -> None:
+        act = self.clinic.engine.release if self.bank.is_frozen else self.clinic.engine.freeze
+        act(**self.clinic.call(on=self.clinic.today, why="a dispute"))
+        self.bank.is_frozen = not self.bank.is_frozen
 
     @precondition(lambda self: self.bank.owed)
     @rule(days=st.integers(5, 25))
     def time_goes_by_for_what_is_owed(self, days: int) -> None:
-        self.clinic.today += timedelta(days)
+        self.time_goes_by(days)
         self.expire()
+
+    @precondition(lambda self: self.bank.owed and not self.bank.is_frozen)
+    @rule(days=st.integers(1, 30), after=st.integers(1, 25))
+    def a_freeze_goes_by_for_what_is_owed(self, days: int, after: int) -> None:
+        self.freeze_or_release()
+        self.time_goes_by(days)
+        self.freeze_or_release()
+        self.time_goes_by_for_what_is_owed(after)
 
     @precondition(lambda self: +self.bank.expired or +self.bank.unexpired)
     @rule(pick=PICK)

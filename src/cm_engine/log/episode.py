@@ -3,10 +3,10 @@
 import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from cm_engine.errors import ReportError
-from cm_engine.log.history import SWEPT, VOIDED, corrected
+from cm_engine.log.history import SWEPT, VOIDED, Zones, corrected, day_in
 from cm_engine.log.migrating import MIGRATED
 from cm_engine.log.moves import EXPORTED, IMPORTED
 from cm_engine.log.rows import RecordRow
@@ -17,6 +17,17 @@ from cm_engine.rules.windows import Calendar, Pause, Plan
 PAUSED, RESUMED, MOVED, DISCHARGED, READMITTED = "paused", "resumed", "moved", "discharged", "readmitted"
 FROZEN, RELEASED = "frozen", "released"
 ONE_DAY = timedelta(days=1)
+
+LASTS = "~"
+"""The end of a freeze that lasts: it comes after all days."""
+
+
+class Freeze(NamedTuple):
+    """Days on which nothing could be handed over: from the first up to the one before the last, on which that ended."""
+
+    first: str
+    back: str
+
 
 Change = Callable[[Enrolled, Calendar, Mapping[str, Any]], Calendar]
 
@@ -35,6 +46,30 @@ def calendar_of(enrolled: Enrolled, records: Iterable[RecordRow]) -> Calendar:
         if (change := CHANGES.get(record.kind)) and record.seq not in voided:
             calendar = change(enrolled, calendar, json.loads(record.body))
     return calendar
+
+
+def freezes_of(records: Iterable[RecordRow], zones: Zones) -> tuple[Freeze, ...]:
+    """Return when an enrollment was frozen, by the clinic's days on which that was recorded, and not those that were told.
+
+    Args:
+        records: all its acts, in their order.
+        zones: of the clinic.
+    """
+    found: list[Freeze] = []
+    told: dict[int, str] = {}
+    for record in records:
+        if record.kind == VOIDED:
+            told.pop(json.loads(record.body)["of"], None)
+        elif record.kind in {FROZEN, RELEASED}:
+            told[record.seq] = record.kind
+        else:
+            continue
+        is_frozen, was_frozen = [*told.values()][-1:] == [FROZEN], bool(found) and found[-1].back == LASTS
+        if is_frozen and not was_frozen:
+            found.append(Freeze(day_in(record.recorded_at, zones), LASTS))
+        elif was_frozen and not is_frozen:
+            found[-1] = found[-1]._replace(back=day_in(record.recorded_at, zones))
+    return tuple(found)
 
 
 def _paused(enrolled: Enrolled, calendar: Calendar, body: Mapping[str, Any]) -> Calendar:

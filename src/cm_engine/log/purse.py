@@ -12,6 +12,7 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from cm_engine.ledger.accounts import DEPOSIT, IN_FLIGHT, ISSUED, OWED
+from cm_engine.log.episode import LASTS, Freeze, freezes_of
 from cm_engine.log.history import Zones, day_in
 from cm_engine.log.rows import DecisionRow, EntryRow, RecordRow, Subject
 from cm_engine.program.rewards import Payout
@@ -92,9 +93,10 @@ class Move(NamedTuple):
 
 @dataclass(slots=True)
 class Purse:
-    """What is owed, in the order in which it goes out, and all payouts."""
+    """What is owed, in the order in which it goes out, and all payouts; days on which nothing could be collected do not count."""
 
     payout: Payout
+    freezes: tuple[Freeze, ...] = ()
     owed: list[Lot] = field(default_factory=list)
     sent: dict[tuple[int, int], Sent] = field(default_factory=dict)
 
@@ -164,7 +166,19 @@ class Purse:
         """
         if lot.own or not (lot.sent or self.payout.when == "on request"):
             return NEVER
-        return str(last_day(self.payout, date.fromisoformat(lot.since)) or NEVER)
+        since = date.fromisoformat(lot.since)
+        last = last_day(self.payout, since)
+        return self._thawed(str(pay_day(self.payout, since) or since), last) if last else NEVER
+
+    def _thawed(self, since: str, last: date) -> str:
+        """Return a last day later by the days of each freeze that began by then."""
+        for freeze in self.freezes:
+            begun = max(freeze.first, since)
+            if begun <= str(last) and begun < freeze.back:
+                if freeze.back == LASTS:
+                    return NEVER
+                last += date.fromisoformat(freeze.back) - date.fromisoformat(begun)
+        return str(last)
 
 
 NEVER = "~"
@@ -187,7 +201,7 @@ def purse_of(
         decisions: all its decisions.
         entries: all its postings.
     """
-    purse, of = Purse(payout), _by_number(entries)
+    purse, of = Purse(payout, freezes_of(records, zones)), _by_number(entries)
     days = {record.seq: day_in(record.recorded_at, zones) for record in records}
     held = held_back_of(records, decisions, entries)
     for record, rows in groupby(decisions, key=lambda row: row.record):
