@@ -113,7 +113,11 @@ FINENESS: tuple[str, ...] = get_args(Blocks)
 
 
 def order_id(decision: str, leg: int) -> str:
-    """Return the id of a payout, the same for ever: made of the hash of its decision, and its place in it. Keeps INV-16.
+    """Return the id of a payout, the same for ever: made of what names its decision, and its place in it. Keeps INV-16.
+
+    Args:
+        decision: what names it in every database, and again in one that was brought back from a backup.
+        leg: of the posting that put it on its way.
 
     Example:
         >>> order_id("c7f651382f3bc070", 1)

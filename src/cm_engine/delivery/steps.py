@@ -20,6 +20,7 @@ from cm_engine.gateways import Answer, Capabilities, Order, Outcome, misfit, ord
 from cm_engine.journal import Journal
 from cm_engine.ledger.accounts import IN_FLIGHT
 from cm_engine.log.bank import Bank
+from cm_engine.log.correction import Log
 from cm_engine.log.encoding import dumped, instant
 from cm_engine.log.outbox import PAYOUT, payout_of, stay_on
 from cm_engine.log.purse import HANDED_OVER, Sent
@@ -165,9 +166,9 @@ class Ready:
     def order(self) -> Order:
         """Return what the log says is to be asked for, without where it is delivered."""
         sent, participant = self.sent, self.bank.enrolled.row.participant
-        [decision] = [row.hash for row in self.bank.log.decisions if row.number == sent.number]
         amount = self.bank.unit(sent.unit).decimal(sent.amount)
-        return Order(order_id(decision, sent.leg), amount, sent.unit, sent.product, participant)
+        name = name_of(self.bank.log, sent.number)
+        return Order(order_id(name, sent.leg), amount, sent.unit, sent.product, participant)
 
     def _left(self, state: str, note: str) -> WorkRow:
         """Return work that is not asked for now; whether an earlier call was answered is not known any more."""
@@ -177,6 +178,22 @@ class Ready:
 
     def _later(self, note: str) -> WorkRow:
         return self._left(WAITING, note)._replace(due=instant(self.now + WAITS))
+
+
+def name_of(log: Log, number: int) -> str:
+    """Return what names a decision: its enrollment, the act that led to it, and what it is about.
+
+    No time and no number is in it. So what is reported again after a backup was brought back has the same order, which
+    the vendor knows; and whatever comes to another amount then is another order under one id, which a person is asked about.
+
+    Args:
+        log: all rows of the enrollment.
+        number: of the decision.
+    """
+    acts = {record.seq: (record.source, record.key) for record in log.records}
+    names = [(acts[row.record], acts[row.observation], row.target, row.visit) for row in log.decisions]
+    place = [row.number for row in log.decisions].index(number)
+    return dumped([log.records[0].hash, *names[place], names[:place].count(names[place])])
 
 
 def gateways_on(tx: Transaction, calendar: Calendar, day: str) -> Iterator[str]:

@@ -1,0 +1,135 @@
+"""A database that was brought back from a backup pays nothing twice of what is reported again."""
+
+import sqlite3
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cm_engine.testing.gateway import FakeGateway
+from tests.test_delivery import START, Clinic
+
+FRIDAYS = """
+program: cards
+version: "1"
+title: Cards
+currency: USD
+visits: [{weeks: 1-12, days: [monday, thursday]}]
+windows: {after: 1}
+targets:
+  stimulants:
+    behavior: abstinence
+    schedule: [{weeks: 1-12, escalate: {start: 10.00, step: 1.00}, reset: {on: [positive]}}]
+PAYOUT
+"""
+
+
+class Backed:
+    """A clinic whose database can be put aside and brought back, and a vendor that forgets nothing."""
+
+    def __init__(self, folder: Path, payout: str = "") -> None:
+        self.file, self.copy = folder / "clinic.db", folder / "copy.db"
+        self.program = FRIDAYS.replace("PAYOUT", payout)
+        self.vendor = FakeGateway()
+        self.clinic = self._opened()
+
+    def _opened(self) -> Clinic:
+        return Clinic(f"sqlite:///{self.file}", self.program)
+
+    def put_aside(self) -> None:
+        with sqlite3.connect(self.file) as now, sqlite3.connect(self.copy) as copy:
+            now.backup(copy)
+
+    def bring_back(self) -> None:
+        """Stop, bring the copy back, and open it again the next morning."""
+        now = self.clinic.now
+        self.clinic.engine.close()
+        with sqlite3.connect(self.copy) as copy, sqlite3.connect(self.file) as lost:
+            copy.backup(lost)
+        self.clinic = self._opened()
+        self.clinic.now = now + timedelta(days=1)
+
+    def handed_over(self) -> list[str]:
+        """Hand over all that is due, and return what became of it."""
+        dispatcher, found = self.clinic.dispatcher(self.vendor), list[str]()
+        while done := dispatcher.deliver():
+            found += [each.status for each in done]
+        return found
+
+    def paid(self) -> list[str]:
+        return sorted(str(order.amount) for order in self.vendor.orders.values())
+
+
+def the_day_that_is_lost(backed: Backed, ann: str) -> None:
+    """Two results with a missed visit between them, a correction, and what goes out by each of them."""
+    for day in (3, 10):
+        backed.clinic.negative(ann, day)
+        backed.handed_over()
+    corrected(backed, ann, "-")
+    backed.clinic.engine.pay_due(until=START + timedelta(11))
+    backed.handed_over()
+
+
+def corrected(backed: Backed, ann: str, result: str) -> None:
+    """Correct the first result."""
+    engine = backed.clinic.engine
+    first = next(act.record for act in engine.history(enrollment=ann) if act.kind == "observed")
+    told: dict[str, Any] = {"source": "desk", "key": f"a{result}", "by": "nurse-7"}
+    engine.amend(enrollment=ann, record=first, result=result, why="misread", **told)
+
+
+@pytest.mark.parametrize(
+    ("payout", "paid"),
+    [
+        ("", ["1.00", "1.00", "10.00", "10.00", "11.00"]),
+        ("payout: {when: set days, days: [friday]}", ["33.00"]),
+    ],
+)
+def test_what_is_reported_again_under_its_keys_is_known_to_the_vendor(
+    tmp_path: Path, payout: str, paid: list[str]
+) -> None:
+    backed = Backed(tmp_path, payout)
+    ann = backed.clinic.enrolled()
+    backed.clinic.later(days=14)
+    backed.clinic.negative(ann)
+    corrected(backed, ann, "*")
+    backed.put_aside()
+    the_day_that_is_lost(backed, ann)
+    assert backed.paid() == paid
+    backed.bring_back()
+    the_day_that_is_lost(backed, ann)
+    assert backed.paid() == paid
+    assert backed.clinic.engine.verify().is_clean
+    backed.clinic.engine.close()
+
+
+def test_what_comes_to_another_amount_is_asked_about_and_not_paid_beside_the_first(tmp_path: Path) -> None:
+    backed = Backed(tmp_path)
+    ann = backed.clinic.enrolled()
+    backed.clinic.later(days=14)
+    backed.put_aside()
+    backed.clinic.negative(ann)
+    backed.clinic.negative(ann, 3)
+    backed.handed_over()
+    assert backed.paid() == ["10.00", "11.00"]
+    backed.bring_back()
+    backed.clinic.negative(ann, 3)  # the one of the first day is not reported again
+    assert backed.handed_over() == ["stuck"]
+    [asked] = backed.clinic.engine.deliveries()
+    assert asked.note == "another order has this id"
+    assert backed.paid() == ["10.00", "11.00"]
+    backed.clinic.engine.close()
+
+
+def test_two_participants_with_the_same_keys_in_two_databases_have_orders_of_their_own(
+    tmp_path: Path,
+) -> None:
+    vendor = FakeGateway()
+    for name in ("north", "south"):
+        clinic = Clinic(f"sqlite:///{tmp_path / name}.db")
+        clinic.later(seconds=len(vendor.orders))
+        clinic.negative(clinic.enrolled())
+        assert [each.status for each in clinic.dispatcher(vendor).deliver()] == ["over"]
+        clinic.engine.close()
+    assert len(vendor.orders) == 2
