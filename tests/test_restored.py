@@ -133,3 +133,23 @@ def test_two_participants_with_the_same_keys_in_two_databases_have_orders_of_the
         assert [each.status for each in clinic.dispatcher(vendor).deliver()] == ["over"]
         clinic.engine.close()
     assert len(vendor.orders) == 2
+
+
+def test_an_id_that_was_lost_with_a_backup_may_be_of_another_enrollment_in_an_engine_that_was_open(
+    tmp_path: Path,
+) -> None:
+    backed = Backed(tmp_path)
+    backed.put_aside()
+    told: dict[str, Any] = {"program": "cards", "by": "nurse-7", "id": "e-1"}
+    backed.clinic.later(days=14)
+    backed.clinic.engine.enroll(participant="p-1", start=START, **told)
+    backed.clinic.negative("e-1")
+    with sqlite3.connect(backed.copy) as copy, sqlite3.connect(backed.file) as lost:
+        copy.backup(lost)
+    backed.clinic.engine.enroll(participant="p-2", start=START + timedelta(7), **told)
+    done = backed.clinic.engine.record(
+        enrollment="e-1", result="-", on=START + timedelta(7), source="desk", key="k", by="nurse-7"
+    )
+    assert (done.decisions[0].visit, str(done.awards["USD"])) == (1, "10.00")
+    assert backed.clinic.engine.verify().is_clean
+    backed.clinic.engine.close()

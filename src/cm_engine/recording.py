@@ -184,7 +184,7 @@ class Recording:
             raise ReportError(msg)
         if self._register.rules(self._tx, program).program.bowls:
             row = row._replace(commitment=commitment(self._register.seed(row.id)))
-        enrolled = self._register.opened(self._tx, row)
+        enrolled = self._register.begun(self._tx, row)
         desk = _Desk(enrolled, GENESIS, -1, 0, GENESIS, "", first_stand(enrolled.rules, start_of(enrolled)))
         self._desks[row.id] = desk
         self._enrollments.append(row)

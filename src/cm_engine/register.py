@@ -86,6 +86,11 @@ class Register:
             self._enrolled[enrollment] = enrolled
         return enrolled
 
+    def begun(self, tx: Transaction, row: EnrollmentRow) -> Enrolled:
+        """Return a new enrollment; one of its id that was known here was lost with a backup that was brought back."""
+        self._enrolled.pop(row.id, None)
+        return self.opened(tx, row)
+
     def opened(self, tx: Transaction, row: EnrollmentRow) -> Enrolled:
         """Return an enrollment with its rules, from its row."""
         rules = self.rules(tx, row.program)
