@@ -87,6 +87,15 @@ def paid(program: Program, word: str, unit: Unit) -> int:
     return decide(program, word).sums.get(unit, 0)
 
 
+def attended() -> Program:
+    """Return a program of four sessions whose reward rises, and is set back by those that nobody came to only."""
+    target = {
+        "behavior": "attendance",
+        "schedule": [{"weeks": "1-4", **ESCALATING, "reset": {"on": ["missed"]}}],
+    }
+    return a_program(4, ESCALATING, targets={"counselling": target})
+
+
 def weights(behavior: Behavior, visits: int) -> Iterator[tuple[str, Fraction]]:
     """Yield every word that a behavior can show, with its chance: by going through the moods one by one."""
     ways = [("", mood, chance) for mood, chance in enumerate(behavior.start) if chance]
@@ -435,6 +444,22 @@ class TestModelsOfBehavior:
             "-oo": Fraction(1, 4),
             "--o": Fraction(1, 8),
         }
+
+    @pytest.mark.parametrize("model", [visitwise("0.6"), markov("0.3", "0.5")], ids=["visitwise", "markov"])
+    def test_who_does_not_meet_what_is_attended_has_not_come(self, model: Behavior) -> None:
+        program = attended()
+        unit, came = program.unit(None), list(weights(model, 4))
+        mean = sum(chance * paid(program, word.replace("+", "o"), unit) for word, chance in came)
+        assert mean != sum(chance * paid(program, word, unit) for word, chance in came)
+        explored = explore(program)
+        assert moments(explored, model, unit).mean == mean
+        assert moments(explored, dropping_out(model, 0), unit).mean == mean
+
+    def test_who_is_said_to_be_seen_and_not_to_meet_it_is_taken_at_the_word(self) -> None:
+        program, said = attended(), visitwise("0.6", otherwise={"+": 1})
+        unit = program.unit(None)
+        mean = sum(chance * paid(program, word, unit) for word, chance in weights(said, 4))
+        assert moments(explore(program), said, unit).mean == mean
 
     def test_an_event_has_its_own_chance(self) -> None:
         explored = explore(catalogue.program("template-telehealth-check-in"))

@@ -242,6 +242,25 @@ def test_whom_it_concerns_says_that_draws_are_not_what_they_win() -> None:
     assert said == {"prize": True, "voucher": False}
 
 
+def test_who_does_not_meet_what_is_attended_has_not_come() -> None:
+    text = """
+program: sessions
+version: "1"
+title: Sessions
+currency: USD
+visits: [{weeks: 1-4, per_week: 1}]
+targets:
+  counselling:
+    behavior: attendance
+    schedule: [{weeks: 1-4, escalate: {start: 2.00, step: 1.00}, reset: {on: [RESETS]}}]
+"""
+    kept, set_back = (parse_program(text.replace("RESETS", each)) for each in ("refused", "missed"))
+    found = compare(kept, set_back, met="0.5")
+    assert found.affected.share == 5 / 16  # --o-, -o--, -o-o, -oo- and o-o-: an absence between two sessions
+    assert found.first is not None
+    assert found.first.words == {"counselling": "-o-"}
+
+
 def test_a_chance_that_is_none_is_refused() -> None:
     program = a_program({"fixed": "12.00"})
     with pytest.raises(ResultsError, match="expected a chance from 0 to 1"):

@@ -19,6 +19,8 @@ Chance = Fraction | int | str
 
 LEFT = "o"
 """What is seen at the visits of who has dropped out."""
+NOT_MET = "+"
+"""What is seen if a visit is not met and nobody says how; of what is attended it is that nobody came."""
 
 
 class Turn(NamedTuple):
@@ -41,6 +43,7 @@ class Behavior:
         rate: how likely a visit is met all in all: for members of a group and for events, of which a model says nothing.
         events: how likely each time of an event is, where it is not `rate`.
         others: the behavior of a target of its own, by the target's name.
+        is_open: nobody said what is seen if a visit is not met.
     """
 
     says: str
@@ -49,10 +52,22 @@ class Behavior:
     rate: Fraction
     events: Mapping[str, Fraction] = field(default_factory=dict)
     others: Mapping[str, "Behavior"] = field(default_factory=dict)
+    is_open: bool = False
 
-    def of(self, target: str) -> "Behavior":
-        """Return the behavior of a target."""
-        return self.others.get(target, self)
+    def of(self, target: str, rewarded: str = "abstinence") -> "Behavior":
+        """Return the behavior of a target, by what it rewards: who does not meet what is attended has not come.
+
+        Example:
+            >>> [turn.symbol for turn in visitwise("0.8").of("counselling", "attendance").turns[0][0]]
+            ['-', 'o']
+        """
+        found = self.others.get(target, self)
+        return found.staying_away() if found.is_open and rewarded == "attendance" else found
+
+    def staying_away(self) -> "Behavior":
+        """Return the behavior of who stays away where this one's participants are positive."""
+        turns = tuple(tuple(tuple(map(_missed, mood)) for mood in at) for at in self.turns)
+        return replace(self, turns=turns, is_open=False)
 
     def at(self, visit: int) -> tuple[tuple[Turn, ...], ...]:
         """Return for each mood what a visit may bring, the first one being 0."""
@@ -68,7 +83,7 @@ def visitwise(met: Chance | Sequence[Chance], *, otherwise: Mapping[str, Chance]
 
     Args:
         met: the chance of a success, or that of each visit; the last one holds for all later ones.
-        otherwise: how the rest is shared among other results; all positive if left out.
+        otherwise: how the rest is shared among other results; all positive if left out, and of what is attended missed.
 
     Raises:
         ResultsError: a chance is not between 0 and 1, or the shares are not 1 in all.
@@ -81,7 +96,7 @@ def visitwise(met: Chance | Sequence[Chance], *, otherwise: Mapping[str, Chance]
     if not chances:
         msg = "expected the chance of a success of at least one visit, got none"
         raise ResultsError(msg)
-    shares = _shares(otherwise or {"+": 1})
+    shares = _shares(otherwise or {NOT_MET: 1})
     turns = tuple((_split(each, shares, 0, 0),) for each in chances)
     rate = sum(chances, Fraction(0)) / len(chances)
     said = (
@@ -89,7 +104,7 @@ def visitwise(met: Chance | Sequence[Chance], *, otherwise: Mapping[str, Chance]
         if len(chances) == 1
         else "each visit has a chance of its own"
     )
-    return Behavior(said, (Fraction(1),), turns, rate)
+    return Behavior(said, (Fraction(1),), turns, rate, is_open=otherwise is None)
 
 
 def markov(
@@ -105,7 +120,7 @@ def markov(
         lapse: the chance that a success is followed by none.
         recover: the chance that none is followed by a success.
         start: the chance that the first visit is met; in the long run the share of visits met, if left out.
-        otherwise: how what is not met is shared among other results; all positive if left out.
+        otherwise: how what is not met is shared among other results; all positive if left out, and of what is attended missed.
 
     Raises:
         ResultsError: a chance is not between 0 and 1, or both are 0 and there is no `start`.
@@ -116,11 +131,11 @@ def markov(
         raise ResultsError(msg)
     share = recovering / (lapsing + recovering) if lapsing + recovering else chance_of(start or 0)
     first = share if start is None else chance_of(start)
-    shares = _shares(otherwise or {"+": 1})
+    shares = _shares(otherwise or {NOT_MET: 1})
     then = (_split(1 - lapsing, shares, 0, 1), _split(recovering, shares, 0, 1))
     said = f"a lapse follows a success with a chance of {_said(lapsing)}, a recovery follows a lapse with {_said(recovering)}"
     begin = (_split(first, shares, 0, 1),) * 2
-    return Behavior(said, (Fraction(1), Fraction(0)), (begin, then), share)
+    return Behavior(said, (Fraction(1), Fraction(0)), (begin, then), share, is_open=otherwise is None)
 
 
 def dropping_out(behavior: Behavior, hazard: Chance) -> Behavior:
@@ -217,6 +232,10 @@ def _split(met: Fraction, shares: Mapping[str, Fraction], to_met: int, to_not: i
         *(Turn(symbol, to_not, (1 - met) * share) for symbol, share in shares.items()),
     ]
     return tuple(turn for turn in turns if turn.chance)
+
+
+def _missed(turn: Turn) -> Turn:
+    return turn._replace(symbol=LEFT) if turn.symbol == NOT_MET else turn
 
 
 def _shared(counts: Counter[str]) -> tuple[Turn, ...]:

@@ -30,6 +30,12 @@ class Way(NamedTuple):
     weight: float
 
 
+def model_of(explored: Explored, target: int, behavior: Behavior) -> Behavior:
+    """Return how likely each result of a target is."""
+    name = explored.rules.targets[target].name
+    return behavior.of(name, explored.program.targets[name].behavior)
+
+
 class Flow:
     """All ways through a cluster, slot by slot."""
 
@@ -40,7 +46,7 @@ class Flow:
         self.automata = self.joint.automata
         targets = [target for automaton in self.automata for target in automaton.targets]
         self._mood = {target: len(self.joint.start) + place for place, target in enumerate(targets)}
-        self.models = {target: behavior.of(explored.rules.targets[target].name) for target in targets}
+        self.models = {target: model_of(explored, target, behavior) for target in targets}
         self._last = {target: len(explored.rules.targets[target].visits) - 1 for target in targets}
         self._known: dict[Hashable, tuple[tuple[Moved, int, Fraction, float], ...]] = {}
         self._columns: dict[tuple[int, int, int], tuple[tuple[int, int, Fraction], ...]] = {}

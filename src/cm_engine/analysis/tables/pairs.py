@@ -6,6 +6,7 @@ from typing import NamedTuple
 from cm_engine.analysis import joint
 from cm_engine.analysis.actions import HAPPENED, NOT_HAPPENED, Action, Slot
 from cm_engine.analysis.automaton import Table
+from cm_engine.analysis.behavior import LEFT, NOT_MET
 from cm_engine.analysis.explored import Explored
 from cm_engine.analysis.tables.till import Awards, Till
 
@@ -232,8 +233,12 @@ class Pairs:
 
     def likely(self, at: int) -> tuple[Letter, Letter]:
         """Return what is seen at a slot if it is met, and if it is not."""
-        symbols = (HAPPENED, NOT_HAPPENED) if self.is_event(at) else ("-", "+")
-        return self.usual(at, symbols[0]), self.usual(at, symbols[1])
+        not_met = NOT_HAPPENED if self.is_event(at) else LEFT if self._is_attended(at) else NOT_MET
+        return self.usual(at, HAPPENED if self.is_event(at) else "-"), self.usual(at, not_met)
+
+    def _is_attended(self, at: int) -> bool:
+        target = self.former.explored.program.targets.get(self.names[at][0])
+        return target is not None and target.behavior == "attendance"
 
 
 def _common(former: tuple[Name, ...], latter: tuple[Name, ...], shared: set[str]) -> Iterator[Name]:
