@@ -3,16 +3,19 @@
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
+from random import Random
 from threading import Thread
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import create_engine
 
-from cm_engine import ResultsError
+from cm_engine import Report, ResultsError
 from cm_engine.engine import Engine
 from cm_engine.errors import CmEngineError, EnrollmentNotFoundError, KeyConflictError
 from cm_engine.opening import open_storage
@@ -224,3 +227,59 @@ def test_a_limit_that_enrollments_share_is_never_passed_whoever_records_at_once(
         awarded = [engine.balance(enrollment=each)["USD"].awarded for each in "abcd"]
         assert sum(awarded) <= LIMITS[program]
         assert late or sum(awarded) == LIMITS[program]
+
+
+def deadlocks(url: str) -> int:
+    """Return how often the server had to break a circle of those who waited for one another in a database."""
+    asked = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+    with psycopg.connect(url) as connection:
+        [found] = connection.execute(asked).fetchall()
+    return int(found[0])
+
+
+def in_batches(engines: Sequence[Engine], batches: Mapping[int, Sequence[Sequence[str]]]) -> None:
+    """Have threads record batches at once, each thread on one of the engines."""
+
+    def work(thread: int, engine: Engine) -> None:
+        for number, some in enumerate(batches[thread]):
+            on = START + timedelta(number)
+            engine.record_many(
+                [Report(each, SOURCE, f"{thread}/{number}/{each}", "nurse", "-", on=on) for each in some]
+            )
+
+    together(partial(work, thread, engines[thread % len(engines)]) for thread in batches)
+
+
+def test_batches_on_the_same_enrollments_lock_them_in_one_order(postgresql_url: str) -> None:
+    ids, chance = [f"e-{number}" for number in range(8)], Random(1)  # noqa: S311 - the same batches in every run
+    with opened(postgresql_url) as one, opened(postgresql_url) as other:
+        chance.shuffle(ids)
+        enrolled(one, *ids)
+        in_batches([one, other], {thread: [chance.sample(ids, 4) for _ in range(25)] for thread in range(4)})
+        assert one.verify().is_clean
+    assert deadlocks(postgresql_url) == 0
+
+
+def test_batches_on_the_same_pools_lock_them_in_one_order(postgresql_url: str) -> None:
+    with opened(postgresql_url) as one, opened(postgresql_url) as other:
+        pairs = {}
+        for thread in range(4):
+            enrolled(one, f"s-{thread}", of="sharing")
+            enrolled(one, f"f-{thread}", of="funded")
+            pair = [f"s-{thread}", f"f-{thread}"]
+            pairs[thread] = [pair[:: (-1) ** thread]] * 25
+        in_batches([one, other], pairs)
+        assert one.verify().is_clean
+    assert deadlocks(postgresql_url) == 0
+
+
+def test_what_is_refused_of_one_act_has_no_number_among_others(any_url: str) -> None:
+    with opened(any_url) as engine:
+        enrolled(engine, "e")
+        with pytest.raises(EnrollmentNotFoundError) as alone:
+            negative(engine, "nobody", "k-1")
+        with pytest.raises(EnrollmentNotFoundError) as among:
+            engine.record_many(
+                [Report(each, SOURCE, each, "nurse", "-", on=START) for each in ("e", "nobody")]
+            )
+    assert (alone.value.report, among.value.report) == (None, 1)

@@ -372,7 +372,7 @@ COMMIT = b"COMMIT\x00"
 def somewhere(random: Random) -> Cut:
     """Return a place to cut a line at: on the way there, on the way back, or just before an answer."""
     after = random.randrange(1, 2500)
-    answered = random.choice([b"WITH moved", COMMIT, b"INSERT INTO"])
+    answered = random.choice([b"moved AS (UPDATE", COMMIT, b"INSERT INTO"])
     return random.choice([Cut(to_server=after), Cut(to_client=after), Cut(answer_to=answered)])
 
 
@@ -383,7 +383,7 @@ def is_there(engine: Engine, number: int) -> bool:
     )
 
 
-@pytest.mark.parametrize(("text", "day"), [(b"WITH moved", 9), (b"WITH moved", 0), (COMMIT, 0)])
+@pytest.mark.parametrize(("text", "day"), [(b"moved AS (UPDATE", 9), (b"moved AS (UPDATE", 0), (COMMIT, 0)])
 def test_an_act_whose_commit_was_never_answered_was_recorded_once(
     postgresql_url: str, proxy: Proxy, text: bytes, day: int
 ) -> None:

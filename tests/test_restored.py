@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cm_engine import Engine
 from cm_engine.testing.gateway import FakeGateway
 from tests.test_delivery import START, Clinic
 
@@ -151,5 +152,27 @@ def test_an_id_that_was_lost_with_a_backup_may_be_of_another_enrollment_in_an_en
         enrollment="e-1", result="-", on=START + timedelta(7), source="desk", key="k", by="nurse-7"
     )
     assert (done.decisions[0].visit, str(done.awards["USD"])) == (1, "10.00")
+    assert backed.clinic.engine.verify().is_clean
+    backed.clinic.engine.close()
+
+
+def test_an_engine_that_was_open_while_another_enrolled_anew_under_a_lost_id_reads_it_again(
+    tmp_path: Path,
+) -> None:
+    backed = Backed(tmp_path)
+    backed.put_aside()
+    told: dict[str, Any] = {"program": "cards", "by": "nurse-7", "id": "e-1"}
+    backed.clinic.later(days=14)
+    backed.clinic.engine.enroll(participant="p-1", start=START, **told)
+    backed.clinic.negative("e-1")
+    with sqlite3.connect(backed.copy) as copy, sqlite3.connect(backed.file) as lost:
+        copy.backup(lost)
+    clinic = backed.clinic
+    with Engine.open(
+        f"sqlite:///{backed.file}", zone="America/Los_Angeles", clock=lambda: clinic.now
+    ) as other:
+        other.enroll(participant="p-2", start=START + timedelta(7), **told)
+    done = backed.clinic.negative("e-1", 7)
+    assert backed.clinic.engine.history(enrollment="e-1")[-1].decisions[0].visit == 1, done
     assert backed.clinic.engine.verify().is_clean
     backed.clinic.engine.close()

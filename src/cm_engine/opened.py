@@ -227,9 +227,13 @@ class Opened:
 
     def _recorded(self, act: Act) -> Recorded:
         """Take an act: an observation with those that wait beside it, all else, which takes longer, by itself."""
-        if self._queue and act.kind == OBSERVED:
-            return Recorded(self._queue.take(act))
-        return Recorded(self._take([act])[0])
+        try:
+            if self._queue and act.kind == OBSERVED:
+                return Recorded(self._queue.take(act))
+            return Recorded(self._take([act])[0])
+        except CmEngineError as error:
+            error.report = None  # it was one alone, with whichever others it was written
+            raise
 
     def _take(self, acts: Sequence[Act], *, wait: bool = True) -> list[Done]:
         """Take acts in a transaction; without `wait`, only if no other writer holds what they need."""

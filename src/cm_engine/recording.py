@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
@@ -147,6 +147,7 @@ class Recording:
     def _all_taken(self, acts: Sequence[Act], found: Found) -> list[Done]:
         """Take acts from what was found of them."""
         self._found = found
+        self._hold_pools(list(dict.fromkeys(act.enrollment for act in acts)))
         done = list(numbered(self._taken, acts))
         self._write()
         return done
@@ -336,12 +337,28 @@ class Recording:
         if not (pools := desk.enrolled.pools):
             return {}
         names = {pool_key(desk.enrolled, pool): pool for pool in pools}
-        new = sorted(key for key in names if key not in self._pools)
-        rows = {row[:5]: row.windows for row in self._tx.pools(new)} if new else {}
-        for key in new:
-            self._pools_read[key] = rows.get(key, "")
-            self._pools[key] = windows_from(rows.get(key, ""))
+        self._read_pools(names)
+        for key in names:
+            self._pools.setdefault(key, windows_from(self._pools_read[key]))
         return summed({pool: self._pools[key] for key, pool in names.items()}, desk.stand.own, sign=-1)
+
+    def _hold_pools(self, enrollments: Sequence[str]) -> None:
+        """Read the pools of several enrollments at once: all who lock some lock them in one order."""
+        if len(enrollments) > 1:
+            desks = filter(None, map(self._desk_if_any, enrollments))
+            self._read_pools(pool_key(desk.enrolled, pool) for desk in desks for pool in desk.enrolled.pools)
+
+    def _desk_if_any(self, enrollment: str) -> _Desk | None:
+        """Return an enrollment; what stands in its way is told by the act that is on it."""
+        with suppress(CmEngineError):
+            return self._desk(enrollment)
+        return None
+
+    def _read_pools(self, keys: Iterable[PoolKey]) -> None:
+        """Read what pools have received that were not read yet."""
+        new = sorted({key for key in keys if key not in self._pools_read})
+        rows = {row[:5]: row.windows for row in self._tx.pools(new)} if new else {}
+        self._pools_read |= {key: rows.get(key, "") for key in new}
 
     def _write(self) -> None:
         """Write all rows, and keep at hand where the enrollments stand."""

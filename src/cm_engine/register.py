@@ -31,7 +31,8 @@ class Register:
 
     A program is found by its digest, and where an enrollment stands by the head of its hash chain: the same name
     always means the same thing, so that no writer elsewhere can make it wrong. An enrollment is kept at hand once it
-    is committed for good: in a transaction of the host's, which may be rolled back, it is read each time.
+    is committed for good, as long as its head is known: in a transaction of the host's, which may be rolled back, it is
+    read each time.
 
     Attributes:
         lately: where enrollments stood when they were last written here, which others may have changed since.
@@ -119,7 +120,12 @@ class Register:
         Raises:
             EnrollmentNotFoundError: there is no such enrollment.
         """
-        enrolled, stand = self.enrolled(tx, row.enrollment), self._stands.get(row.head)
+        stand = self._stands.get(row.head)
+        if (
+            stand is None
+        ):  # others wrote it: in a database that was brought back even another enrollment of this id
+            self._enrolled.pop(row.enrollment, None)
+        enrolled = self.enrolled(tx, row.enrollment)
         program = stand.state.program if stand else program_in(row.state)
         if program != enrolled.rules.digest:
             enrolled = self._latest(tx, enrolled, program)

@@ -17,6 +17,8 @@ IDLE = 0
 """What libpq calls a connection that is in no transaction."""
 BRIEFLY = 20
 """Milliseconds that who does not wait is left for a key, or a pool's first row, that another transaction has just written."""
+IN_ONE_ORDER = 'ORDER BY s.enrollment COLLATE "C"'
+"""All who lock several enrollments lock them in this order, as else two of them could wait for one another."""
 WRITTEN = ("records", "decisions", "entries", "payouts", "work")
 
 
@@ -178,9 +180,7 @@ def _looked_up(statements: Statements) -> str:
 def _by_ids(statements: Statements, lock: str) -> str:
     """Return the statement that looks up where enrollments stand."""
     standings = _name(statements.tables.standings)
-    return (
-        f'SELECT * FROM {standings} WHERE enrollment = ANY(%s::text[]) ORDER BY enrollment COLLATE "C" {lock}'
-    )
+    return f"SELECT * FROM {standings} AS s WHERE enrollment = ANY(%s::text[]) {IN_ONE_ORDER} {lock}"
 
 
 @lru_cache
@@ -228,15 +228,21 @@ def _with_values(statements: Statements, counts: tuple[int, ...]) -> str:
 @lru_cache
 def _with_json(statements: Statements) -> str:
     """Return the statement for any number of rows, which go as JSON."""
-    moved = _from_json(statements.tables.standings, ", read text")
+    standings = statements.tables.standings
+    held = (
+        f"held AS (SELECT n.* FROM {_name(standings)} AS s JOIN {_from_json(standings, ', read text')} "
+        f"ON s.enrollment = n.enrollment AND s.head = n.read {IN_ONE_ORDER} FOR UPDATE OF s), "
+    )
     inserted = {name: _from_json(statements.tables.named(name)) for name in WRITTEN}
     known = f"SELECT FROM {_name(statements.tables.records)} AS i WHERE i.source = w.source AND i.key = w.key OFFSET 0"
     keys = "json_to_recordset(%s::json) AS w (source text, key text)"
-    return _statement(statements, moved, inserted, f"SELECT FROM {keys}, LATERAL ({known}) AS r")
+    return _statement(statements, "held AS n", inserted, f"SELECT FROM {keys}, LATERAL ({known}) AS r", held)
 
 
-def _statement(statements: Statements, moved: str, inserted: Mapping[str, str], known: str) -> str:
-    """Return the statement, with what its rows are selected from, and what acts of their keys.
+def _statement(
+    statements: Statements, moved: str, inserted: Mapping[str, str], known: str, held: str = ""
+) -> str:
+    """Return the statement, with what its rows are selected from, what acts of their keys, and how several are locked.
 
     An act whose key is there is not written, and without an error, which the server would log: it may not have been
     looked up before.
@@ -252,7 +258,7 @@ def _statement(statements: Statements, moved: str, inserted: Mapping[str, str], 
         "WHERE (SELECT count(*) FROM moved) = %s)"
         for name, rows in inserted.items()
     )
-    return f"WITH moved AS ({move}){inserts} SELECT count(*) FROM moved"
+    return f"WITH {held}moved AS ({move}){inserts} SELECT count(*) FROM moved"
 
 
 def _name(table: Table) -> str:
@@ -279,8 +285,8 @@ def _from_json(table: Table, more: str = "") -> str:
 
 
 def _as_json(batch: Batch) -> list[Any]:
-    """Return the rows of a batch as JSON, table by table; standings move in one order, whoever moves them."""
-    moves = sorted(zip(batch.standings, batch.heads, strict=True))
+    """Return the rows of a batch as JSON, table by table."""
+    moves = list(zip(batch.standings, batch.heads, strict=True))
     keys = [{"source": row.source, "key": row.key} for row in batch.records]
     values: list[Any] = [dumped([{**row._asdict(), "read": head} for row, head in moves]), dumped(keys)]
     for name in WRITTEN:
