@@ -364,7 +364,10 @@ class Recording:
         """Write all rows, and keep at hand where the enrollments stand."""
         if not self._records:
             return
-        desks = [desk for desk in self._desks.values() if desk.head != desk.read]
+        moved = (desk for desk in self._desks.values() if desk.head != desk.read)
+        desks = sorted(
+            moved, key=lambda desk: desk.enrolled.row.id
+        )  # in one order by all, as they are locked
         standings = tuple([desk.standing for desk in desks])
         self._tx.append(
             Batch(
