@@ -13,7 +13,7 @@ from cm_engine.reports.page import Tile
 from cm_engine.reports.reading import Course
 from cm_engine.reports.sheet import Amount, Report, Sheet
 from cm_engine.reports.words import Words
-from cm_engine.rules.reasons import BonusEarned, Reason
+from cm_engine.rules.reasons import BonusEarned, Reason, WasReset
 from cm_engine.statement import Line
 
 
@@ -170,8 +170,12 @@ def _more(decision: RecordedDecision, say: Words) -> Iterator[str]:
     for reason in (*decision.reasons, *([limited] if limited else [])):
         if isinstance(reason, BonusEarned):
             yield say("a bonus for {count} in a row", count=reason.every)
-        elif reason.code in REASON_WORDS:
+        elif reason.code in REASON_WORDS and not _sets_nothing_back(reason):
             yield say(REASON_WORDS[reason.code])
+
+
+def _sets_nothing_back(reason: Reason) -> bool:
+    return isinstance(reason, WasReset) and reason.restart is None
 
 
 def _sums(course: Course, decision: RecordedDecision) -> Iterator[str]:
