@@ -231,6 +231,10 @@ class Written:
         assert all(ended(self._threads)), "somebody waits for ever"
 
 
+@pytest.mark.skipif(
+    sys.version_info >= (3, 12),
+    reason="since Python 3.12 not every instruction is traced, so it is not known where one is",
+)
 @pytest.mark.parametrize("others", [None, (), ("before",)], ids=["alone", "before others", "between others"])
 def test_wherever_a_thread_is_interrupted_nobody_waits_for_it(others: tuple[str, ...] | None) -> None:
     for point in count(1):
