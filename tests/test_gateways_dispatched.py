@@ -50,10 +50,18 @@ def stack() -> Iterator[ExitStack]:
         yield stack
 
 
+def tried_again_by_a_person(clinic: Clinic) -> None:
+    """Try again what failed twelve times in a row, as by chance some do."""
+    for each in clinic.engine.deliveries():
+        if each.status == "stuck":
+            assert each.note.startswith("asked 12 times in vain")
+            clinic.engine.retry_payout(
+                enrollment=each.enrollment, number=each.number, leg=each.leg, by="nurse-7"
+            )
+
+
 @pytest.mark.parametrize("kind", [tremendous, stripe_issuing, webhook])
-@pytest.mark.parametrize(
-    "seed", [2, 3]
-)  # with these no order fails twelve times in a row, which a person is asked about
+@pytest.mark.parametrize("seed", [1, 3])
 def test_every_payout_is_there_once_and_with_its_amount_whatever_fails(
     stack: ExitStack, kind: Callable[..., Made], seed: int
 ) -> None:
@@ -65,8 +73,9 @@ def test_every_payout_is_there_once_and_with_its_amount_whatever_fails(
     dispatcher = clinic.engine.dispatcher(
         {"cards": gateway}, handle=lambda who, _: f"ich_{who.replace('-', '')}"
     )
-    for _ in range(40):
+    for _ in range(60):
         dispatcher.deliver()
+        tried_again_by_a_person(clinic)
         clinic.later(minutes=30)
     assert clinic.statuses() == ["over"] * 8
     assert {each.order for each in clinic.engine.deliveries()} == {*vendor.orders}

@@ -11,13 +11,13 @@ from cm_engine import Engine
 from cm_engine.testing.gateway import FakeGateway
 from tests.test_delivery import START, Clinic
 
-FRIDAYS = """
+PROGRAM = """
 program: cards
 version: "1"
 title: Cards
 currency: USD
 visits: [{weeks: 1-12, days: [monday, thursday]}]
-windows: {after: 1}
+WINDOWS
 targets:
   stimulants:
     behavior: abstinence
@@ -29,9 +29,9 @@ PAYOUT
 class Backed:
     """A clinic whose database can be put aside and brought back, and a vendor that forgets nothing."""
 
-    def __init__(self, folder: Path, payout: str = "") -> None:
+    def __init__(self, folder: Path, payout: str = "", windows: str = "windows: {after: 1}") -> None:
         self.file, self.copy = folder / "clinic.db", folder / "copy.db"
-        self.program = FRIDAYS.replace("PAYOUT", payout)
+        self.program = PROGRAM.replace("PAYOUT", payout).replace("WINDOWS", windows)
         self.vendor = FakeGateway()
         self.clinic = self._opened()
 
@@ -105,8 +105,11 @@ def test_what_is_reported_again_under_its_keys_is_known_to_the_vendor(
     backed.clinic.engine.close()
 
 
-def test_what_comes_to_another_amount_is_asked_about_and_not_paid_beside_the_first(tmp_path: Path) -> None:
-    backed = Backed(tmp_path)
+@pytest.mark.parametrize("windows", ["windows: {after: 1}", ""], ids=["of its day", "the next one"])
+def test_what_comes_to_another_amount_is_asked_about_and_not_paid_beside_the_first(
+    tmp_path: Path, windows: str
+) -> None:
+    backed = Backed(tmp_path, windows=windows)
     ann = backed.clinic.enrolled()
     backed.clinic.later(days=14)
     backed.put_aside()

@@ -183,15 +183,19 @@ class Ready:
 def name_of(log: Log, number: int) -> str:
     """Return what names a decision: its enrollment, the act that led to it, and what it is about.
 
-    No time and no number is in it. So what is reported again after a backup was brought back has the same order, which
-    the vendor knows; and whatever comes to another amount then is another order under one id, which a person is asked about.
+    No time is in it, and the number of a visit only if nothing was recorded of it. So what is reported again after a
+    backup was brought back has the same order, which the vendor knows; and whatever comes to another amount then is
+    another order under one id, which a person is asked about.
 
     Args:
         log: all rows of the enrollment.
         number: of the decision.
     """
     acts = {record.seq: (record.source, record.key) for record in log.records}
-    names = [(acts[row.record], acts[row.observation], row.target, row.visit) for row in log.decisions]
+    names = [
+        (acts[row.record], acts[row.observation] if row.observation else (row.target, row.visit))
+        for row in log.decisions
+    ]
     place = [row.number for row in log.decisions].index(number)
     return dumped([log.records[0].hash, *names[place], names[:place].count(names[place])])
 
