@@ -597,3 +597,10 @@ def test_a_server_that_crashes_and_comes_back_costs_each_thread_one_act_and_lose
             negative(engine, each, f"{each}/{len(keys)}", day=9)
             assert keys_of(engine, each) == [each, *keys, f"{each}/{len(keys)}"]
         assert engine.verify().is_clean
+
+
+def test_a_server_that_nobody_reaches_is_told_apart_from_one_that_failed() -> None:
+    with pytest.raises(
+        StorageError, match="the database cannot be reached, and nothing was written; look at its address"
+    ):
+        opened("postgresql://nobody@127.0.0.1:1/nothing")

@@ -37,6 +37,7 @@ SQLITE_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 NO_TRANSACTION = "25P01"
 """There is no transaction to make a savepoint in."""
 FAILED = "the storage failed; report the same again with the same key, it is recorded once"
+UNREACHED = "the database cannot be reached, and nothing was written; look at its address, and whether it runs and lets you in"
 BY_ITSELF = (
     "the host's connection commits each statement by itself (AUTOCOMMIT); join one that has a transaction"
 )
@@ -66,4 +67,6 @@ def _kind(error: BaseException, *, waited: bool) -> tuple[type[StorageError], st
         return StorageBusyError, "others hold the storage, and nothing was written; try again"
     if state == "42P01" or "no such table" in str(error):
         return SchemaError, "the tables are not there; is this the database that the engine opened?"
+    if str(error).startswith("connection failed"):  # psycopg says so of all that keeps it from a server
+        return StorageError, UNREACHED
     return StorageError, BY_ITSELF if state == NO_TRANSACTION else OPENS.get(code or 0, FAILED)
