@@ -184,8 +184,8 @@ def name_of(log: Log, number: int) -> str:
     """Return what names a decision: its enrollment, the act that led to it, and what it is about.
 
     No time is in it, and the number of a visit only if nothing was recorded of it. So what is reported again after a
-    backup was brought back has the same order, which the vendor knows; and whatever comes to another amount then is
-    another order under one id, which a person is asked about.
+    backup was brought back has the same order, which the vendor knows, if its enrollment was in that backup; and whatever
+    comes to another amount then is another order under one id, which a person is asked about.
 
     Args:
         log: all rows of the enrollment.
