@@ -604,3 +604,18 @@ def test_a_server_that_nobody_reaches_is_told_apart_from_one_that_failed() -> No
         StorageError, match="the database cannot be reached, and nothing was written; look at its address"
     ):
         opened("postgresql://nobody@127.0.0.1:1/nothing")
+
+
+@pytest.mark.parametrize("name", ["clinic?north.db", "clinic.db?mode=ro", "clinic.db?"])
+def test_a_question_mark_in_the_name_of_a_file_is_refused_and_makes_no_other_one(
+    tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(StorageError, match=r"write %3F for a \? in a name"):
+        opened(f"sqlite:///{tmp_path}/{name}")
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_a_question_mark_may_be_written_and_sqlite_be_told_what_it_takes(tmp_path: Path) -> None:
+    opened(f"sqlite:///{tmp_path}/clinic%3Fnorth.db").close()
+    opened(f"sqlite:///{tmp_path}/other.db?timeout=5").close()
+    assert {"clinic?north.db", "other.db"} <= {each.name for each in tmp_path.iterdir()}

@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import RLock
 from time import monotonic, sleep
 from typing import Any
+from urllib.parse import parse_qsl
 
 from sqlalchemy import Engine, event
 
@@ -17,6 +18,8 @@ from cm_engine.ports import Found
 from cm_engine_adapters.storage.sql import SqlStorage, SqlTransaction
 from cm_engine_adapters.storage.tables import PREFIX
 
+TOLD = {"timeout", "isolation_level", "detect_types", "check_same_thread", "cached_statements"}
+"""What a URL may tell Python's sqlite3 after a question mark."""
 BUSY_SECONDS = 30.0
 """As long is waited for other processes that write."""
 BUSY_PAUSE = 0.005
@@ -55,6 +58,7 @@ class SqliteStorage(SqlStorage):
     @classmethod
     def made_engine(cls, url: str, options: dict[str, Any]) -> Engine:
         """Return the engine of a file, whose transactions are begun and ended here."""
+        _refuse_rest(url)
         arguments = {"timeout": BUSY_SECONDS, **options.pop("connect_args", {})}
         engine = super().made_engine(url, {**options, "connect_args": arguments})
         if engine.url.database in {None, "", ":memory:"}:
@@ -116,6 +120,22 @@ class SqliteStorage(SqlStorage):
     def commit(self, cursor: Any) -> None:
         """Commit, and have it on the disk."""
         cursor.execute("COMMIT")
+
+
+def _refuse_rest(url: str) -> None:
+    """Refuse what follows a question mark and tells SQLite nothing: it may be half of a name, and would be left out.
+
+    Raises:
+        StorageError: it is neither what Python's sqlite3 takes, nor a URI of SQLite's own.
+    """
+    _, mark, rest = url.partition("?")
+    told = {name for name, _ in parse_qsl(rest)}
+    if mark and "uri" not in told and not (told and told <= TOLD):
+        msg = (
+            f"what follows a ? is no part of a file's name, and ?{rest} tells SQLite nothing; write %3F for a ? in a name, "
+            "or add &uri=true for a URI of SQLite's own"
+        )
+        raise StorageError(msg)
 
 
 def _durable(connection: Any, _: object) -> None:
