@@ -18,7 +18,7 @@ from cm_engine.log.correction import Log, content, posted
 from cm_engine.log.encoding import dumped, pools_from
 from cm_engine.log.fold import Turn, payouts_of
 from cm_engine.log.moves import Received, elsewhere, seals, together
-from cm_engine.log.outbox import PAYOUT, payout_of
+from cm_engine.log.outbox import PAYOUT, payout_of, work_name, worked_on_from
 from cm_engine.log.purse import BANKED
 from cm_engine.log.rows import (
     DUE,
@@ -142,10 +142,9 @@ class _Audit:
             enrolled = self.register.with_versions(self.tx, enrolled, stored.records)
             _check_enrollment(enrolled, stored, self.register)
             _check_chain(stored)
-            if not self.alone:
-                _check_sites(self.tx, self.sites, stored)
+            self._check_sites(stored)
             stand, other = _check_fold(enrolled, stored)
-            _check_work(enrolled.under(stand.state.program), stored)
+            self._check_work(enrolled.under(stand.state.program), stored)
         except _FoundError as found:
             self.differences.append(Difference(row.id, found.where, found.what))
         except SecretError as error:
@@ -158,6 +157,16 @@ class _Audit:
                 self.elsewhere[row.participant] = together(self.elsewhere.get(row.participant, {}), told)
             if other:
                 self.other_rules.append(Difference(row.id, *other))
+
+    def _check_sites(self, stored: _Stored) -> None:
+        """Compare what an enrollment was told by sites with what they said."""
+        if not self.alone and (found := site_difference(self.tx, self.sites, stored.row, stored.records)):
+            raise _FoundError(*found)
+
+    def _check_work(self, enrolled: Enrolled, stored: _Stored) -> None:
+        """Compare the work on payouts with them; whoever came alone has left it where it was."""
+        if not self.alone and (stored.payouts or stored.work):
+            _check_work(enrolled, stored)
 
     def _note_journal(self, stored: _Stored) -> None:
         """Note which journal made an enrollment; that of one which arrived with a bundle need not be here."""
@@ -305,16 +314,20 @@ def _stored(tx: Transaction, row: EnrollmentRow) -> _Stored:
 
 
 def _check_work(enrolled: Enrolled, stored: _Stored) -> None:
-    """Find work on what is no payout, and payouts on their way that nobody works on any more."""
-    if not stored.work:
-        return
-    bank = Bank.of(enrolled, Log(stored.records, stored.decisions, stored.entries))
+    """Find work on what is no payout, and payouts on their way that nobody works on."""
+    purse = Bank.of(enrolled, Log(stored.records, stored.decisions, stored.entries)).purse
+    left, first = set(purse.sent), worked_on_from(stored.records)
     for row in stored.work:
-        payout = bank.purse.sent.get(payout_of(row.name))
+        payout = purse.sent.get(payout_of(row.name))
         if payout is None:
             raise _FoundError(f"work {row.name}", "there is no such payout")
         if row.state == OVER and payout.place == IN_FLIGHT:
             raise _FoundError(f"work {row.name}", "it is over, and the payout is in flight")
+        left.discard(payout_of(row.name))
+    by = {row.number: row.record for row in stored.decisions}
+    for number, leg in sorted(left):
+        if purse.sent[number, leg].place == IN_FLIGHT and by[number] >= first:
+            raise _FoundError(f"work {work_name(number, leg)}", "it is missing, and the payout is in flight")
 
 
 def _check_enrollment(enrolled: Enrolled, stored: _Stored, register: Register) -> None:
@@ -352,12 +365,6 @@ def _check_chain(stored: _Stored) -> None:
     found = (len(stored.records) - 1, number, head, stored.records[-1].recorded_at)
     if standing is None or standing[1:5] != found:
         raise _FoundError("standing", f"stored {standing and standing[1:5]}, the log comes to {found}")
-
-
-def _check_sites(tx: Transaction, sites: Known, stored: _Stored) -> None:
-    """Compare what an enrollment was told by sites with what they said."""
-    if found := site_difference(tx, sites, stored.row, stored.records):
-        raise _FoundError(*found)
 
 
 def _checked_hash(where: str, row: RecordRow | DecisionRow, head: str) -> str:

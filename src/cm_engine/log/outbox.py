@@ -1,11 +1,13 @@
 """What a decision puts into the outbox: a piece of work for each payout of an enrollment that is at a site. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, time
 from zoneinfo import ZoneInfo
 
 from cm_engine.log.encoding import instant
-from cm_engine.log.rows import WAITING, PayoutRow, WorkRow
+from cm_engine.log.moves import IMPORTED
+from cm_engine.log.rows import WAITING, PayoutRow, RecordRow, WorkRow
+from cm_engine.log.sited import PLACED, TRANSFERRED
 from cm_engine.rules.windows import Calendar, Stay
 
 PAYOUT = "payout"
@@ -33,6 +35,16 @@ def outbox(calendar: Calendar, payouts: Iterable[PayoutRow]) -> tuple[WorkRow, .
         )
         for row in payouts
     )
+
+
+def worked_on_from(records: Sequence[RecordRow]) -> int:
+    """Return the place of the first act whose payouts there is work on: by then the enrollment is at a site, and here.
+
+    What came with an import was another database's to hand over.
+    """
+    sited = [row.seq for row in records if row.kind in {PLACED, TRANSFERRED}]
+    arrived = [row.seq for row in records if row.kind == IMPORTED]
+    return max(sited[:1] + arrived[-1:]) if sited else len(records)
 
 
 def stay_on(calendar: Calendar, day: str) -> Stay:
