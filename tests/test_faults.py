@@ -6,6 +6,7 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -29,6 +30,7 @@ from cm_engine.errors import (
 )
 from cm_engine.opening import open_storage
 from cm_engine.reported import Report
+from cm_engine.testing.gateway import FakeGateway
 from cm_engine_adapters.storage import sql
 from cm_engine_adapters.storage.failures import failure
 from cm_engine_adapters.storage.sqlite import SqliteStorage
@@ -57,6 +59,7 @@ from tests.faults import (
     together,
     until_refused,
 )
+from tests.test_delivery import Clinic
 
 KILLS = {"sqlite": 200, "postgresql": 50}
 LONGEST = 0.04
@@ -303,7 +306,7 @@ def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(path: Path, url
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match="unable to open"):
+    with pytest.raises(StorageError, match=r"the file cannot be opened; there is no folder .*nowhere"):
         opened(f"sqlite:///{tmp_path / 'nowhere' / 'clinic.db'}")
 
 
@@ -619,3 +622,49 @@ def test_a_question_mark_may_be_written_and_sqlite_be_told_what_it_takes(tmp_pat
     opened(f"sqlite:///{tmp_path}/clinic%3Fnorth.db").close()
     opened(f"sqlite:///{tmp_path}/other.db?timeout=5").close()
     assert {"clinic?north.db", "other.db"} <= {each.name for each in tmp_path.iterdir()}
+
+
+# Roles of PostgreSQL
+
+
+@contextmanager
+def role(url: str, *grants: str) -> Iterator[str]:
+    """Give the URL of a database for a role that may do no more than it is granted; drop it in the end."""
+    name = f"role_{urlsplit(url).path[1:]}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        for statement in (f"CREATE ROLE {name}", *(f"GRANT {each} TO {name}" for each in grants)):
+            connection.execute(statement)
+        yield with_options(url, role=name)
+        connection.execute(f"DROP OWNED BY {name}")
+        connection.execute(f"DROP ROLE {name}")
+
+
+ALL = "ALL TABLES IN SCHEMA public"
+
+
+def test_a_role_needs_no_more_than_to_read_and_to_insert_and_to_change_three_tables(
+    postgresql_url: str,
+) -> None:
+    grants = (f"SELECT, INSERT ON {ALL}", "UPDATE ON cm_standings, cm_pools, cm_work")
+    with role(postgresql_url, *grants) as url:
+        clinic, vendor = Clinic(url), FakeGateway()
+        ann = clinic.enrolled()
+        clinic.negative(ann)
+        assert [each.status for each in clinic.dispatcher(vendor).deliver()] == ["over"]
+        told: dict[str, Any] = {"source": "desk", "by": "nurse-7", "why": "misread"}
+        clinic.engine.amend(enrollment=ann, record=2, result="+", key="a", **told)
+        clinic.later(days=7)
+        clinic.engine.record_many(
+            [Report(ann, "desk", f"k{day}", "n", "-", on=START + timedelta(day)) for day in (3, 7)]
+        )
+        assert clinic.engine.verify().is_clean
+        clinic.engine.close()
+
+
+def test_a_role_that_only_reads_can_audit_and_is_told_that_it_may_not_record(postgresql_url: str) -> None:
+    with opened(postgresql_url) as engine:
+        taken(engine, 0)
+    with role(postgresql_url, f"SELECT ON {ALL}") as url, engine_on(open_storage(url, {})) as engine:
+        assert engine.verify().is_clean
+        with pytest.raises(StorageError, match="does not allow this role what it needs, and nothing was"):
+            negative(engine, act_enrollment(0), "k")

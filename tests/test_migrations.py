@@ -14,17 +14,19 @@ import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import Column, MetaData, Table, Text, inspect, text
 from sqlalchemy import Engine as Database
-from sqlalchemy import MetaData, inspect, text
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from cm_engine import Engine, cli
+from cm_engine.cli import durable
 from cm_engine.errors import SchemaError, StorageError
 from cm_engine.opening import open_storage
 from cm_engine.testing import rows
 from cm_engine_adapters.storage import schema
 from cm_engine_adapters.storage.postgresql import PostgresStorage
 from cm_engine_adapters.storage.sqlite import SqliteStorage
-from cm_engine_adapters.storage.tables import tables
+from cm_engine_adapters.storage.tables import guards, tables
 
 NAMED = {"prefix": "Reward ", "schema": "My Clinic"}
 RELEASES: dict[str, dict[str, dict[str, Any]]] = {
@@ -152,7 +154,7 @@ def options(request: pytest.FixtureRequest, empty: Database) -> dict[str, str]:
 def execute(engine: Database, *statements: str) -> None:
     with engine.connect() as connection:
         for statement in statements:
-            connection.execute(text(statement))
+            connection.exec_driver_sql(statement)
         connection.commit()
 
 
@@ -215,10 +217,12 @@ def test_the_migrations_and_a_hosts_create_all_make_the_same(
     schema.upgrade(empty, to=since, **options)
     schema.upgrade(empty, **options)
     assert described(empty) == of_the_host
-    assert len([each for each in of_the_host if "never changed or removed" in str(each)]) == guards(empty)
+    assert len([each for each in of_the_host if "never changed or removed" in str(each)]) == guard_count(
+        empty
+    )
 
 
-def guards(engine: Database) -> int:
+def guard_count(engine: Database) -> int:
     """As many triggers there are on SQLite, and functions on PostgreSQL."""
     return 6 * 2 + 3 if engine.dialect.name == "sqlite" else 9
 
@@ -431,12 +435,48 @@ def test_a_migration_that_fails_leaves_everything_as_it_was(empty: Database, a_l
 
 def test_tables_that_a_host_made_are_used_and_never_migrated(empty: Database, database_url: str) -> None:
     host = MetaData()
+    Table("patients", host, Column("id", Text, primary_key=True))
     tables(host)
     host.create_all(empty)
+    for make in (True, False):
+        Engine.open(database_url, make=make).close()
+    assert schema.state(empty) == (None, schema.newest(), "")
+    with pytest.raises(SchemaError, match=r"migrations made them, and have all that release \d needs"):
+        schema.upgrade(empty)
+
+
+LACKING = {
+    "DROP TABLE cm_work": "cm_work is missing",
+    "DROP INDEX cm_records_once": "cm_records has no index cm_records_once",
+    "ALTER TABLE cm_pools DROP COLUMN windows": "cm_pools has no column windows",
+    "ALTER TABLE cm_pools ADD COLUMN note TEXT": "cm_pools has a column note",
+}
+
+
+@pytest.mark.parametrize("change", LACKING)
+def test_tables_of_a_host_that_lack_something_are_refused_with_what_they_lack(
+    empty: Database, database_url: str, change: str
+) -> None:
+    tables().metadata.create_all(empty)
+    execute(empty, change)
+    for make in (True, False):
+        with pytest.raises(SchemaError) as refused:
+            Engine.open(database_url, make=make)
+        assert str(refused.value).endswith(f"and have to bring them up to date: {LACKING[change]}")
+
+
+def test_tables_of_a_host_whose_rows_nothing_guards_are_refused_until_its_migrations_guard_them(
+    empty: Database, database_url: str
+) -> None:
+    mine = tables()
+    for table in mine.metadata.sorted_tables:
+        execute(empty, str(CreateTable(table).compile(empty)))
+        for index in table.indexes:
+            execute(empty, str(CreateIndex(index).compile(empty)))
+    with pytest.raises(SchemaError, match=r"cm_decisions has no trigger cm_decisions_no_.*; cm_"):
+        Engine.open(database_url)
+    execute(empty, *guards(empty.dialect.name))
     Engine.open(database_url).close()
-    for refuse in (schema.upgrade, schema.check):
-        with pytest.raises(SchemaError, match="no release of them is written down: a host's own create_all"):
-            refuse(empty)
 
 
 # The command
@@ -523,6 +563,35 @@ def test_db_takes_the_prefix_and_the_schema_of_the_tables(run: Run, postgresql_u
     open_storage(postgresql_url, NAMED).close()
 
 
+def test_commands_take_the_prefix_and_the_schema_of_the_environment(
+    run: Run, postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with psycopg.connect(postgresql_url) as connection:
+        connection.execute('CREATE SCHEMA "My Clinic"')
+    monkeypatch.setenv("CM_ENGINE_DB", postgresql_url)
+    monkeypatch.setenv("CM_ENGINE_PREFIX", "Reward ")
+    monkeypatch.setenv("CM_ENGINE_SCHEMA", "My Clinic")
+    assert run("upgrade").code == 0
+    with durable.opened(postgresql_url) as engine:
+        assert engine.verify().is_clean
+    monkeypatch.delenv("CM_ENGINE_PREFIX")
+    with pytest.raises(SchemaError, match="the tables are missing"):
+        durable.opened(postgresql_url)
+
+
+def test_db_check_makes_no_file(run: Run, tmp_path: Path) -> None:
+    assert run("check", "--db", f"sqlite:///{tmp_path / 'clinic.db'}").code == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_db_check_says_that_tables_of_a_host_have_what_is_needed(
+    run: Run, empty: Database, database_url: str
+) -> None:
+    tables().metadata.create_all(empty)
+    told = "The tables of a host's own have what release 2 needs, as they have to be.\n"
+    assert run("check", "--db", database_url) == (0, told, "")
+
+
 def test_db_takes_the_database_of_the_environment(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -538,13 +607,51 @@ def test_db_takes_the_database_of_the_environment(
         ("memory:", "memory:: this storage has no tables, and so no release"),
         ("mysql://host/clinic", "no storage is installed for mysql:; expected a URL that begins with"),
         ("sqlite://clinic.db", "'sqlite://clinic.db' is no URL of a database"),
-        ("sqlite:////no/such/folder/clinic.db", "the file cannot be opened"),
+        (
+            "sqlite:////no/such/folder/clinic.db",
+            "the file cannot be opened; there is no folder /no/such/folder",
+        ),
+        ("postgresql://me:pa@ss@host/clinic", "a password that has an @ in it is written with %40"),
+        (
+            "postgresql://no-such-host.invalid/clinic",
+            "the database cannot be reached, and nothing was written",
+        ),
     ],
 )
 def test_db_refuses_what_is_no_database_in_a_line(run: Run, command: str, url: str, said: str) -> None:
     code, out, err = run(command, "--db", url)
     assert (code, out, len(err.splitlines())) == (2, "", 1)
     assert err.startswith(said)
+
+
+def test_db_names_the_package_of_a_driver_that_no_extra_brings(run: Run) -> None:
+    done = run("check", "--db", "postgresql+pg8000://host/clinic")
+    assert done == (2, "", "a storage for postgresql: needs the package pg8000: pip install pg8000\n")
+
+
+def test_a_scheme_that_is_nearly_one_is_asked_about() -> None:
+    for url, meant in (("postgres://host/clinic", "postgresql"), ("SQLite:///clinic.db", "sqlite")):
+        with pytest.raises(StorageError, match=rf"expected a URL that .*; did you mean '{meant}'\?"):
+            open_storage(url, {})
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"prefix": 'a"b'}, {"prefix": "a" * 31}, {"prefix": "a\nb"}, {"schema": "a%b"}]
+)
+def test_names_that_no_table_can_have_are_refused_and_nothing_is_made(
+    tmp_path: Path, wrong: dict[str, str]
+) -> None:
+    for use in (open_storage, lambda url, told: SqliteStorage.upgrade(url, **told)):
+        with pytest.raises(StorageError, match="prefix, schema: expected names without"):
+            use(f"sqlite:///{tmp_path / 'clinic.db'}", wrong)
+    assert not list(tmp_path.iterdir())
+
+
+def test_options_that_no_storage_has_are_refused_in_a_line(database_url: str) -> None:
+    with pytest.raises(
+        StorageError, match=r"options: SQLAlchemy's create_engine takes other ones: .*'colour'"
+    ):
+        Engine.open(database_url, colour="red")
 
 
 def test_db_names_the_extra_that_brings_a_driver(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

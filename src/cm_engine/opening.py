@@ -1,11 +1,13 @@
 """Find the storage that a URL names: by an entry point, as a stranger's would be found."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from cm_engine.errors import MissingDependencyError, StorageError
 from cm_engine.installed import names_in, one_in
 from cm_engine.ports import Storage
+from cm_engine.spelling import nearest
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -26,15 +28,28 @@ def open_storage(url: str, options: Mapping[str, Any]) -> Storage:
     if not isinstance(url, str):
         msg = f"expected the URL of a storage, as sqlite:///clinic.db, got {url!r}"
         raise StorageError(msg)
+    with driven(url) as kind:
+        storage: Storage = kind.open(url, **options)
+    return storage
+
+
+@contextmanager
+def driven(url: str) -> Iterator[Any]:
+    """Yield the kind of storage that a URL names, and name the package that is missing where it, or its driver, is imported.
+
+    Raises:
+        StorageError: nothing that is installed opens such a URL, or a package is missing that no extra brings.
+        AmbiguousNameError: two installed packages do.
+        MissingDependencyError: the driver is not installed.
+    """
     name = url.partition(":")[0].partition("+")[0]
     try:
-        storage: Storage = offered(name, url).load().open(url, **options)
+        yield offered(name, url).load()
     except ModuleNotFoundError as error:
         if error.name and error.name in EXTRAS:
             raise MissingDependencyError(error.name, EXTRAS[error.name]) from error
         msg = f"a storage for {name}: needs the package {error.name}: pip install {error.name}"
         raise StorageError(msg) from error
-    return storage
 
 
 def offered(name: str, url: str) -> "EntryPoint":
@@ -46,7 +61,7 @@ def offered(name: str, url: str) -> "EntryPoint":
     """
     offer = one_in(GROUP, name)
     if offer is None:
-        hint = f"; did you mean sqlite:///{url}?" if ":" not in url else ""
+        hint = nearest(name.lower(), names_in(GROUP)) if ":" in url else f"; did you mean sqlite:///{url}?"
         scheme = f"{name}:" if name != url else repr(url)
         msg = f"no storage is installed for {scheme}; expected a URL that begins with one of {', '.join(names_in(GROUP))}{hint}"
         raise StorageError(msg)

@@ -30,6 +30,7 @@ SQLITE_FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY}
 OPENS = {
     sqlite3.SQLITE_CANTOPEN: "the file cannot be opened; look whether there is such a folder",
     sqlite3.SQLITE_NOTADB: "the file is no database of SQLite",
+    sqlite3.SQLITE_CORRUPT: "the file is damaged; stop, and bring a backup back",
 }
 SQLITE_NO_ROOM = {sqlite3.SQLITE_IOERR_WRITE}
 """What a quota, or a limit on the size of files, comes to."""
@@ -41,6 +42,19 @@ UNREACHED = "the database cannot be reached, and nothing was written; look at it
 BY_ITSELF = (
     "the host's connection commits each statement by itself (AUTOCOMMIT); join one that has a transaction"
 )
+NO_TABLE = "42P01"
+OTHER_TABLES = {
+    NO_TABLE: "the tables are not there; is this the database that the engine opened?",
+    "3F000": "there is no such schema; make it, CREATE SCHEMA, or name another",
+    "42703": "the tables are not those that this release needs; cm-engine db check says what they lack",
+}
+REFUSED = {
+    NO_TRANSACTION: BY_ITSELF,
+    "42501": "the database does not allow this role what it needs, and nothing was written; grant it that (docs/durable.md says what)",
+}
+"""What PostgreSQL refuses whoever asks, and what to do about it."""
+UNREACHABLE = ("connection failed", "failed to resolve host")
+"""How psycopg begins to say what keeps it from a server."""
 PRIMARY = 0xFF
 """The part of SQLite's codes that says which kind of error it is."""
 
@@ -65,8 +79,8 @@ def _kind(error: BaseException, *, waited: bool) -> tuple[type[StorageError], st
         return StorageFullError, "the storage cannot be written, and nothing was; make room or allow writing"
     if busy or state in BUSY or isinstance(error, PoolTimeoutError):
         return StorageBusyError, "others hold the storage, and nothing was written; try again"
-    if state == "42P01" or "no such table" in str(error):
-        return SchemaError, "the tables are not there; is this the database that the engine opened?"
-    if str(error).startswith("connection failed"):  # psycopg says so of all that keeps it from a server
+    if found := OTHER_TABLES.get(NO_TABLE if "no such table" in str(error) else state or ""):
+        return SchemaError, found
+    if str(error).startswith(UNREACHABLE):
         return StorageError, UNREACHED
-    return StorageError, BY_ITSELF if state == NO_TRANSACTION else OPENS.get(code or 0, FAILED)
+    return StorageError, REFUSED.get(state or "", OPENS.get((code or 0) & PRIMARY, FAILED))

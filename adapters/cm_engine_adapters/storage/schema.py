@@ -1,27 +1,33 @@
 """The tables' release: made when there are none, brought up to date on request, refused when they do not fit."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
 
 from alembic import command
+from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy import Connection, Engine, MetaData, inspect, text
 
 from cm_engine.errors import SchemaError
-from cm_engine_adapters.storage.tables import PREFIX
+from cm_engine_adapters.storage.tables import PREFIX, tables, trigger_names
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 LOCK = 0x636D5F65
 """The number of the lock that keeps two processes from making the same tables of PostgreSQL: `cm_e`."""
-NOT_OURS = (
-    "the tables are there, and no release of them is written down: a host's own create_all or migrations made them, "
-    "and have to bring them up to date"
+HOSTS_OWN = (
+    "no release is written down of the tables that are there: a host's own create_all or migrations made them"
 )
+TRIGGERS = {
+    "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger' AND :schema IS :schema",
+    "postgresql": "SELECT t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid "
+    "WHERE c.relnamespace = coalesce(CAST(:schema AS text), current_schema())::regnamespace",
+}
+"""How a database tells the triggers of tables."""
 _MIGRATING = Lock()
 """Alembic has one migration at a time in a process, whatever the database: two threads would take each other's."""
 
@@ -47,11 +53,11 @@ def prepare(engine: Engine, *, prefix: str = PREFIX, schema: str | None = None) 
         SchemaError: it says what to do.
     """
     with engine.connect() as connection:
-        current, there = release(connection, prefix, schema), _has_tables(connection, prefix, schema)
-    if current is None and not there:
+        found, there = _state(connection, prefix, schema), _has_tables(connection, prefix, schema)
+    if found.found is None and not there:
         upgrade(engine, prefix=prefix, schema=schema)
-    elif current is not None and current != newest():
-        raise SchemaError(_outdated(current))
+    elif found.problem:
+        raise SchemaError(found.problem)
 
 
 def check(engine: Engine, *, prefix: str = PREFIX, schema: str | None = None) -> None:
@@ -74,8 +80,16 @@ def state(engine: Engine, *, prefix: str = PREFIX, schema: str | None = None) ->
 def _state(connection: Connection, prefix: str, schema: str | None) -> Release:
     found, needed = release(connection, prefix, schema), newest()
     if found is None and _has_tables(connection, prefix, schema):
-        return Release(found, needed, NOT_OURS)
+        lacks = "; ".join(_lacks(connection, prefix, schema))
+        return Release(
+            found, needed, f"{HOSTS_OWN}, and have to bring them up to date: {lacks}" if lacks else ""
+        )
     return Release(found, needed, "" if found == needed else _outdated(found))
+
+
+def absent() -> Release:
+    """Return what is wrong with a database that is not there yet."""
+    return Release(None, newest(), _outdated(None))
 
 
 def _outdated(current: str | None) -> str:
@@ -102,19 +116,24 @@ def release(connection: Connection, prefix: str = PREFIX, schema: str | None = N
     return MigrationContext.configure(connection, opts=options).get_current_revision()
 
 
-def upgrade(engine: Engine, *, prefix: str = PREFIX, schema: str | None = None, to: str = "head") -> None:
-    """Bring the tables up to date, all of it or nothing.
+def upgrade(
+    engine: Engine, *, prefix: str = PREFIX, schema: str | None = None, to: str = "head"
+) -> str | None:
+    """Bring the tables up to date, all of it or nothing, and return the release they were of.
 
     Raises:
         SchemaError: they are of a release that is not known here, or somebody else's `create_all` made them.
     """
     with _MIGRATING, _alone(engine) as connection:
         found = _state(connection, prefix, schema)
-        if found.problem == NOT_OURS or found.found not in {None, *releases()}:
+        if found.found is None and _has_tables(connection, prefix, schema):
+            raise SchemaError(found.problem or f"{HOSTS_OWN}, and have all that release {newest()} needs")
+        if found.found not in {None, *releases()}:
             raise SchemaError(found.problem)
         config = Config(attributes={"connection": connection, "prefix": prefix, "schema": schema})
         config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
         command.upgrade(config, to)
+    return found.found
 
 
 @contextmanager
@@ -126,6 +145,37 @@ def _alone(engine: Engine) -> Iterator[Connection]:
         if engine.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": LOCK})
         yield connection
+
+
+def _lacks(connection: Connection, prefix: str, schema: str | None) -> Iterator[str]:
+    """Yield how tables that a host made differ from those that are needed, guards included."""
+    needed = tables(MetaData(), prefix=prefix, schema=schema).metadata
+    names = {table.name for table in needed.tables.values()}
+
+    def is_ours(name: str | None, kind: str, parents: Mapping[str, Any]) -> bool:
+        if kind == "schema":
+            return name == schema
+        return (name if kind == "table" else parents["table_name"]) in names
+
+    told = {"include_schemas": schema is not None, "include_name": is_ours}
+    found = list(compare_metadata(MigrationContext.configure(connection, opts=told), needed))
+    missing = {thing[1].name for thing in found if thing[0] == "add_table"}
+    yield from (f"{name} is missing" for name in sorted(missing))
+    yield from (told for table, told in map(_difference, found) if table not in missing)
+    there = set(connection.scalars(text(TRIGGERS[connection.dialect.name]), {"schema": schema}))
+    for guarded in sorted(names - missing):
+        wanted = trigger_names(connection.dialect.name, guarded, guarded.removeprefix(prefix))
+        yield from (f"{guarded} has no trigger {name}" for name in wanted if name not in there)
+
+
+def _difference(found: Any) -> tuple[str, str]:
+    """Return of which table something differs, and say what it lacks, or has that it should not have."""
+    if isinstance(found, list):  # of a column
+        what, _, table, column, *_ = found[0]
+        return table, f"{table}.{column}: {what.replace('_', ' ')}"
+    verb, _, kind = found[0].partition("_")
+    table = found[-1].table.name if kind != "table" else found[-1].name
+    return table, f"{table} {'has no' if verb == 'add' else 'has a'} {kind} {found[-1].name}"
 
 
 def _has_tables(connection: Connection, prefix: str, schema: str | None) -> bool:

@@ -28,7 +28,7 @@ from cm_engine.log.rows import (
 from cm_engine.ports import LAST, Claim, Found, Storage, WorkQuery
 from cm_engine_adapters.storage.failures import failure
 from cm_engine_adapters.storage.statements import FILLED, MOVED, SETTLED, Statement, Statements
-from cm_engine_adapters.storage.tables import PREFIX, tables
+from cm_engine_adapters.storage.tables import PREFIX, refuse_names, tables
 
 if TYPE_CHECKING:
     from cm_engine_adapters.storage.schema import Release
@@ -262,6 +262,7 @@ class SqlStorage:
     transaction: type[SqlTransaction] = SqlTransaction
 
     def __init__(self, engine: Engine, *, prefix: str = PREFIX, schema: str | None = None) -> None:
+        refuse_names(prefix, schema)
         self.engine = engine
         self.prefix = prefix
         self.schema = schema
@@ -306,12 +307,15 @@ class SqlStorage:
         """
         from cm_engine_adapters.storage.schema import state  # noqa: PLC0415 - only where tables are made
 
+        refuse_names(prefix, schema)
         with cls._reached(url, options) as engine:
             return state(engine, prefix=prefix, schema=schema)
 
     @classmethod
-    def upgrade(cls, url: str, *, prefix: str = PREFIX, schema: str | None = None, **options: Any) -> None:
-        """Make the tables of a database, or bring them up to date: all of it or nothing.
+    def upgrade(
+        cls, url: str, *, prefix: str = PREFIX, schema: str | None = None, **options: Any
+    ) -> str | None:
+        """Make the tables of a database, or bring them up to date: all of it or nothing; return the release they were of.
 
         Args:
             url, prefix, schema, options: as for `open`.
@@ -322,8 +326,9 @@ class SqlStorage:
         """
         from cm_engine_adapters.storage.schema import upgrade  # noqa: PLC0415 - only where tables are made
 
+        refuse_names(prefix, schema)
         with cls._reached(url, options) as engine:
-            upgrade(engine, prefix=prefix, schema=schema)
+            return upgrade(engine, prefix=prefix, schema=schema)
 
     @classmethod
     @contextmanager
@@ -344,6 +349,12 @@ class SqlStorage:
         except (ArgumentError, NoSuchModuleError, ValueError) as error:
             msg = f"{_without_secrets(url)!r} is no URL of a database: {' '.join(str(error).split())}"
             raise StorageError(msg) from error
+        except TypeError as error:
+            msg = f"options: SQLAlchemy's create_engine takes other ones: {str(error).partition('.')[0]}"
+            raise StorageError(msg) from error
+        if "@" in (engine.url.host or ""):
+            msg = "a password that has an @ in it is written with %40, and one that has a / with %2F"
+            raise StorageError(msg)
         if engine.dialect.is_async:
             msg = f"{engine.dialect.driver} is an asynchronous driver; name another, and join an AsyncSession by run_sync"
             raise StorageError(msg)

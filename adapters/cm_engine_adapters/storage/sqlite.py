@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
 from time import monotonic, sleep
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from sqlalchemy import Engine, event
@@ -17,6 +17,9 @@ from cm_engine.log.rows import RecordRow, StandingRow
 from cm_engine.ports import Found
 from cm_engine_adapters.storage.sql import SqlStorage, SqlTransaction
 from cm_engine_adapters.storage.tables import PREFIX
+
+if TYPE_CHECKING:
+    from cm_engine_adapters.storage.schema import Release
 
 TOLD = {"timeout", "isolation_level", "detect_types", "check_same_thread", "cached_statements"}
 """What a URL may tell Python's sqlite3 after a question mark."""
@@ -64,8 +67,27 @@ class SqliteStorage(SqlStorage):
         if engine.url.database in {None, "", ":memory:"}:
             msg = "a database of SQLite in memory is lost with its connection; name a file, or open memory:"
             raise StorageError(msg)
+        folder = Path(engine.url.database or "").parent
+        if not engine.url.query and not folder.is_dir():
+            msg = f"the file cannot be opened; there is no folder {folder}"
+            raise StorageError(msg)
         event.listen(engine, "connect", _durable)
         return engine
+
+    @classmethod
+    def release(
+        cls, url: str, *, prefix: str = PREFIX, schema: str | None = None, **options: Any
+    ) -> "Release":
+        """Return which release the tables of a file are of, and what is wrong with it; no file is made.
+
+        Raises:
+            StorageError: the database cannot be opened.
+        """
+        from cm_engine_adapters.storage.schema import absent  # noqa: PLC0415 - only where tables are made
+
+        if _is_absent(cls.made_engine(url, dict(options))):
+            return absent()
+        return super().release(url, prefix=prefix, schema=schema, **options)
 
     def prepare(self, *, make: bool = True) -> None:
         """Make the file and its tables if there are none.
@@ -73,9 +95,8 @@ class SqliteStorage(SqlStorage):
         Raises:
             SchemaError: the tables are of another release, or there is no such file and none is to be made.
         """
-        file = Path(self.engine.url.database or "")
-        if not make and not file.is_file() and not self.engine.url.query:
-            msg = f"there is no database {file}; enroll or add-program make one"
+        if not make and _is_absent(self.engine):
+            msg = f"there is no database {self.engine.url.database}; enroll or add-program make one"
             raise SchemaError(msg)
         super().prepare(make=make)
 
@@ -136,6 +157,11 @@ def _refuse_rest(url: str) -> None:
             "or add &uri=true for a URI of SQLite's own"
         )
         raise StorageError(msg)
+
+
+def _is_absent(engine: Engine) -> bool:
+    """Tell whether a database's file is not there yet; of a URI of SQLite's own nobody can say."""
+    return not engine.url.query and not Path(engine.url.database or "").is_file()
 
 
 def _durable(connection: Any, _: object) -> None:

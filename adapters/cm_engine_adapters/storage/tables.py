@@ -7,12 +7,14 @@ No table refers to another by a foreign key in the database. The rows of an act 
 replaces where its enrollment stands, and no row can be removed, so that what they refer to is always there.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import DDL, BigInteger, Column, Index, Integer, MetaData, Table, Text, event
 from sqlalchemy.sql.schema import SchemaItem
 
+from cm_engine.errors import StorageError
 from cm_engine.log.rows import (
     DecisionRow,
     EnrollmentRow,
@@ -26,6 +28,8 @@ from cm_engine.log.rows import (
 )
 
 PREFIX = "cm_"
+LONGEST, UNNAMED = 30, frozenset("\"'%:")
+"""As long may a prefix be, as PostgreSQL cuts names after 63 characters; and what neither it nor a schema may have in it."""
 APPEND_ONLY = ("programs", "enrollments", "records", "decisions", "entries", "payouts")
 KEPT = ("work", "standings", "pools")
 """The tables whose rows change, and are never removed."""
@@ -64,6 +68,9 @@ def tables(metadata: MetaData | None = None, *, prefix: str = PREFIX, schema: st
         prefix: what their names begin with.
         schema: of PostgreSQL; left out, the one that the connection has.
 
+    Raises:
+        StorageError: the prefix or the schema cannot be part of a name.
+
     Example:
         >>> from sqlalchemy import MetaData
         >>> mine = MetaData()
@@ -71,6 +78,7 @@ def tables(metadata: MetaData | None = None, *, prefix: str = PREFIX, schema: st
         >>> sorted(mine.tables)[:2]
         ['reward_decisions', 'reward_enrollments']
     """
+    refuse_names(prefix, schema)
     into = metadata if metadata is not None else MetaData()
 
     def table(name: str, row: type, key: tuple[str, ...], *more: SchemaItem) -> Table:
@@ -99,6 +107,17 @@ def tables(metadata: MetaData | None = None, *, prefix: str = PREFIX, schema: st
     )
 
 
+def refuse_names(prefix: str, schema: str | None) -> None:
+    """Refuse what cannot be part of a table's name.
+
+    Raises:
+        StorageError: it says what can.
+    """
+    if len(prefix) > LONGEST or not prefix.isprintable() or UNNAMED & set(prefix + (schema or "")):
+        msg = f"prefix, schema: expected names without {' '.join(sorted(UNNAMED))}, a prefix of at most {LONGEST} characters"
+        raise StorageError(msg)
+
+
 def _column(field: str, kind: type, key: tuple[str, ...]) -> Column[Any]:
     of = Text() if kind is str else BigInteger() if field == "amount" else Integer()
     return Column(field, of, primary_key=field in key, nullable=False, autoincrement=False)
@@ -110,10 +129,41 @@ def _index(prefix: str, column: str) -> Index:
 
 def _guard(table: Table, name: str) -> None:
     """Have a table's rows guarded once it is made."""
-    for dialect, statements in (("sqlite", sqlite_guards), ("postgresql", postgresql_guards)):
+    for dialect, statements in GUARDS.items():
         for statement in statements(table.name, name, table.schema):
             ddl = DDL(statement.replace("%", "%%")).execute_if(dialect=dialect)  # type: ignore[no-untyped-call]
             event.listen(table, "after_create", ddl)
+
+
+def guards(dialect: str, *, prefix: str = PREFIX, schema: str | None = None) -> list[str]:
+    """Return the statements that guard the rows of all tables, for a host's own migration: `create_all` runs them itself.
+
+    Args:
+        dialect: sqlite or postgresql.
+        prefix, schema: of the tables.
+
+    Example:
+        >>> print(guards("sqlite")[0])
+        CREATE TRIGGER "cm_programs_no_update" BEFORE UPDATE ON "cm_programs" BEGIN SELECT RAISE(ABORT, \
+'cm_programs: rows are never changed or removed; record a correction'); END
+    """
+    return [
+        statement
+        for name in (*APPEND_ONLY, *KEPT)
+        for statement in GUARDS[dialect](f"{prefix}{name}", name, schema)
+    ]
+
+
+def trigger_names(dialect: str, table: str, name: str) -> list[str]:
+    """Return what the triggers of a table are called.
+
+    Args:
+        dialect: sqlite or postgresql.
+        table: what it is called.
+        name: the same without a prefix.
+    """
+    made = (statement.split('"') for statement in GUARDS[dialect](table, name, None))
+    return [words[1] for words in made if words[0] == "CREATE TRIGGER "]
 
 
 def sqlite_guards(table: str, name: str, _: str | None = None) -> list[str]:
@@ -143,3 +193,10 @@ def postgresql_guards(table: str, name: str, schema: str | None = None) -> list[
 
 def _refusal(table: str) -> str:
     return f"{table}: rows are never changed or removed; record a correction"
+
+
+GUARDS: Mapping[str, Callable[[str, str, str | None], list[str]]] = {
+    "sqlite": sqlite_guards,
+    "postgresql": postgresql_guards,
+}
+"""The statements that guard the rows of a table, by the dialect: of its name, that without a prefix, and its schema."""

@@ -8,19 +8,23 @@ from typing import Annotated, Any
 import typer
 
 from cm_engine.cli.journal import one_line
-from cm_engine.cli.options import DatabaseOption, JsonOption
-from cm_engine.errors import MissingDependencyError, StorageError
-from cm_engine.opening import EXTRAS, offered
+from cm_engine.cli.options import PREFIX, SCHEMA, DatabaseOption, JsonOption, named
+from cm_engine.errors import StorageError
+from cm_engine.opening import driven
 
 commands = typer.Typer(
     help="Look after the tables of a database.", no_args_is_help=True, rich_markup_mode=None
 )
 
 PrefixOption = Annotated[
-    str, typer.Option("--prefix", metavar="PREFIX", help="what the names of the tables begin with")
+    str,
+    typer.Option("--prefix", metavar="PREFIX", envvar=PREFIX, help="what the names of the tables begin with"),
 ]
 SchemaOption = Annotated[
-    str, typer.Option("--schema", metavar="SCHEMA", help="of PostgreSQL, if it is not that of the connection")
+    str,
+    typer.Option(
+        "--schema", metavar="SCHEMA", envvar=SCHEMA, help="of PostgreSQL, if it is not that of the connection"
+    ),
 ]
 
 
@@ -33,9 +37,8 @@ def upgrade(
     All of it is done, or nothing. No row of the log is changed.
     """
     with _tables(db) as storage:
-        options = _named(prefix=prefix, schema=schema)
-        before = storage.release(db, **options).found
-        storage.upgrade(db, **options)
+        options = named(prefix=prefix, schema=schema)
+        before = storage.upgrade(db, **options)
         release = storage.release(db, **options).found
     if as_json:
         sys.stdout.write(one_line({"release": release, "before": before}))
@@ -53,29 +56,26 @@ def check(
     No table is changed. Exits with 1 if the release is not the one that is needed.
     """
     with _tables(db) as storage:
-        found = storage.release(db, **_named(prefix=prefix, schema=schema))
+        found = storage.release(db, **named(prefix=prefix, schema=schema))
     if as_json:
         form = {"release": found.found, "needed": found.needed, "problem": found.problem}
         sys.stdout.write(one_line({"up_to_date": not found.problem, **form}))
     else:
-        typer.echo(found.problem or f"The tables are of release {found.found}, as they have to be.")
+        fits = (
+            f"are of release {found.found}"
+            if found.found
+            else f"of a host's own have what release {found.needed} needs"
+        )
+        typer.echo(found.problem or f"The tables {fits}, as they have to be.")
     if found.problem:
         raise typer.Exit(1)
 
 
-def _named(**given: str) -> dict[str, str]:
-    """Return the options that were given."""
-    return {name: value for name, value in given.items() if value}
-
-
 @contextmanager
 def _tables(url: str) -> Iterator[Any]:
-    """Yield the kind of storage that a URL names, if it has tables; where its driver is missing, name the extra."""
-    try:
-        storage = offered(url.partition(":")[0].partition("+")[0], url).load()
+    """Yield the kind of storage that a URL names, if it has tables."""
+    with driven(url) as storage:
         if not hasattr(storage, "release"):
             msg = f"{url}: this storage has no tables, and so no release"
             raise StorageError(msg)
         yield storage
-    except ModuleNotFoundError as error:
-        raise MissingDependencyError(error.name or url, EXTRAS.get(error.name or "", "sql")) from error

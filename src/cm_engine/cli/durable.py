@@ -47,6 +47,7 @@ from cm_engine.cli.options import (
     WhoseOption,
     WhyOption,
     ZoneOption,
+    tables_named,
 )
 from cm_engine.cli.programs import find_program
 from cm_engine.cli.records import SeenSoFar, read_record
@@ -421,7 +422,7 @@ def opened(db: str, *, make: bool = False) -> Engine:
     if secret and len(secret) < SECRET_BYTES:
         msg = f"{SECRET}: expected at least {SECRET_BYTES} bytes, got {len(secret)}; {_making_one()}"
         raise CmEngineError(msg)
-    return Engine.open(db, secret=secret, people=os.environ.get(PEOPLE, ""), make=make)
+    return Engine.open(db, secret=secret, people=os.environ.get(PEOPLE, ""), make=make, **tables_named())
 
 
 def _making_one() -> str:

@@ -1,5 +1,6 @@
 """The options of the durable commands: what each is called, what it says of itself, and how it is read."""
 
+import os
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -12,9 +13,19 @@ from pydantic_core import PydanticCustomError
 from cm_engine.errors import CmEngineError
 from cm_engine.program.values import amount, day, shown, wrong
 
-DATABASE = "CM_ENGINE_DB"
+DATABASE, PREFIX, SCHEMA = "CM_ENGINE_DB", "CM_ENGINE_PREFIX", "CM_ENGINE_SCHEMA"
 
 Value = TypeVar("Value")
+
+
+def named(**given: str) -> dict[str, str]:
+    """Return the options that were given."""
+    return {name: value for name, value in given.items() if value}
+
+
+def tables_named() -> dict[str, Any]:
+    """Return what the environment says the tables are called."""
+    return named(prefix=os.environ.get(PREFIX, ""), schema=os.environ.get(SCHEMA, ""))
 
 
 def reader(option: str, read: Callable[[str], Value]) -> Callable[[str], Value]:
