@@ -37,8 +37,14 @@ OPENED: list[Engine] = []
 class Clinic:
     """A clinic with one site and one gateway, and a clock that stands still until it is put forward."""
 
-    def __init__(self, url: str, program: str = PROGRAM, gateways: tuple[str, ...] = ("cards",)) -> None:
-        self.now = MORNING
+    def __init__(
+        self,
+        url: str,
+        program: str = PROGRAM,
+        gateways: tuple[str, ...] = ("cards",),
+        now: datetime = MORNING,
+    ) -> None:
+        self.now = now
         self.engine = Engine(
             storage=open_storage(url, {}), zone="America/Los_Angeles", clock=lambda: self.now
         )

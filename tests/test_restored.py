@@ -9,7 +9,7 @@ import pytest
 
 from cm_engine import Engine
 from cm_engine.testing.gateway import FakeGateway
-from tests.test_delivery import START, Clinic
+from tests.test_delivery import MORNING, START, Clinic
 
 PROGRAM = """
 program: cards
@@ -105,6 +105,29 @@ def test_what_is_reported_again_under_its_keys_is_known_to_the_vendor(
     backed.clinic.engine.close()
 
 
+def test_who_was_enrolled_after_the_backup_is_the_same_again_and_paid_once(tmp_path: Path) -> None:
+    backed = Backed(tmp_path)
+    backed.clinic.later(days=14)
+    backed.put_aside()
+
+    def reported() -> str:
+        told: dict[str, Any] = {"participant": "p-1", "program": "cards", "start": START}
+        ann = backed.clinic.engine.enroll(**told, by="nurse-7", site="north").id
+        backed.clinic.negative(ann)
+        the_day_that_is_lost(backed, ann)
+        backed.clinic.engine.sweep(until=START + timedelta(13))
+        backed.handed_over()
+        return ann
+
+    ann, paid = reported(), backed.paid()
+    backed.bring_back()
+    assert reported() == ann
+    assert backed.paid() == paid
+    assert paid == ["10.00", "11.00", "12.00"]
+    assert backed.clinic.engine.verify().is_clean
+    backed.clinic.engine.close()
+
+
 @pytest.mark.parametrize("windows", ["windows: {after: 1}", ""], ids=["of its day", "the next one"])
 def test_what_comes_to_another_amount_is_asked_about_and_not_paid_beside_the_first(
     tmp_path: Path, windows: str
@@ -131,8 +154,8 @@ def test_two_participants_with_the_same_keys_in_two_databases_have_orders_of_the
 ) -> None:
     vendor = FakeGateway()
     for name in ("north", "south"):
-        clinic = Clinic(f"sqlite:///{tmp_path / name}.db")
-        clinic.later(seconds=len(vendor.orders))
+        made = MORNING + timedelta(microseconds=len(vendor.orders))
+        clinic = Clinic(f"sqlite:///{tmp_path / name}.db", now=made)
         clinic.negative(clinic.enrolled())
         assert [each.status for each in clinic.dispatcher(vendor).deliver()] == ["over"]
         clinic.engine.close()

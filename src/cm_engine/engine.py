@@ -11,7 +11,6 @@ from cm_engine.auditing import Verification, verified
 from cm_engine.delivering import Delivering
 from cm_engine.enrolling import (
     before_text,
-    enrollment_id,
     found_enrollment,
     refuse_other_content,
     zone_name,
@@ -181,7 +180,7 @@ class Engine(
             KeyConflictError: the key was used for another enrollment.
         """
         given = EnrollmentRow(
-            enrollment_id(id),
+            unreserved("id", id) if id else "",
             opaque("participant", participant),
             one_line("program", program),
             plain_day("start", start),

@@ -3,12 +3,13 @@
 import secrets
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from hashlib import sha256
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from cm_engine.errors import EnrollmentNotFoundError, ProgramNotAddedError, ReportError
 from cm_engine.log.encoding import digits, dumped
 from cm_engine.log.rows import EnrollmentRow, ProgramRow
-from cm_engine.plain import is_number, one_line, unreserved
+from cm_engine.plain import is_number, one_line
 from cm_engine.ports import Transaction
 from cm_engine.rules.days import Before
 from cm_engine.spelling import nearest
@@ -27,13 +28,21 @@ def new_nonce() -> str:
     return secrets.token_hex(16)
 
 
-def enrollment_id(given: str) -> str:
-    """Return the id of an enrollment: the one that is given, or a new one.
+def made_id(root: str, source: str, key: str) -> str:
+    """Return the id of an enrollment that has none: that of its source and key in one database, which a copy of it has too.
 
-    Raises:
-        ReportError: it is no line of text, or begins with @.
+    So what refers to an enrollment that was lost with a backup refers to it again once it is reported again.
+
+    Args:
+        root: a hash that no other database has; without one, the id is one that nobody has yet.
+        source: of the key.
+        key: of the enrollment.
+
+    Example:
+        >>> made_id("c7f651382f3bc070", "enrollment", "p-104/c4a1/2026-01-05")
+        'e-5c78f6e6e1e2f97773fc'
     """
-    return unreserved("id", given) if given else new_id()
+    return f"e-{sha256(dumped([root, source, key]).encode()).hexdigest()[:20]}" if root else new_id()
 
 
 def zone_name(zone: str) -> str:

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
-from cm_engine.enrolling import program_called
+from cm_engine.enrolling import made_id, program_called
 from cm_engine.errors import (
     CmEngineError,
     EnrollmentNotFoundError,
@@ -70,6 +70,21 @@ class Act(NamedTuple):
     actor: str
     body: dict[str, Any]
     text: str
+
+
+class Beginning(NamedTuple):
+    """Where an enrollment begins.
+
+    Attributes:
+        root: what its id is made of, so that it is the same again in a copy of the database; empty for an id of chance.
+        also: what is done to a new enrollment with it, by its id; not asked for a stored one.
+    """
+
+    root: str
+    also: Callable[[str], Sequence[Act]]
+
+
+AT_NO_SITE = Beginning("", lambda _: ())
 
 
 class Done(NamedTuple):
@@ -158,16 +173,16 @@ class Recording:
         source: str,
         key: str,
         actor: str,
-        also: Callable[[], Sequence[Act]] = tuple,
+        site: Beginning = AT_NO_SITE,
     ) -> Done:
         """Return what an enrollment led to, once its rows are written; the same one again is the stored one.
 
         Args:
-            given: the enrollment, with what its program is called.
+            given: the enrollment, with what its program is called; its id is made if it is empty.
             source: who gives the key.
             key: what makes it the same; without one, the participant, the program and the start do.
             actor: who enrolls.
-            also: what is done to a new enrollment with it; not asked for a stored one.
+            site: where it begins.
         """
         enrolled_in = {
             each.program
@@ -180,6 +195,7 @@ class Recording:
         record = self._tx.look_up([], [(source, key)]).records.get((source, key))
         if record is not None:
             return self._enrolled_before(record, row)
+        row = row._replace(id=row.id or made_id(site.root, source, key))
         if self._tx.enrollment(row.id) is not None:
             msg = f"id: {row.id!r} is the id of another enrollment"
             raise ReportError(msg)
@@ -190,7 +206,9 @@ class Recording:
         self._desks[row.id] = desk
         self._enrollments.append(row)
         body = enrollment_body(row)
-        return self._added(desk, Act(row.id, ENROLLED, source, key, actor, body, dumped(body)), also())
+        return self._added(
+            desk, Act(row.id, ENROLLED, source, key, actor, body, dumped(body)), site.also(row.id)
+        )
 
     def _enrolled_before(self, record: RecordRow, given: EnrollmentRow) -> Done:
         stored, asked = json.loads(record.body), enrollment_body(given)

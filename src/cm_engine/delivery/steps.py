@@ -1,5 +1,6 @@
 """What a worker does in a transaction: get a payout ready before a gateway is asked, and write what became of it."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,6 +26,7 @@ from cm_engine.log.encoding import dumped, instant
 from cm_engine.log.outbox import PAYOUT, payout_of, stay_on
 from cm_engine.log.purse import HANDED_OVER, Sent
 from cm_engine.log.rows import DELIVERY, OVER, WAITING, RecordRow, WorkRow
+from cm_engine.log.sited import PLACED, ROOT
 from cm_engine.people.rights import SELF
 from cm_engine.ports import LAST, Transaction, WorkQuery
 from cm_engine.recording import Act, Recording, whole_log
@@ -184,8 +186,8 @@ def name_of(log: Log, number: int) -> str:
     """Return what names a decision: its enrollment, the act that led to it, and what it is about.
 
     No time is in it, and the number of a visit only if nothing was recorded of it. So what is reported again after a
-    backup was brought back has the same order, which the vendor knows, if its enrollment was in that backup; and whatever
-    comes to another amount then is another order under one id, which a person is asked about.
+    backup was brought back has the same order, which the vendor knows; and whatever comes to another amount then is another
+    order under one id, which a person is asked about.
 
     Args:
         log: all rows of the enrollment.
@@ -197,7 +199,18 @@ def name_of(log: Log, number: int) -> str:
         for row in log.decisions
     ]
     place = [row.number for row in log.decisions].index(number)
-    return dumped([log.records[0].hash, *names[place], names[:place].count(names[place])])
+    return dumped([*_enrollment_of(log), *names[place], names[:place].count(names[place])])
+
+
+def _enrollment_of(log: Log) -> tuple[str, ...]:
+    """Return what names an enrollment wherever its payouts go: its source and key with the root of its site, or the hash of its first act.
+
+    The root keeps two databases apart that give the same keys; an enrollment that began at no site is not known again
+    if it was lost with a backup.
+    """
+    first, *rest = log.records
+    root = json.loads(rest[0].body).get(ROOT) if rest and rest[0].kind == PLACED else None
+    return (root, first.source, first.key) if root else (first.hash,)
 
 
 def gateways_on(tx: Transaction, calendar: Calendar, day: str) -> Iterator[str]:

@@ -11,6 +11,9 @@ PLACED, TRANSFERRED, REPLANNED = "placed", "transferred", "replanned"
 SITED = frozenset({PLACED, TRANSFERRED, REPLANNED})
 """The kinds of acts by which an enrollment comes to a site, goes to another, or follows the closures of its site."""
 
+ROOT = "root"
+"""The key under which the act that places an enrollment has the hash by which its site was opened, which a copy of the database has too."""
+
 Days = tuple[date, date]
 """The first and the last day of a closure."""
 ONE_DAY = timedelta(days=1)

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 from cm_engine.errors import KeyConflictError, SiteClosedError
 from cm_engine.log.encoding import dumped
 from cm_engine.log.rows import EnrollmentRow
-from cm_engine.log.sited import PLACED, REPLANNED, TRANSFERRED, Days, replanned
+from cm_engine.log.sited import PLACED, REPLANNED, ROOT, TRANSFERRED, Days, replanned
 from cm_engine.people.rights import SELF
-from cm_engine.recording import Act, Done, Recording
+from cm_engine.recording import Act, Beginning, Done, Recording
 from cm_engine.rules.windows import Calendar
 from cm_engine.sites.kind import SITE
 from cm_engine.sites.office import Office, Standing
@@ -37,18 +37,19 @@ def enrolled_at(office: Office, site: str, given: Newcomer) -> Done:
         SiteClosedError: it takes no new enrollments.
         KeyConflictError: the enrollment is stored, and began at another site or at none.
     """
+    root = office.tx.records(SITE.journal(site))[0].hash
 
-    def also() -> list[Act]:
+    def also(enrollment: str) -> list[Act]:
         state = office.site(site)
         if state.is_closed:
             raise SiteClosedError(site, "it is closed for new enrollments")
         refuse_stopped(office, state)
-        body, enrollment = {**_how(state, given.row), "on": given.row.start}, given.row.id
+        body = {**_how(state, given.row), "on": given.row.start, ROOT: root}
         key = (SITE.journal(site), f"{enrollment}/{PLACED}")
         return [Act(enrollment, PLACED, *key, given.by, body, dumped(body))]
 
     recording = Recording(office.tx, office.register, office.now, locked=True)
-    done = recording.enroll(*given, also)
+    done = recording.enroll(*given, Beginning(root, also))
     if done.replayed:
         _refuse_elsewhere(office, done, site)
     return done
