@@ -20,6 +20,7 @@ from cm_engine.errors import (
     ReportError,
     ResultsError,
 )
+from cm_engine.reported import Amendment, Report
 from cm_engine.rules.prizes import Drawn
 from tests.durable_model import ZONE, Desk, opened
 
@@ -681,6 +682,61 @@ def test_what_is_no_observation_that_stands_cannot_be_corrected(
     with pytest.raises(RecordNotFoundError, match=why):
         desk.void(record)
     assert unchanged(desk) == before
+
+
+def test_an_observation_is_corrected_by_the_source_and_key_it_was_recorded_under(engine: Engine) -> None:
+    by_number, by_key = (Desk(engine, CALIFORNIA, participant=each) for each in ("p-1", "p-2"))
+    for desk in (by_number, by_key):
+        desk.word("---")
+    by_number.amend(2, result="+")
+    by_number.void(3)
+    told: dict[str, Any] = {"enrollment": by_key.id, "source": "desk", "by": "nurse", "why": "misread"}
+    done = engine.amend(record=("desk", f"{by_key.id}/2"), result="+", key="a", **told)
+    again = engine.amend(record=2, result="+", key="a", **told)
+    assert (again.record, again.replayed) == (done.record, True)
+    engine.void(record=("desk", f"{by_key.id}/3"), key="v", **told)
+    assert by_key.places() == by_number.places()
+    assert [act.reported.get("of") for act in engine.history(enrollment=by_key.id)][-2:] == [2, 3]
+    assert is_clean(by_key)
+
+
+def test_a_batch_corrects_by_its_key_what_it_has_recorded_itself(engine: Engine) -> None:
+    desk = Desk(engine, CALIFORNIA)
+    seen = Report(desk.id, "lab", "s-1", "lab-1", "-", on=day(5))
+    engine.record_many(
+        [seen, Amendment(Report(desk.id, "lab", "s-1/b", "lab-1", "+"), ("lab", "s-1"), "typo")]
+    )
+    assert [each.outcome for each in desk.stands()] == ["+"]
+    assert is_clean(desk)
+
+
+@pytest.mark.parametrize("key", ["none", "2/1", "a"])
+def test_a_key_that_names_nothing_to_correct_is_refused(engine: Engine, key: str) -> None:
+    """One under which nothing was recorded, one of somebody else's, and one of a correction."""
+    desk, other = Desk(engine, CALIFORNIA), Desk(engine, CALIFORNIA, participant="p-2")
+    told: dict[str, Any] = {"enrollment": desk.id, "source": "desk", "by": "nurse"}
+    for each, number in ((desk, 1), (other, 2)):
+        engine.record(**{**told, "enrollment": each.id}, key=f"{number}/1", result="-", on=day(5))
+    engine.amend(**told, record=1, key="a", result="+", why="misread")
+    before = unchanged(desk)
+    why = (
+        "it corrects record 1"
+        if key == "a"
+        else "the source 'desk' has recorded nothing of it under that key"
+    )
+    with pytest.raises(RecordNotFoundError, match=why):
+        engine.void(**told, record=("desk", key), key="v", why="by mistake")
+    assert unchanged(desk) == before
+
+
+@pytest.mark.parametrize(
+    "wrong", [True, "2", ("desk",), ("desk", 2), ("@desk", "k"), ["desk", "k", "x"], None]
+)
+def test_what_names_no_observation_is_refused(engine: Engine, wrong: Any) -> None:
+    desk = Desk(engine, CALIFORNIA)
+    desk.word("-")
+    with pytest.raises(ReportError, match=r"record: expected the number|begins with @"):
+        desk.void(wrong)
 
 
 def test_an_event_is_corrected_and_taken_back_as_a_result_is(engine: Engine) -> None:

@@ -456,6 +456,25 @@ def test_amend_says_which_record_it_corrects_or_that_nothing_changed(run: Run) -
     assert [same[name] for name in DECIDED] == [None] * 6 + [{}, [], "", None]
 
 
+def test_amend_and_void_take_the_key_of_what_they_correct(run: Run) -> None:
+    enroll(run)
+    run(*record("+", "06"))
+    key = form(run, *record("+", "06"))["key"]
+    words = ["e-1", "--record-key", key, "--why", "typo"]
+    done = form(run, "amend", *words, "--result", "-", *said("a"))
+    assert done["reported"] == {"of": 1, "why": "typo", "result": "-"}
+    done = form(run, "void", *words, "--record-source", said("x")[1], *said("v"))
+    assert done["reported"] == {"of": 1, "why": "typo"}
+
+
+@pytest.mark.parametrize("words", [[], ["--record", "1", "--record-key", "k"]])
+def test_what_is_corrected_is_named_once(run: Run, words: list[str]) -> None:
+    enroll(run)
+    run(*record("+", "06"))
+    told = refused(run, "void", "e-1", *words, "--why", "typo", *said("v"))
+    assert told == "expected --record N or --record-key KEY: what is corrected, one of them"
+
+
 def test_amend_can_move_an_observation_to_another_day(run: Run) -> None:
     enroll(run)
     run(*record("-", "06"))

@@ -38,6 +38,7 @@ from cm_engine.reported import (
     Amendment,
     Report,
     Voiding,
+    Which,
     act_of,
     act_of_amendment,
     act_of_assertion,
@@ -378,7 +379,7 @@ class Engine(
         self,
         *,
         enrollment: str,
-        record: int,
+        record: Which,
         why: str,
         source: str,
         key: str,
@@ -399,7 +400,8 @@ class Engine(
         taken off later awards. Keeps INV-14.
 
         Args:
-            record: the number of the observation: `record` of its decision.
+            record: the observation: its number, which is `record` of its decision, or the source and the key that it
+                was recorded under, `("front-desk", "udt-778")`.
             why: the reason, for the audit.
             expected_last: as for `record`.
 
@@ -426,7 +428,7 @@ class Engine(
         self,
         *,
         enrollment: str,
-        record: int,
+        record: Which,
         why: str,
         source: str,
         key: str,

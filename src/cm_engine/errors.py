@@ -326,10 +326,10 @@ class RecordNotFoundError(CmEngineError, LookupError):
 
     Attributes:
         enrollment: the enrollment.
-        record: the number of the act.
+        record: the number of the act, or its source and key.
     """
 
-    def __init__(self, enrollment: str, record: int, why: str) -> None:
+    def __init__(self, enrollment: str, record: int | str, why: str) -> None:
         self.enrollment = enrollment
         self.record = record
         super().__init__(f"record {record} of {enrollment}: {why}")

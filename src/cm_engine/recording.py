@@ -13,6 +13,7 @@ from cm_engine.errors import (
     CmEngineError,
     EnrollmentNotFoundError,
     KeyConflictError,
+    RecordNotFoundError,
     ReportError,
     StorageConflictError,
     StorageError,
@@ -234,6 +235,8 @@ class Recording:
     def _taken(self, act: Act) -> Done:
         if act.kind == ENTERED:
             act = self._as_entered(act)
+        if isinstance(act.body.get("of"), list):
+            act = self._numbered(act)
         if known := self._replayed(act):
             return known
         desk = self._desk(act.enrollment)
@@ -263,6 +266,21 @@ class Recording:
         if written.payouts:
             self._payouts += written.payouts
             self._work += outbox(written.stand.calendar, written.payouts)
+
+    def _numbered(self, act: Act) -> Act:
+        """Return a correction of what it names by its source and key as one of its number, which is the same for ever.
+
+        Raises:
+            RecordNotFoundError: nothing was recorded under them of the enrollment.
+        """
+        source, key = act.body["of"]
+        done = self._done.get((source, key))
+        record = done.record if done else self._tx.look_up([], [(source, key)]).records.get((source, key))
+        if record is None or record.enrollment != act.enrollment:
+            why = f"the source {source!r} has recorded nothing of it under that key"
+            raise RecordNotFoundError(act.enrollment, repr(key), why)
+        body = {**act.body, "of": record.seq}
+        return act._replace(body=body, text=dumped(body))
 
     def _as_entered(self, act: Act) -> Act:
         """Return an entry as the log takes it: as the first of two, or as the observation that it confirms or is."""

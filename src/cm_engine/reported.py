@@ -54,17 +54,21 @@ class Report(NamedTuple):
     resulted_at: datetime | None = None
 
 
+Which = int | tuple[str, str]
+"""An observation: the number of its act, or the source and the key that it was recorded under."""
+
+
 class Amendment(NamedTuple):
     """A correction of a recorded observation, as `Engine.amend` takes it.
 
     Attributes:
         report: what it is to be; what is left out stays as it was. The source, the key and by are of the correction.
-        record: the number of the observation.
+        record: the number of the observation, or its source and key.
         why: the reason, for the audit.
     """
 
     report: Report
-    record: int
+    record: Which
     why: str
 
 
@@ -73,12 +77,12 @@ class Voiding(NamedTuple):
 
     Attributes:
         report: of whom: the enrollment, and the source, the key and by of the act.
-        record: the number of the observation.
+        record: the number of the observation, or its source and key.
         why: the reason, for the audit.
     """
 
     report: Report
-    record: int
+    record: Which
     why: str
 
 
@@ -111,23 +115,23 @@ def act_of_report(report: Report, now: datetime) -> Act:
     return _act(OBSERVED, report, body)
 
 
-def act_of_amendment(report: Report, record: int, why: str, now: datetime) -> Act:
+def act_of_amendment(report: Report, record: Which, why: str, now: datetime) -> Act:
     """Return the act that corrects a recorded observation; what a report leaves out stays as it is."""
     body = {**_seen(report), **_times(report, now)}
     if not body:
         msg = "say what is to be corrected: result, evidence, event, target, collected_at or on"
         raise ReportError(msg)
-    return _act(AMENDED, report, {"of": _number(record), "why": one_line("why", why), **body})
+    return _act(AMENDED, report, {"of": _which(record), "why": one_line("why", why), **body})
 
 
-def act_of_voiding(report: Report, record: int, why: str) -> Act:
+def act_of_voiding(report: Report, record: Which, why: str) -> Act:
     """Return the act that takes a recorded observation back."""
-    return _act(VOIDED, report, {"of": _number(record), "why": one_line("why", why)})
+    return _act(VOIDED, report, {"of": _which(record), "why": one_line("why", why)})
 
 
-def act_of_withdrawal(kind: str, report: Report, record: int, why: str) -> Act:
+def act_of_withdrawal(kind: str, report: Report, record: Which, why: str) -> Act:
     """Return the act that takes back an entry that waits for a second person."""
-    return _act(kind, report, {"of": _number(record), "why": one_line("why", why)})
+    return _act(kind, report, {"of": _which(record), "why": one_line("why", why)})
 
 
 def act_of_assertion(report: Report, unit: Unit, amount: Decimal, on: date) -> Act:
@@ -246,8 +250,14 @@ def _time(name: str, time: object) -> str:
     return instant(time)
 
 
-def _number(record: object) -> int:
-    if type(record) is not int:
-        msg = f"record: expected the number of an act, got {record!r}"
-        raise ReportError(msg)
-    return record
+def _which(record: object) -> int | list[str]:
+    """Return what an act is named by; what is named by its source and key gets its number when it is looked up."""
+    match record:
+        case bool():
+            pass
+        case int():
+            return record
+        case (str() as source, str() as key):
+            return [unreserved("source", source), named("key", key)]
+    msg = f"record: expected the number of an act, or its source and key, got {record!r}"
+    raise ReportError(msg)

@@ -34,7 +34,9 @@ from cm_engine.cli.options import (
     OnOption,
     ParticipantOption,
     ProgramOption,
+    RecordKeyOption,
     RecordOption,
+    RecordSourceOption,
     ResultedOption,
     ResultOption,
     SiteOption,
@@ -57,6 +59,7 @@ from cm_engine.errors import CmEngineError, ReportError
 from cm_engine.opened import SECRET_BYTES
 from cm_engine.program import digest
 from cm_engine.recorded import Enrollment, Recorded
+from cm_engine.reported import Which
 from cm_engine.rules import Evidence, Observation
 
 SECRET = "CM_ENGINE_SECRET"  # noqa: S105 - the name of the variable
@@ -209,11 +212,13 @@ def record(
 def amend(
     enrollment: EnrollmentArgument,
     db: DatabaseOption,
-    record: RecordOption,
     why: WhyOption,
     source: SourceOption,
     key: KeyOption,
     by: ByOption,
+    record: RecordOption = None,
+    record_source: RecordSourceOption = "",
+    record_key: RecordKeyOption = "",
     result: ResultOption = "",
     event: EventOption = "",
     observation: ObservationOption = None,
@@ -235,7 +240,7 @@ def amend(
     with opened(db) as engine:
         done = engine.amend(
             enrollment=enrollment,
-            record=record,
+            record=corrected(record, record_source or source, record_key),
             why=why,
             source=source,
             key=key,
@@ -254,11 +259,13 @@ def amend(
 def void(
     enrollment: EnrollmentArgument,
     db: DatabaseOption,
-    record: RecordOption,
     why: WhyOption,
     source: SourceOption,
     key: KeyOption,
     by: ByOption,
+    record: RecordOption = None,
+    record_source: RecordSourceOption = "",
+    record_key: RecordKeyOption = "",
     expected_last: LastOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -269,7 +276,7 @@ def void(
     with opened(db) as engine:
         done = engine.void(
             enrollment=enrollment,
-            record=record,
+            record=corrected(record, record_source or source, record_key),
             why=why,
             source=source,
             key=key,
@@ -472,6 +479,14 @@ def _one_of(option: str, given: Value, of_file: Value, file: Path | None) -> Val
         msg = f"{option}: got {given}, and {file} says {of_file}; leave one of them out"
         raise ReportError(msg)
     return given or of_file
+
+
+def corrected(record: int | None, source: str, key: str) -> Which:
+    """Return what options say is corrected: the number of a record, or its source and key."""
+    if (record is None) == (not key):
+        msg = "expected --record N or --record-key KEY: what is corrected, one of them"
+        raise ReportError(msg)
+    return (source, key) if record is None else record
 
 
 def refuse_unsaid(seen: Reported) -> None:

@@ -107,7 +107,12 @@ CollectedOption = Annotated[
 ResultedOption = Annotated[
     datetime | None, _option("--resulted-at", "TIME", "of the result, with its offset from UTC", moment)
 ]
-RecordOption = Annotated[int, _option("--record", "N", "the number of the record that is corrected")]
+RecordOption = Annotated[int | None, _option("--record", "N", "the number of the record that is corrected")]
+RecordKeyOption = Annotated[str, _option("--record-key", "KEY", "instead: the key it was recorded under")]
+RecordSourceOption = Annotated[
+    str, _option("--record-source", "SOURCE", "whose key that is, if it is another one's")
+]
+WithdrawnOption = Annotated[int, _option("--record", "N", "the number of the record that is corrected")]
 WhyOption = Annotated[str, _option("--why", "TEXT", "the reason, for the audit")]
 AwardedOption = Annotated[Decimal, _option("--awarded", "AMOUNT", "exact, such as 72.50", amount)]
 EndOption = Annotated[date, _option("--on", "DATE", "by the end of this day", day)]

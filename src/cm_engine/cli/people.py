@@ -22,12 +22,12 @@ from cm_engine.cli.options import (
     ObservationOption,
     OneEnrollmentArgument,
     OnOption,
-    RecordOption,
     ResultedOption,
     ResultOption,
     SourceOption,
     TargetOption,
     WhyOption,
+    WithdrawnOption,
     reader,
 )
 from cm_engine.cli.tables import counted_noun, screen
@@ -234,7 +234,7 @@ def waiting(db: DatabaseOption, enrollment: OneEnrollmentArgument = "", as_json:
 def withdraw_entry(
     enrollment: EnrollmentArgument,
     db: DatabaseOption,
-    record: RecordOption,
+    record: WithdrawnOption,
     why: WhyOption,
     source: SourceOption,
     key: KeyOption,
