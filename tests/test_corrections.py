@@ -700,14 +700,11 @@ def test_an_observation_is_corrected_by_the_source_and_key_it_was_recorded_under
     assert is_clean(by_key)
 
 
-def test_a_batch_corrects_by_its_key_what_it_has_recorded_itself(engine: Engine) -> None:
+def test_a_rehearsal_corrects_by_its_key_what_it_has_recorded_itself(engine: Engine) -> None:
     desk = Desk(engine, CALIFORNIA)
     seen = Report(desk.id, "lab", "s-1", "lab-1", "-", on=day(5))
-    engine.record_many(
-        [seen, Amendment(Report(desk.id, "lab", "s-1/b", "lab-1", "+"), ("lab", "s-1"), "typo")]
-    )
-    assert [each.outcome for each in desk.stands()] == ["+"]
-    assert is_clean(desk)
+    typo = Amendment(Report(desk.id, "lab", "s-1/b", "lab-1", "+"), ("lab", "s-1"), "typo")
+    assert [str(each.awards["USD"]) for each in engine.rehearse([seen, typo])] == ["10.00", "0.00"]
 
 
 @pytest.mark.parametrize("key", ["none", "2/1", "a"])
