@@ -14,6 +14,7 @@ from cm_engine.delivery.dispatcher import Dispatcher
 from cm_engine.delivery.sending import Delivery
 from cm_engine.errors import DeliveryError, NotAllowedError, ReportError
 from cm_engine.gateways import Answer, Capabilities, Order, Outcome, Placed
+from cm_engine.log.work import body_of, form_of
 from cm_engine.opening import open_storage
 from cm_engine.testing.gateway import FakeGateway
 from cm_engine.waiting import CALLS_MAX
@@ -406,11 +407,63 @@ def test_inv_16_an_order_that_somebody_changed_in_the_database_is_not_asked_for(
     clinic.negative(clinic.enrolled())
     clinic.dispatcher(vendor).deliver()
     with sqlite3.connect(tmp_path / "clinic.db") as file:
-        file.execute("UPDATE cm_work SET body = replace(body, '10.00', '999.00')")
+        [(body,)] = file.execute("SELECT body FROM cm_work")
+        other = form_of(body)
+        other["order"]["amount"] = "999.00"
+        file.execute("UPDATE cm_work SET body = ?", [body_of(other)])
     clinic.later(minutes=1)
     [stuck] = clinic.dispatcher(vendor).deliver()
     assert (stuck.status, len(vendor.calls), vendor.orders) == ("stuck", 1, {})
     assert stuck.note.startswith("what was saved to be asked for is not what the log says")
+
+
+CHANGED = {
+    "another amount": (
+        "body = replace(body, '10.00', '999.00')",
+        "its body cannot be used: it is not as the",
+    ),
+    "another gateway": (
+        "body = replace(body, '\"cards\"', '\"bank\"')",
+        "its body cannot be used: it is not as the",
+    ),
+    "another recipient": ("body = replace(body, 'p-1', 'p-2')", "its body cannot be used: it is not as the"),
+    "no JSON": ("body = '{'", "its body cannot be used: Expecting property name"),
+    "a list": ("body = '[]'", "its body cannot be used: it is not as the engine wrote it"),
+    "no such state": (
+        "state = 'lost'",
+        "its state is 'lost', and there are waiting, by hand, to be approved",
+    ),
+    "no time": ("due = 'soon'", "its body cannot be used: Invalid isoformat string: 'soon'"),
+    "another zone": ("due = replace(due, '+00:00', '-08:00')", "it is due '2026-01-05T"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGED)
+def test_inv_15_work_that_somebody_changed_is_found_by_the_audit_and_asks_for_nothing(
+    tmp_path: Path, change: str
+) -> None:
+    clinic = Clinic(f"sqlite:///{tmp_path / 'clinic.db'}")
+    vendor = FakeGateway(faults=[Outcome.UNKNOWN])
+    ann = clinic.enrolled()
+    number = clinic.negative(ann)
+    clinic.dispatcher(vendor).deliver()
+    assert clinic.engine.verify().is_clean
+    with sqlite3.connect(tmp_path / "clinic.db") as file:
+        file.execute("UPDATE cm_work SET " + CHANGED[change][0])
+    [found] = clinic.engine.verify().differences
+    assert str(found).startswith(f"{ann}: payout 00001/1: {CHANGED[change][1]}")
+    clinic.later(hours=1)
+    calls = len(vendor.calls)
+    found_now = clinic.dispatcher(vendor).deliver()
+    if "body" not in CHANGED[change][0]:
+        return
+    [stuck] = found_now
+    assert (stuck.status, len(vendor.calls)) == ("stuck", calls)
+    assert stuck.note.endswith("look whether a vendor has it, and if none has, have it tried again")
+    clinic.engine.retry_payout(enrollment=ann, number=number, by="boss-1")
+    assert [each.status for each in clinic.dispatcher(vendor).deliver()] == ["over"]
+    assert [str(order.amount) for order in vendor.orders.values()] == ["10.00"]
+    assert clinic.engine.verify().is_clean
 
 
 MISSING = "work 00001/1: it is missing, and the payout is in flight"
@@ -645,6 +698,19 @@ def test_where_another_person_releases_pay_it_waits_for_that_and_the_act_is_thei
     [released] = [each for each in clinic.engine.history(enrollment=ann) if each.kind == "payout released"]
     assert (released.by, released.reported) == ("cashier-1", {"number": number, "leg": 1})
     assert clinic.engine.verify().is_clean
+
+
+def test_who_is_only_said_to_have_released_pay_has_not(tmp_path: Path) -> None:
+    """A knowing hand wrote it to the work, and the log has no such act."""
+    clinic, vendor = Clinic(f"sqlite:///{tmp_path / 'clinic.db'}", RELEASED), FakeGateway()
+    clinic.negative(clinic.enrolled())
+    clinic.dispatcher(vendor).deliver()
+    with sqlite3.connect(tmp_path / "clinic.db") as file:
+        said = body_of({"approved_by": "cashier-1"})
+        file.execute("UPDATE cm_work SET body = ?, state = 'waiting'", [said])
+    clinic.later(hours=1)
+    assert [each.status for each in clinic.dispatcher(vendor).deliver()] == ["to be approved"]
+    assert vendor.calls == []
 
 
 def test_who_has_a_payout_tried_again_stands_in_the_log_each_time(clinic: Clinic) -> None:

@@ -425,6 +425,37 @@ def test_an_observation_that_says_two_things_or_none_is_refused(
     assert line.startswith(message)
 
 
+# verify beside what was kept
+
+
+def test_verify_keeps_where_logs_end_and_finds_what_was_removed_since(run: Run) -> None:
+    enroll(run)
+    run(*record("-", "06"))
+    assert shown(run, "verify", "--heads", "heads.json") == [
+        "Looked at 1 enrollment, 2 records, 1 decision: no difference"
+    ]
+    kept = json.loads(Path("heads.json").read_text("utf-8"))
+    assert kept == {"e-1": form(run, "history", "e-1")["acts"][-1]["hash"]}
+    Path("copy.db").write_bytes(Path("clinic.db").read_bytes())
+    run(*record("-", "09"))
+    assert run("verify", "--heads", "heads.json").code == 0
+    Path("copy.db").replace("clinic.db")
+    Path("clinic.db-wal").unlink(missing_ok=True)
+    before = Path("heads.json").read_text("utf-8")
+    found = run("verify", "--heads", "heads.json")
+    assert (found.code, found.out.splitlines()[1][:11]) == (1, "e-1: head: ")
+    assert Path("heads.json").read_text("utf-8") == before != json.dumps(kept)
+    assert run("verify").code == 0
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"e-1": 1}'])
+def test_verify_refuses_a_file_of_heads_that_is_none(run: Run, text: str) -> None:
+    enroll(run)
+    Path("heads.json").write_text(text, "utf-8")
+    assert refused(run, "verify", "--heads", "heads.json").startswith("heads.json: ")
+    assert Path("heads.json").read_text("utf-8") == text
+
+
 # amend, void and assert
 
 
@@ -611,7 +642,7 @@ def test_the_history_leaves_nothing_out(run: Run) -> None:
     found = form(run, "history", "e-1")
     assert list(found) == ["enrollment", "acts"]
     assert [act["kind"] for act in found["acts"]] == ["enrolled", "observed", "amended", "asserted"]
-    assert [list(act) for act in found["acts"]] == [ACT] * 4
+    assert [list(act) for act in found["acts"]] == [[*ACT, "hash"]] * 4
     lines = [re.sub(r"\d\d \w{3} \d{4} \d\d:\d\d", "THEN", line) for line in shown(run, "history", "e-1")]
     assert re.fullmatch(r"   0  THEN UTC  enrolled \(by nurse-7, enrollment/p-104/.*\)", lines[0])
     assert lines[3:] == [

@@ -322,6 +322,25 @@ def test_a_file_with_a_page_of_noise_is_refused_and_nothing_is_made_worse(path: 
         engine.verify()
 
 
+def test_an_index_of_which_something_is_lost_is_found_by_the_audit(path: Path, url: str) -> None:
+    """The same key would be recorded twice: the index does not know it any more."""
+    with opened(url) as engine:
+        taken(engine, 0)
+        assert engine.verify().is_clean
+    with closing(sqlite3.connect(path)) as file:
+        [(page,)] = file.execute("SELECT rootpage FROM sqlite_master WHERE name = 'cm_records_once'")
+        [(size,)] = file.execute("PRAGMA page_size")
+        file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    data = bytearray(path.read_bytes())
+    data[(page - 1) * size + 3 : (page - 1) * size + 5] = bytes(2)
+    path.write_bytes(data)
+    with engine_on(open_storage(url, {})) as engine:
+        found = [str(each) for each in engine.verify().differences]
+    assert found
+    assert all(each.startswith("storage: database: ") for each in found)
+    assert any("cm_records_once" in each for each in found)
+
+
 # PostgreSQL is lost, busy, or only reads
 
 

@@ -4,6 +4,7 @@ import json
 import logging
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -192,6 +193,23 @@ def test_a_task_that_fails_is_noted_by_its_class_and_stops_no_other(
     assert (planned.name, planned.note, planned.tries, planned.done) == ("a", "HostError", 1, None)
     assert "HostError" in caplog.text
     assert "Ann" not in caplog.text
+
+
+@pytest.mark.parametrize("body", ["{", "[]", "", '{"every":3600,"lease":600,"sum":"0"}', '{"lease":"x"}'])
+def test_a_task_whose_work_is_damaged_stops_no_other_and_is_done_as_if_for_the_first_time(
+    tmp_path: Path, body: str
+) -> None:
+    house = House(f"sqlite:///{tmp_path / 'clinic.db'}")
+    house.engine.run_due()
+    with sqlite3.connect(tmp_path / "clinic.db") as file:
+        file.execute("UPDATE cm_work SET body = ? WHERE name = 'alerts'", [body])
+    [found] = house.engine.verify().differences
+    assert found.where == "task alerts"
+    assert len(house.engine.tasks()) == len(OWN) + 1
+    house.clock.time += HOUR
+    assert {each.name for each in house.engine.run_due()} >= set(OWN)
+    assert house.engine.verify().is_clean
+    house.engine.close()
 
 
 def test_a_task_that_fails_is_tried_again_less_and_less_often_and_when_it_is_due_in_any_case(

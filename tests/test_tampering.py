@@ -18,12 +18,12 @@ from cm_engine import parse_program
 from cm_engine.auditing import Verification
 from cm_engine.engine import Engine
 from cm_engine.opening import open_storage
-from cm_engine.rules import RULES_VERSION
+from cm_engine.rules import RULES_VERSION, Observation
 from cm_engine_adapters.storage.tables import tables
 from tests.faults import PROGRAMS, SOURCE, START, engine_on, engine_with_programs, enrolled, negative
 
 TO_DO = {"work"}
-"""What is to be done is no part of the log: what it says of money is compared with the log before anybody acts on it."""
+"""What is to be done is no part of the log; what is changed of it is found too, as the tests of payouts, messages and tasks say."""
 TABLES = {name: tables().named(name) for name in tables().__slots__ if name not in TO_DO}
 COLUMNS = [(name, column.name) for name, table in TABLES.items() for column in table.columns]
 WORDS = {
@@ -398,7 +398,7 @@ def older(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Log]:
     with monkeypatch.context() as patch:
         patch.setattr("cm_engine.log.deciding.reasons_text", lambda _: "[]")
         made = Log(f"sqlite:///{tmp_path / 'older.db'}", simple)
-    for module in ("log.deciding", "auditing"):
+    for module in ("log.deciding", "refolding"):
         monkeypatch.setattr(f"cm_engine.{module}.RULES_VERSION", RULES_VERSION + 1)
     yield made
     made.close()
@@ -429,6 +429,31 @@ def test_what_is_changed_after_a_decision_of_other_rules_is_found_all_the_same(
         assert_found(copy.verify(), name, row)
 
 
+def test_where_an_enrollment_stands_is_looked_at_after_decisions_of_other_rules_too(older: Log) -> None:
+    with older.copy() as copy:
+        row = next(each for each in copy.rows("standings") if each["enrollment"] == "share-1")
+        emptied = row["state"].replace("[[2026,1000]]", "[]")
+        assert emptied != row["state"]
+        copy.change("standings", row, {"state": emptied})
+        assert_found(copy.verify(), "standings", row)
+
+
+def test_where_other_rules_awarded_otherwise_it_is_said_that_nobody_can_look_at_where_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Older rules took a negative result for a positive one."""
+    with monkeypatch.context() as patch:
+        patch.setattr("cm_engine.log.encoding.Observation", lambda _, *seen: Observation("+", *seen))
+        made = Log(f"sqlite:///{tmp_path / 'older.db'}", simple)
+    for module in ("log.deciding", "refolding"):
+        monkeypatch.setattr(f"cm_engine.{module}.RULES_VERSION", RULES_VERSION + 1)
+    with made.copy() as copy:
+        found = copy.verify()
+        assert found.is_clean, found.differences
+        assert [each.where for each in found.other_rules] == ["decision 1", "standing"] * 2
+    made.close()
+
+
 # What nothing within the log can tell
 
 
@@ -443,6 +468,25 @@ def test_the_newest_act_removed_with_all_that_belongs_to_it_shows_only_beside_a_
         remove_after(copy, stood)
         assert copy.verify().is_clean
         assert stood["head"] != kept
+        assert verified_with(copy, {"climb": kept}) == [
+            f"climb: head: {kept[:12]} is not in the log any more, and it was the last when it was kept"
+        ]
+        assert verified_with(copy, {"climb": stood["head"]}) == []
+
+
+def verified_with(copy: Copy, heads: dict[str, str]) -> list[str]:
+    """Audit beside where logs ended."""
+    return list(map(str, copy.engine.joining(copy.connection).verify(heads=heads).differences))
+
+
+def test_heads_that_were_kept_are_still_there_once_more_was_recorded(log: Log) -> None:
+    with log.copy() as copy:
+        kept = copy.verify().heads
+        assert set(kept) == {row["id"] for row in copy.rows("enrollments")}
+        negative(log.engine.joining(copy.connection), "climb", "newest", day=40)
+        assert verified_with(copy, dict(kept)) == []
+        now = copy.verify().heads
+        assert [name for name in kept if kept[name] != now[name]] == ["climb"]
 
 
 def remove_after(copy: Copy, stood: dict[str, Any]) -> None:
@@ -464,12 +508,14 @@ def test_an_enrollment_removed_with_all_that_belongs_to_it_shows_only_beside_a_l
     log: Log,
 ) -> None:
     with log.copy() as copy:
+        kept = dict(copy.verify().heads)
         for name in TABLES:
             for row in copy.rows(name):
                 if "climb" in {row.get("enrollment"), row.get("id")}:
                     copy.remove(name, row)
         found = copy.verify()
         assert (found.is_clean, found.enrollments) == (True, 5)
+        assert verified_with(copy, kept) == ["climb: head: it was kept, and the log is gone"]
 
 
 def test_a_program_that_nobody_is_enrolled_in_can_be_removed(log: Log) -> None:

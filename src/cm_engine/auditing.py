@@ -1,47 +1,42 @@
 """The audit: take every act again, and compare everything that is stored with what it comes to."""
 
-import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
-from itertools import zip_longest
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import NamedTuple
 
-from cm_engine.errors import CmEngineError, SecretError
+from cm_engine.errors import UNREADABLE, CmEngineError, SecretError
 from cm_engine.journal import all_journals
 from cm_engine.journals import journal_difference, made_by_journal, made_difference
-from cm_engine.ledger.accounts import IN_FLIGHT
-from cm_engine.log.bank import Bank, banked
-from cm_engine.log.chain import GENESIS, hash_of
-from cm_engine.log.correction import Log, content, posted
-from cm_engine.log.encoding import dumped, pools_from
-from cm_engine.log.fold import Turn, payouts_of
+from cm_engine.log.encoding import dumped
 from cm_engine.log.moves import Received, elsewhere, seals, together
-from cm_engine.log.outbox import PAYOUT, payout_of, work_name, worked_on_from
-from cm_engine.log.purse import BANKED
 from cm_engine.log.rows import (
     DUE,
-    OVER,
     TASK,
     DecisionRow,
     EnrollmentRow,
-    EntryRow,
-    PayoutRow,
     ProgramRow,
     RecordRow,
     StandingRow,
     WorkRow,
 )
-from cm_engine.log.stand import Enrolled, Stand, first_stand, stand_from, stand_text, start_of
-from cm_engine.log.taking import taken
+from cm_engine.log.stand import Enrolled, Stand
 from cm_engine.messages.queued import MESSAGE
+from cm_engine.outstanding import work_difference
 from cm_engine.ports import LAST, Transaction, WorkQuery
 from cm_engine.program import canonical, digest, parse_program
-from cm_engine.recording import PoolKey, enrollment_body, pool_key
-from cm_engine.register import Register, program_in
-from cm_engine.rules import RULES_VERSION
-from cm_engine.rules.prizes import commitment
+from cm_engine.recording import PoolKey, pool_key
+from cm_engine.refolding import (
+    FoundError,
+    Stored,
+    check_chain,
+    check_enrollment,
+    check_fold,
+    check_work,
+    stored_of,
+)
+from cm_engine.register import Register
 from cm_engine.sites.checking import Known, site_difference
 
 PAGE = 500
@@ -63,7 +58,8 @@ class Difference(NamedTuple):
 
     def __str__(self) -> str:
         """Return the difference as a line."""
-        return f"{self.enrollment or 'storage'}: {self.where}: {self.what}"
+        line = f"{self.enrollment or 'storage'}: {self.where}: {self.what}"
+        return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +69,9 @@ class Verification:
     Attributes:
         enrollments, records, decisions, journals: how many were looked at; records are those of journals too.
         differences: the first one of each enrollment and of each journal, and those of what belongs to none.
-        other_rules: decisions that today's rules would make otherwise, and that are as their own release made them.
+        other_rules: decisions of another release that today's rules would make otherwise, which nobody can check here.
+        heads: where each log ends, of enrollments and of journals, by their names: kept elsewhere, they show what was
+            removed or written anew.
     """
 
     enrollments: int = 0
@@ -82,32 +80,12 @@ class Verification:
     differences: tuple[Difference, ...] = ()
     other_rules: tuple[Difference, ...] = ()
     journals: int = 0
+    heads: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_clean(self) -> bool:
         """Tell whether everything is as it should be."""
         return not self.differences
-
-
-class _FoundError(Exception):
-    """Carry the first difference of an enrollment."""
-
-    def __init__(self, where: str, what: str) -> None:
-        self.where = where
-        self.what = what
-        super().__init__(where)
-
-
-class _Stored(NamedTuple):
-    """Everything that is stored of one enrollment."""
-
-    row: EnrollmentRow
-    records: list[RecordRow]
-    decisions: list[DecisionRow]
-    entries: list[EntryRow]
-    payouts: list[PayoutRow]
-    work: list[WorkRow]
-    standing: StandingRow | None
 
 
 @dataclass(slots=True)
@@ -125,6 +103,8 @@ class _Audit:
     elsewhere: dict[str, dict[str, Received]] = field(default_factory=dict)
     sites: Known = field(default_factory=dict)
     alone: bool = False
+    kept: dict[str, str] = field(default_factory=dict)
+    heads: dict[str, str] = field(default_factory=dict)
 
     def look_at(self, row: EnrollmentRow) -> None:
         """Compare one enrollment with what its log comes to; note the first difference."""
@@ -132,43 +112,71 @@ class _Audit:
             self.seen["row"] += 1
             self.differences.append(Difference(ascii(row.id), "enrollment", "its id is damaged"))
             return
-        stored = _stored(self.tx, row)
+        stored = stored_of(self.tx, row)
         for name, rows in stored._asdict().items():
             self.seen[name] += len(rows) if isinstance(rows, list) else rows is not None
-        self.seen["messages"] += len(self.tx.work(WorkQuery(MESSAGE, row.id, limit=LAST)))
-        self._note_journal(stored)
+        messages = self.tx.work(WorkQuery(MESSAGE, row.id, limit=LAST))
+        self.seen["messages"] += len(messages)
+        self._look_at_work(row.id, [*stored.work, *messages])
+        self._look_at_head(row.id, [*stored.records, *stored.decisions], stored.standing)
         try:
+            self._note_journal(stored)
             enrolled = self.register.opened(self.tx, row)
             enrolled = self.register.with_versions(self.tx, enrolled, stored.records)
-            _check_enrollment(enrolled, stored, self.register)
-            _check_chain(stored)
+            check_enrollment(enrolled, stored, self.register)
+            check_chain(stored)
             self._check_sites(stored)
-            stand, other = _check_fold(enrolled, stored)
+            stand, others = check_fold(enrolled, stored)
             self._check_work(enrolled.under(stand.state.program), stored)
-        except _FoundError as found:
+            if told := elsewhere(stored.records):
+                self.elsewhere[row.participant] = together(self.elsewhere.get(row.participant, {}), told)
+        except FoundError as found:
             self.differences.append(Difference(row.id, found.where, found.what))
         except SecretError as error:
             self.differences.append(Difference(row.id, "prizes", f"not audited: {error}"))
-        except (CmEngineError, ValueError, KeyError, TypeError) as error:
+        except (CmEngineError, *UNREADABLE) as error:
             self.differences.append(Difference(row.id, "log", f"it cannot be read: {error}"))
         else:
             self._count_pools(enrolled, stand)
-            if told := elsewhere(stored.records):
-                self.elsewhere[row.participant] = together(self.elsewhere.get(row.participant, {}), told)
-            if other:
-                self.other_rules.append(Difference(row.id, *other))
+            self.other_rules += (Difference(row.id, *each) for each in others)
 
-    def _check_sites(self, stored: _Stored) -> None:
+    def _check_sites(self, stored: Stored) -> None:
         """Compare what an enrollment was told by sites with what they said."""
         if not self.alone and (found := site_difference(self.tx, self.sites, stored.row, stored.records)):
-            raise _FoundError(*found)
+            raise FoundError(*found)
 
-    def _check_work(self, enrolled: Enrolled, stored: _Stored) -> None:
+    def _check_work(self, enrolled: Enrolled, stored: Stored) -> None:
         """Compare the work on payouts with them; whoever came alone has left it where it was."""
         if not self.alone and (stored.payouts or stored.work):
-            _check_work(enrolled, stored)
+            check_work(enrolled, stored)
 
-    def _note_journal(self, stored: _Stored) -> None:
+    def _look_at_head(
+        self, name: str, rows: Iterable[RecordRow | DecisionRow], standing: StandingRow | None
+    ) -> None:
+        """Note where a log ends; find one that does not go on from where it ended when that was kept."""
+        kept = self.kept.pop(name, "")
+        if kept and all(row.hash != kept for row in rows):
+            what = f"{kept[:12]} is not in the log any more, and it was the last when it was kept"
+            self.differences.append(Difference(name, "head", what))
+        if standing:
+            self.heads[name] = standing.head
+
+    def look_at_kept(self) -> None:
+        """Find what is gone of which was kept where its log ended."""
+        self.differences += (
+            Difference(name, "head", "it was kept, and the log is gone") for name in self.kept
+        )
+
+    def look_at_database(self) -> None:
+        """Ask the database what it finds damaged itself."""
+        self.differences += (Difference("", "database", what) for what in self.tx.damage())
+
+    def _look_at_work(self, enrollment: str, rows: Iterable[WorkRow]) -> None:
+        """Look at work by itself, of an enrollment or of nobody; note what is not as the engine would leave it."""
+        found = (work_difference(row) for row in rows)
+        self.differences += (Difference(enrollment, *each) for each in found if each)
+
+    def _note_journal(self, stored: Stored) -> None:
         """Note which journal made an enrollment; that of one which arrived with a bundle need not be here."""
         self.made_by.update(made_by_journal(stored.records))
         if seals(stored.records):
@@ -214,6 +222,7 @@ class _Audit:
         self.seen["records"] += len(records)
         self.seen["standing"] += 1
         self.seen["journals"] += 1
+        self._look_at_head(row.enrollment, records, row)
         made = self.made_by.pop(row.enrollment, 0)
         found = journal_difference(self.tx, self.register, row, records) or made_difference(records, made)
         if found:
@@ -229,8 +238,11 @@ class _Audit:
 
     def look_at_counts(self) -> None:
         """Find rows that belong to no enrollment, to no journal and to no task."""
-        of_nobody = (self.tx.work(WorkQuery(kind, DUE, limit=LAST)) for kind in (TASK, MESSAGE))
-        self.seen["work"] += sum(map(len, of_nobody)) + self.seen.pop("messages", 0)
+        of_nobody = [
+            row for kind in (TASK, MESSAGE) for row in self.tx.work(WorkQuery(kind, DUE, limit=LAST))
+        ]
+        self._look_at_work("", of_nobody)
+        self.seen["work"] += len(of_nobody) + self.seen.pop("messages", 0)
         names = {"row": "enrollments", "standing": "standings"}
         seen = {names.get(name, name): count for name, count in self.seen.items()}
         for name, count in self.tx.counts().items():
@@ -242,7 +254,7 @@ class _Audit:
         """Return what was found."""
         counts = (self.seen["row"], self.seen["records"], self.seen["decisions"])
         found = (tuple(self.differences), tuple(self.other_rules))
-        return Verification(*counts, *found, journals=self.seen["journals"])
+        return Verification(*counts, *found, journals=self.seen["journals"], heads=self.heads)
 
 
 def verified(
@@ -250,8 +262,7 @@ def verified(
     register: Register,
     only: str,
     progress: Callable[[int], None] = lambda _: None,
-    *,
-    alone: bool = False,
+    kept: Mapping[str, str] = MappingProxyType({}),
 ) -> Verification:
     """Return what an audit of one enrollment finds, or of everything.
 
@@ -260,9 +271,9 @@ def verified(
         register: finds programs and secrets.
         only: an enrollment; empty for all.
         progress: told how many enrollments have been looked at.
-        alone: enrollments are looked at by themselves, without what the journals of their sites say.
+        kept: where logs ended when that was kept, as `Verification.heads` has it.
     """
-    audit = _Audit(tx, register, alone=alone)
+    audit = _Audit(tx, register, kept={name: head for name, head in kept.items() if only in {"", name}})
     rows = [tx.enrollment(only)] if only else _all_enrollments(tx)
     for number, row in enumerate(filter(None, rows), start=1):
         audit.look_at(row)
@@ -272,6 +283,16 @@ def verified(
         audit.look_at_programs()
         audit.look_at_pools()
         audit.look_at_counts()
+        audit.look_at_kept()
+        audit.look_at_database()
+    return audit.result()
+
+
+def verified_alone(tx: Transaction, register: Register, enrollment: str) -> Verification:
+    """Return what an audit finds of one enrollment by itself, without what the journals of its sites say."""
+    audit = _Audit(tx, register, alone=True)
+    if row := tx.enrollment(enrollment):
+        audit.look_at(row)
     return audit.result()
 
 
@@ -299,155 +320,3 @@ def _all_enrollments(tx: Transaction) -> Iterator[EnrollmentRow]:
 def _is_plain(found: object) -> bool:
     """Tell whether an id is one that was ever written."""
     return isinstance(found, str) and found.isprintable()
-
-
-def _stored(tx: Transaction, row: EnrollmentRow) -> _Stored:
-    return _Stored(
-        row,
-        tx.records(row.id),
-        tx.decisions(row.id),
-        tx.entries(row.id),
-        tx.payouts(row.id),
-        tx.work(WorkQuery(PAYOUT, row.id, limit=LAST)),
-        tx.standing(row.id),
-    )
-
-
-def _check_work(enrolled: Enrolled, stored: _Stored) -> None:
-    """Find work on what is no payout, and payouts on their way that nobody works on."""
-    purse = Bank.of(enrolled, Log(stored.records, stored.decisions, stored.entries)).purse
-    left, first = set(purse.sent), worked_on_from(stored.records)
-    for row in stored.work:
-        payout = purse.sent.get(payout_of(row.name))
-        if payout is None:
-            raise _FoundError(f"work {row.name}", "there is no such payout")
-        if row.state == OVER and payout.place == IN_FLIGHT:
-            raise _FoundError(f"work {row.name}", "it is over, and the payout is in flight")
-        left.discard(payout_of(row.name))
-    by = {row.number: row.record for row in stored.decisions}
-    for number, leg in sorted(left):
-        if purse.sent[number, leg].place == IN_FLIGHT and by[number] >= first:
-            raise _FoundError(f"work {work_name(number, leg)}", "it is missing, and the payout is in flight")
-
-
-def _check_enrollment(enrolled: Enrolled, stored: _Stored, register: Register) -> None:
-    """Compare the enrollment with the act that enrolled, and the commitment with its seed."""
-    if not stored.records:
-        raise _FoundError("log", "it is empty")
-    told = dumped(enrollment_body(enrolled.row))
-    if stored.records[0].body != told:
-        raise _FoundError("enrollment", f"stored {told}, enrolled as {stored.records[0].body}")
-    seed = enrolled.seed or (register.seed(enrolled.row.id) if enrolled.row.commitment else b"")
-    if enrolled.row.commitment and commitment(seed) != enrolled.row.commitment:
-        raise _FoundError(
-            "enrollment", "the commitment is not that of the seed; was the engine's secret changed?"
-        )
-
-
-def _check_chain(stored: _Stored) -> None:
-    """Follow the hashes: each act, and the decisions that it led to."""
-    head, number = GENESIS, 0
-    led_to: dict[int, list[DecisionRow]] = {}
-    for row in stored.decisions:
-        led_to.setdefault(row.record, []).append(row)
-    for seq, record in enumerate(stored.records):
-        if record.seq != seq:
-            raise _FoundError(f"record {seq}", f"it is missing; the next is {record.seq}")
-        head = _checked_hash(f"record {seq}", record, head)
-        for row in led_to.pop(seq, []):
-            number += 1
-            if row.number != number:
-                raise _FoundError(f"decision {number}", f"it is missing; the next is {row.number}")
-            head = _checked_hash(f"decision {number}", row, head)
-    if led_to:
-        raise _FoundError("decisions", f"no act led to those of record {min(led_to)}")
-    standing = stored.standing
-    found = (len(stored.records) - 1, number, head, stored.records[-1].recorded_at)
-    if standing is None or standing[1:5] != found:
-        raise _FoundError("standing", f"stored {standing and standing[1:5]}, the log comes to {found}")
-
-
-def _checked_hash(where: str, row: RecordRow | DecisionRow, head: str) -> str:
-    found = hash_of(row[:-1], head)
-    if row.hash != found:
-        raise _FoundError(where, f"its hash is {row.hash[:12]}, that of what it says {found[:12]}")
-    return found
-
-
-def _check_fold(enrolled: Enrolled, stored: _Stored) -> tuple[Stand, tuple[str, str] | None]:
-    """Take every act again, and compare what it leads to; return where that ends, and what other rules decided.
-
-    From a decision on that another release's rules made otherwise, decisions are taken as they are stored, and only
-    what follows from them is compared.
-    """
-    stand = first_stand(enrolled.rules, start_of(enrolled))
-    decisions: list[DecisionRow] = []
-    entries: list[EntryRow] = []
-    other: tuple[str, str] | None = None
-    for seq, record in enumerate(stored.records):
-        log = Log(stored.records[:seq], decisions, entries)
-        known = [row for row in stored.decisions if row.record == seq]
-        if other is None:
-            enrolled = enrolled.under(stand.state.program)
-            turn = Turn(enrolled, stand, len(decisions), pools_from(record.shared))
-            written = taken(turn, record, json.loads(record.body), partial(_same, log))
-            other = _compare_decisions(known, written.decisions)
-            stand = written.stand
-        elif record.kind in BANKED:  # it depends on the log as it is stored, and on no rules
-            turn = Turn(enrolled, stand, len(decisions), {})
-            written = banked(turn, record, log)
-        again = other is None or record.kind in BANKED
-        entries += written.entries if again else posted(enrolled, log, known)
-        decisions += known
-    of = {row.number: row for row in decisions}
-    payouts = [each for entry in entries for each in payouts_of(of[entry.number], [entry])]
-    _compare("entry", stored.entries, entries)
-    _compare("payout", stored.payouts, payouts)
-    assert stored.standing is not None
-    if other:
-        by = enrolled.under(program_in(stored.standing.state))
-        return stand_from(by.rules, stored.standing.state), other
-    if stored.standing.state != stand_text(stand):
-        raise _FoundError("standing", f"stored {stored.standing.state}, folded again {stand_text(stand)}")
-    return stand, None
-
-
-def _same(log: Log) -> Log:
-    return log
-
-
-def _compare_decisions(stored: Sequence[DecisionRow], again: Sequence[DecisionRow]) -> tuple[str, str] | None:
-    """Refuse decisions that differ, or return the first that differs because another release's rules made it."""
-    for row in stored:
-        if row.rules not in range(1, RULES_VERSION + 1):
-            raise _FoundError(
-                f"decision {row.number}", f"it is by rules {row.rules}, and this is {RULES_VERSION}"
-            )
-    for old, new in zip_longest(stored, again):
-        if old is None or new is None or content(old) != content(new):
-            where, what = f"decision {(old or new).number}", _apart(old, new)
-            if any(row.rules != RULES_VERSION for row in stored):
-                return where, what
-            raise _FoundError(where, what)
-    return None
-
-
-def _apart(old: DecisionRow | None, new: DecisionRow | None) -> str:
-    if old is None or new is None:
-        return "it is not stored" if old is None else "it is stored, and nothing leads to it"
-    return _first_column(content(old), content(new))
-
-
-def _compare(what: str, stored: Iterable[NamedTuple], again: Iterable[NamedTuple]) -> None:
-    for old, new in zip_longest(stored, again):
-        if old != new:
-            one: Any = old or new
-            where = f"{what} {one.number}/{one.leg}"
-            raise _FoundError(where, _first_column(old, new) if old and new else "it is missing or too much")
-
-
-def _first_column(old: NamedTuple, new: NamedTuple) -> str:
-    """Say in which column two rows first differ."""
-    columns = zip(old._fields, old, new, strict=True)
-    name, stored, again = next((name, one, two) for name, one, two in columns if one != two)
-    return f"{name}: stored {stored}, folded again {again}"

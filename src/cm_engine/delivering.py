@@ -11,17 +11,15 @@ from cm_engine.delivery.channels import Able, able_of, refuse_mismatches, refuse
 from cm_engine.delivery.dispatcher import LEASE, Dispatcher, Handle
 from cm_engine.delivery.owing import lowered, not_owed
 from cm_engine.delivery.sending import (
-    BY_HAND,
     LATE,
     LATE_AFTER,
     STATES,
-    STUCK,
-    TO_APPROVE,
     Delivery,
     Sending,
     after_answer,
     changed,
     delivery_of,
+    known_of,
     sending_of,
     unread,
 )
@@ -42,7 +40,7 @@ from cm_engine.gateways import Answer
 from cm_engine.ledger.accounts import OWED
 from cm_engine.log.bank import Bank
 from cm_engine.log.encoding import instant
-from cm_engine.log.outbox import PAYOUT, payout_of, work_name
+from cm_engine.log.outbox import BY_HAND, PAYOUT, STUCK, TO_APPROVE, payout_of, work_name
 from cm_engine.log.purse import DECLINED, HANDED_OVER, PAYOUT_RELEASED, PAYOUT_RETRIED, REDEEMED
 from cm_engine.log.rows import OVER, WAITING, WorkRow
 from cm_engine.noting import Noting
@@ -228,7 +226,7 @@ class Delivering(Banking):
             )  # it needs the right, and no second person
             refuse_act(tx, self._register, self._policy, asked)
             self._note(tx, seen_to(tx, row, PAYOUT_RETRIED, by))
-            sending = sending_of(row)
+            sending = known_of(row)
             anew = sending if sending.is_with_gateway else Sending(approved_by=sending.approved_by)
             return changed(row, WAITING, anew._replace(calls=0), f"tried again by {by}")
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from os import PathLike
+from types import MappingProxyType
 from typing import Any, Self, TypeVar
 
 from cm_engine import catalogue
@@ -553,7 +554,11 @@ class Engine(
             return tuple(Recorded(done) for done in acts_of(enrolled, whole_log(tx, enrollment)))
 
     def verify(
-        self, *, enrollment: str = "", progress: Callable[[int], None] = lambda _: None
+        self,
+        *,
+        enrollment: str = "",
+        heads: Mapping[str, str] = MappingProxyType({}),
+        progress: Callable[[int], None] = lambda _: None,
     ) -> Verification:
         """Audit one enrollment, or everything: fold every act again, and compare all that is stored.
 
@@ -562,6 +567,8 @@ class Engine(
 
         Args:
             enrollment: its id; left out, all of them.
+            heads: what an earlier audit returned as its `heads`, kept where whoever writes to the database does not: what
+                was removed or written anew since then is found too.
             progress: called with how many enrollments have been looked at.
 
         Raises:
@@ -570,7 +577,7 @@ class Engine(
         with self._storage.reading() as tx:
             if enrollment:
                 found_enrollment(tx, enrollment)
-            return verified(tx, Register(self._secret), enrollment, progress)
+            return verified(tx, Register(self._secret), enrollment, progress, heads)
 
 
 def _loaded(program: str | PathLike[str]) -> Program:

@@ -54,6 +54,17 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+UNREADABLE = (
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    AssertionError,
+    RecursionError,
+)
+"""What reading may raise of what is stored, if somebody made it up or damaged it."""
+
 
 class CmEngineError(Exception):
     """Stand at the root of every error that cm-engine raises on purpose.

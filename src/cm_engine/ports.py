@@ -165,6 +165,9 @@ class Transaction(Protocol):
         The kinds are programs, enrollments, records, decisions, entries, payouts, work, standings and pools.
         """
 
+    def damage(self) -> list[str]:
+        """Return what the database itself finds damaged, a line for each; nothing where it cannot look."""
+
 
 class Storage(Protocol):
     """Keep the log: programs, enrollments, acts, decisions, postings, payouts, standings and pools; and what is to be done.

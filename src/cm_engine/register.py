@@ -8,6 +8,7 @@ from cm_engine.errors import EnrollmentNotFoundError, ProgramNotFoundError, Secr
 from cm_engine.lately import Lately, forget_some
 from cm_engine.ledger.corrections import books
 from cm_engine.log.correction import Log, by_subject, history_of, latest, shared_then
+from cm_engine.log.deciding import Finding
 from cm_engine.log.fold import folded
 from cm_engine.log.migrating import moves_of
 from cm_engine.log.moves import wrapped_seeds
@@ -134,7 +135,7 @@ class Register:
                 stand = stand_from(enrolled.rules, row.state)
             except (ValueError, KeyError, TypeError, AttributeError):
                 enrolled = self._latest(tx, enrolled, program)
-                stand = refolded(tx, enrolled)
+                stand, _ = refolded(enrolled, _log_of(tx, enrolled))
             self.keep(row.head, stand)
         return self._with_all(tx, enrolled, stand), stand
 
@@ -175,12 +176,15 @@ def program_in(state: str) -> str:
     return state.partition('"program":"')[2].partition('"')[0]
 
 
-def refolded(tx: Transaction, enrolled: Enrolled) -> Stand:
-    """Return where an enrollment stands, from its whole log."""
+def _log_of(tx: Transaction, enrolled: Enrolled) -> Log:
     enrollment = enrolled.row.id
-    log = Log(tx.records(enrollment), tx.decisions(enrollment), tx.entries(enrollment))
+    return Log(tx.records(enrollment), tx.decisions(enrollment), tx.entries(enrollment))
+
+
+def refolded(enrolled: Enrolled, log: Log) -> tuple[Stand, list[Finding]]:
+    """Return where an enrollment stands by its whole log, and what today's rules find of each of its observations."""
     former = latest(log.decisions)
     history = history_of(enrolled, log.records)
-    stand, _ = folded(enrolled, history, lambda _, subject: shared_then(log, former, subject))
+    stand, findings = folded(enrolled, history, lambda _, subject: shared_then(log, former, subject))
     offset = books(by_subject(log)).offset
-    return stand._replace(offset={unit: amount for unit, amount in offset.items() if amount})
+    return stand._replace(offset={unit: amount for unit, amount in offset.items() if amount}), findings

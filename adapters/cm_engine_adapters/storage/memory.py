@@ -225,6 +225,10 @@ class MemoryTransaction:
             raise StorageConflictError(msg)
         self._work[row[:3]] = row
 
+    def damage(self) -> list[str]:
+        """Return nothing: memory is not looked at."""
+        return []
+
     def counts(self) -> dict[str, int]:
         """Return how many rows there are of each kind."""
         lists: dict[str, dict[str, Any]] = {

@@ -184,6 +184,10 @@ class SqlTransaction:
         self.cursor.execute(statement.text, statement.bound())
         return dict(self.cursor.fetchall())
 
+    def damage(self) -> list[str]:
+        """Return what the database itself finds damaged: here it cannot look."""
+        return []
+
     def _all(self, made: type[Row], statement: Statement, **values: Any) -> list[Row]:
         self.cursor.execute(statement.text, statement.bound(**values))
         return [made(*row) for row in self.cursor.fetchall()]

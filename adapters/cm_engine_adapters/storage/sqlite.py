@@ -47,6 +47,13 @@ class SqliteTransaction(SqlTransaction):
         known = map(RecordRow._make, self.cursor.execute(by_key, [json.dumps(keys)]).fetchall())
         return Found({row.enrollment: row for row in stand}, {(row.source, row.key): row for row in known})
 
+    def damage(self) -> list[str]:
+        """Return what SQLite finds damaged: pages, and indexes that are not those of their tables."""
+        found = [
+            line for (told,) in self.cursor.execute("PRAGMA integrity_check") for line in told.splitlines()
+        ]
+        return [] if found == ["ok"] else found
+
 
 class SqliteStorage(SqlStorage):
     """Keep the log in a file of SQLite."""

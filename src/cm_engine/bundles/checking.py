@@ -5,28 +5,19 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from cm_engine.auditing import program_difference, verified
+from cm_engine.auditing import program_difference, verified_alone
 from cm_engine.bundles.bundle import Bundle, derived, told_by
 from cm_engine.bundles.held import NO_KEY, Held, SeedRegister
 from cm_engine.bundles.layout import Document, Rows, canonical_form, digests_of, document_of, rows_from
 from cm_engine.bundles.sealing import refuse_broken
-from cm_engine.errors import BundleError, CmEngineError, ReportError, SecretError
+from cm_engine.errors import UNREADABLE, BundleError, CmEngineError, ReportError, SecretError
+from cm_engine.log.correction import Log
 from cm_engine.log.rows import RESERVED
 from cm_engine.log.stand import Enrolled, Stand, stand_from, stand_text
 from cm_engine.register import program_in, refolded
 from cm_engine.wrapping import TRAVELS, unwrapped
 
 KEY_BYTES = 32
-UNREADABLE = (
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    ArithmeticError,
-    AssertionError,
-    RecursionError,
-)
-"""What reading a log may raise that somebody made up."""
 
 
 def read_bundle(text_or_path: str | PathLike[str], *, seal_with: bytes = b"") -> Bundle:
@@ -154,7 +145,7 @@ def _differences(rows: Rows, seed: bytes) -> Iterator[tuple[str, str]]:
     )
     if [row.digest for row in rows.programs] != digests_of(rows.enrollment, rows.records):
         yield "programs", "they are not those that the enrollment began with and changed to"
-    found = verified(Held(rows), SeedRegister(seed), rows.enrollment.id, alone=True)
+    found = verified_alone(Held(rows), SeedRegister(seed), rows.enrollment.id)
     yield from ((each.where, each.what) for each in found.differences)
     yield from ((each.where, f"this release decides it otherwise: {each.what}") for each in found.other_rules)
 
@@ -164,7 +155,7 @@ def with_state(rows: Rows, seed: bytes) -> Rows:
     held, register = Held(rows), SeedRegister(seed)
     try:
         enrolled = register.with_versions(held, register.opened(held, rows.enrollment), rows.records)
-        state = stand_text(refolded(held, enrolled))
+        state = stand_text(refolded(enrolled, Log(rows.records, rows.decisions, rows.entries))[0])
     except (CmEngineError, *UNREADABLE):
         return rows
     return rows._replace(standing=rows.standing._replace(state=state))

@@ -128,6 +128,10 @@ class Held:
         """Return nothing: what pools have received belongs to a database."""
         return []
 
+    def damage(self) -> list[str]:
+        """Return nothing: a bundle is in no database."""
+        return []
+
     def counts(self) -> dict[str, int]:
         """Return how many rows there are of each kind."""
         several = ("programs", "records", "decisions", "entries", "payouts")

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -15,6 +15,7 @@ from rich.progress import Progress
 from cm_engine.auditing import Verification
 from cm_engine.cases import observation as observation_of
 from cm_engine.cli import journal
+from cm_engine.cli.heads import HeadsOption, keep_heads, kept_heads
 from cm_engine.cli.options import (
     AgainOption,
     AwardedOption,
@@ -383,14 +384,18 @@ def verify(
     enrollment: Annotated[
         str, typer.Argument(metavar="[ENROLLMENT]", help="only this one", show_default=False)
     ] = "",
+    heads: HeadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Audit everything: decide it all again, and compare.
 
-    Prints what was looked at, and each difference on a line. Exits with 1 if there is one.
+    Prints what was looked at, and each difference on a line. Exits with 1 if there is one. With --heads FILE, what that
+    file says of where logs ended has to be there still, and then it says where they end now.
     """
     with opened(db) as engine:
-        found = _verified(engine, enrollment)
+        found = _verified(engine, enrollment, kept_heads(heads) if heads else {})
+    if heads and found.is_clean:
+        keep_heads(heads, found.heads)
     if as_json:
         sys.stdout.write(journal.one_line(journal.verification_form(found)))
     else:
@@ -399,15 +404,17 @@ def verify(
         raise typer.Exit(1)
 
 
-def _verified(engine: Engine, enrollment: str) -> Verification:
+def _verified(engine: Engine, enrollment: str, heads: Mapping[str, str]) -> Verification:
     """Audit, with a progress bar where a person watches."""
     watched = Console(stderr=True)
     if not watched.is_terminal:
-        return engine.verify(enrollment=enrollment)
+        return engine.verify(enrollment=enrollment, heads=heads)
     total = 1 if enrollment else sum(1 for _ in _enrollments(engine))
     with Progress(console=watched) as bar:
         task = bar.add_task("Verifying", total=total)
-        return engine.verify(enrollment=enrollment, progress=lambda done: bar.update(task, completed=done))
+        return engine.verify(
+            enrollment=enrollment, heads=heads, progress=lambda done: bar.update(task, completed=done)
+        )
 
 
 def _enrollments(engine: Engine, participant: str = "", site: str = "") -> Iterator[Enrollment]:

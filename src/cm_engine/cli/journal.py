@@ -81,7 +81,7 @@ def act_form(done: Recorded) -> dict[str, Any]:
 
 def history_form(enrollment: str, acts: Iterable[Recorded]) -> dict[str, Any]:
     """Return all acts on an enrollment as data."""
-    return {"enrollment": enrollment, "acts": [act_form(done) for done in acts]}
+    return {"enrollment": enrollment, "acts": [{**act_form(done), "hash": done.hash} for done in acts]}
 
 
 def _is_asserted(done: Recorded) -> bool:
@@ -455,7 +455,7 @@ def verification_text(found: Verification) -> Iterator[str]:
 
 
 def _of_other_rules(found: Difference) -> str:
-    return f"{found}; it is as the rules of its own release made it, and no difference"
+    return f"{found}; another release's rules made it, which this one cannot check"
 
 
 def _table(*columns: str) -> Table:

@@ -1,6 +1,5 @@
 """What is known of a payout under way, and what becomes of it: pure, so that every worker decides the same."""
 
-import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -8,15 +7,13 @@ from typing import Any, NamedTuple, TypeVar
 
 from cm_engine.errors import DeliveryError
 from cm_engine.gateways import Answer, Order, Outcome, Placed, difference
-from cm_engine.log.encoding import dumped, instant
-from cm_engine.log.outbox import payout_of
+from cm_engine.log.encoding import instant
+from cm_engine.log.outbox import BY_HAND, STUCK, TO_APPROVE, payout_of
 from cm_engine.log.rows import OVER, WAITING, WorkRow
+from cm_engine.log.work import body_of, form_of
 from cm_engine.waiting import CALLS_MAX, FIRST_WAIT, wait_after
 
 Kind = TypeVar("Kind")
-
-BY_HAND, TO_APPROVE, STUCK = "by hand", "to be approved", "stuck"
-"""What becomes of the work on a payout, beside waiting and over: a person hands it over, releases it, or looks what is wrong."""
 
 LATE = "late"
 """How a payout stands that waits, and that its vendor has had for too long: it is asked about all the same."""
@@ -85,7 +82,7 @@ def text_of(sending: Sending) -> str:
     form: dict[str, Any] = {name: value for name, value in sending._asdict().items() if value}
     if sending.order:
         form["order"] = {**sending.order._asdict(), "amount": str(sending.order.amount)}
-    return dumped(form)
+    return body_of(form)
 
 
 def sending_of(row: WorkRow) -> Sending:
@@ -95,13 +92,16 @@ def sending_of(row: WorkRow) -> Sending:
         UnreadableWorkError: it is damaged.
     """
     try:
-        form = {name: value for name, value in json.loads(row.body).items() if name in Sending._fields}
+        form = {name: value for name, value in form_of(row.body).items() if name in Sending._fields}
         found = Sending(**form)
         if not isinstance(found.calls, int) or not all(isinstance(form.get(name, ""), str) for name in TEXTS):
             raise TypeError  # noqa: TRY301 - as what else is wrong with it
         return found._replace(order=_order(form.get("order")))
     except (ValueError, TypeError, AttributeError, ArithmeticError, LookupError) as error:
-        raise UnreadableWorkError(*_place(row), f"its work cannot be read: {type(error).__name__}") from None
+        why = "look whether a vendor has it, and if none has, have it tried again"
+        raise UnreadableWorkError(
+            *_place(row), f"its work is damaged ({type(error).__name__}); {why}"
+        ) from None
 
 
 def _order(form: Mapping[str, Any] | None) -> Order | None:
@@ -204,9 +204,9 @@ def _line(text: object) -> str:
 
 
 def unread(row: WorkRow, why: str, now: datetime) -> WorkRow:
-    """Return work that could not be gone on with: it waits, and in the end a person has to look."""
+    """Return work that could not be gone on with: it waits, and in the end, or if it is damaged, a person has to look."""
     told = row._replace(note=" ".join(why.split())[:500])
-    if row.tries >= CALLS_MAX:
+    if row.tries >= CALLS_MAX or is_damaged(row):
         return told._replace(state=STUCK)
     return told._replace(due=instant(now + ASKS_AGAIN))
 
@@ -237,17 +237,23 @@ class Delivery(NamedTuple):
     note: str
 
 
-def _known(row: WorkRow) -> Sending:
-    """Return what is known of a payout, nothing of one whose work is damaged."""
+def is_damaged(row: WorkRow) -> bool:
+    """Tell whether the work on a payout is not as it was written."""
     try:
-        return sending_of(row)
+        sending_of(row)
     except UnreadableWorkError:
-        return Sending()
+        return True
+    return False
+
+
+def known_of(row: WorkRow) -> Sending:
+    """Return what is known of a payout, nothing of one whose work is damaged."""
+    return Sending() if is_damaged(row) else sending_of(row)
 
 
 def delivery_of(row: WorkRow) -> Delivery:
     """Return what has become of a payout, from its work."""
-    sending, due = _known(row), row.due if row.state == WAITING else ""
+    sending, due = known_of(row), row.due if row.state == WAITING else ""
     order = sending.order.id if sending.order else ""
     state = LATE if row.state == WAITING and sending.is_late else row.state
     place = (row.enrollment, *payout_of(row.name), state, due)

@@ -6,16 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from cm_engine.delivery.sending import (
-    ASKED,
-    BY_HAND,
-    NOTHING_THERE,
-    STUCK,
-    TO_APPROVE,
-    Sending,
-    changed,
-    sending_of,
-)
+from cm_engine.delivery.sending import ASKED, NOTHING_THERE, Sending, changed, sending_of
 from cm_engine.errors import DeliveryError
 from cm_engine.gateways import Answer, Capabilities, Order, Outcome, misfit, order_id
 from cm_engine.journal import Journal
@@ -23,8 +14,8 @@ from cm_engine.ledger.accounts import IN_FLIGHT
 from cm_engine.log.bank import Bank
 from cm_engine.log.correction import Log
 from cm_engine.log.encoding import dumped, instant
-from cm_engine.log.outbox import PAYOUT, payout_of, stay_on
-from cm_engine.log.purse import HANDED_OVER, Sent
+from cm_engine.log.outbox import BY_HAND, PAYOUT, STUCK, TO_APPROVE, payout_of, stay_on
+from cm_engine.log.purse import HANDED_OVER, PAYOUT_RELEASED, Sent
 from cm_engine.log.rows import DELIVERY, OVER, WAITING, RecordRow, WorkRow
 from cm_engine.log.sited import PLACED, ROOT
 from cm_engine.people.rights import SELF
@@ -113,13 +104,22 @@ class Ready:
             return self._left(BY_HAND, "the enrollment was exported; where it is now it is handed over")
         if calendar.frozen:
             return self._later("the enrollment is frozen")
-        if people and people.release and not self.sending.approved_by:
+        if people and people.release and not self._is_released():
             return self._left(TO_APPROVE, "the program wants a person to release it")
         if (saved := self.sending.order) and saved._replace(handle="") != self.order():
             return self._left(
                 STUCK, "what was saved to be asked for is not what the log says; somebody changed it"
             )
         return self._asked() if self.sending.is_with_gateway else self._chosen()
+
+    def _is_released(self) -> bool:
+        """Tell whether whoever is said to have released it has: it stands in the log."""
+        place = {"number": self.sent.number, "leg": self.sent.leg}
+        return any(
+            record.actor == self.sending.approved_by and json.loads(record.body) == place
+            for record in self.bank.log.records
+            if record.kind == PAYOUT_RELEASED
+        )
 
     def _asked(self) -> WorkRow:
         """Return work that a gateway may have: it is asked for the same again, if that is safe."""

@@ -1,13 +1,13 @@
 """Tasks: what has to be done again and again, when it is due next, and what becomes of it when it fails. Pure."""
 
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from cm_engine.errors import ReportError
-from cm_engine.log.encoding import dumped, instant
+from cm_engine.errors import UNREADABLE, ReportError
+from cm_engine.log.encoding import instant
 from cm_engine.log.rows import DUE, TASK, WAITING, WorkRow
+from cm_engine.log.work import body_of, form_of
 from cm_engine.plain import unreserved
 from cm_engine.waiting import wait_after
 
@@ -93,7 +93,7 @@ def next_due(now: datetime, every: timedelta) -> datetime:
 
 def is_due(row: WorkRow, task: Task, now: datetime) -> bool:
     """Tell whether a task may be begun: its time has come, or is so far ahead that a clock must have been wrong."""
-    lease = json.loads(row.body)["lease"] * SECOND
+    lease = _known(row).get("lease", 0) * SECOND
     far = now + max(task.every, lease) + APART
     return row.due <= instant(now) or row.due > instant(far)
 
@@ -101,26 +101,34 @@ def is_due(row: WorkRow, task: Task, now: datetime) -> bool:
 def begun(row: WorkRow | None, task: Task, worker: str, now: datetime, lease: timedelta) -> WorkRow:
     """Return a task as a worker begins it; None is one that was never begun."""
     known = row or WorkRow(DUE, TASK, task.name, WAITING, "", 0, "", "{}", "")
-    body = json.loads(known.body) | {"every": task.every // SECOND, "lease": lease // SECOND}
+    body = _known(known) | {"every": task.every // SECOND, "lease": lease // SECOND}
     return known._replace(
-        due=instant(now + lease), tries=known.tries + 1, worker=worker, body=dumped(body), note=""
+        due=instant(now + lease), tries=known.tries + 1, worker=worker, body=body_of(body), note=""
     )
 
 
 def noted_of(row: WorkRow) -> Noted:
     """Return what a task keeps."""
-    found: Noted = json.loads(row.body).get("noted", {})
+    found: Noted = _known(row).get("noted", {})
     return found
+
+
+def _known(row: WorkRow) -> dict[str, Any]:
+    """Return what is known of a task; of one that something has damaged nothing, so that it is done as if for the first time."""
+    try:
+        return form_of(row.body)
+    except UNREADABLE:
+        return {}
 
 
 def keeping(row: WorkRow, noted: Noted) -> WorkRow:
     """Return a task with what it keeps."""
-    return row._replace(body=dumped(json.loads(row.body) | {"noted": noted}))
+    return row._replace(body=body_of(_known(row) | {"noted": noted}))
 
 
 def after_done(row: WorkRow, task: Task, began: datetime) -> WorkRow:
     """Return a task that was done; it is due next after it was begun, as what came since may concern it."""
-    body = dumped(json.loads(row.body) | {"done": instant(began)})
+    body = body_of(_known(row) | {"done": instant(began)})
     return row._replace(due=instant(next_due(began, task.every)), tries=0, body=body)
 
 
@@ -140,7 +148,7 @@ def after_failure(row: WorkRow, task: Task, failed: str, now: datetime, chance: 
 
 def planned_of(row: WorkRow) -> Planned:
     """Return when a task is next, from its work."""
-    body = json.loads(row.body)
+    body = _known(row)
     done = datetime.fromisoformat(body["done"]) if "done" in body else None
     due = datetime.fromisoformat(row.due)
-    return Planned(row.name, body["every"] * SECOND, due, done, row.tries, row.worker, row.note)
+    return Planned(row.name, body.get("every", 0) * SECOND, due, done, row.tries, row.worker, row.note)

@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple, Protocol
 
-from cm_engine.delivery.sending import LATE, STUCK, TO_APPROVE, Delivery
+from cm_engine.delivery.sending import LATE, Delivery
 from cm_engine.delivery.tasks import Planned, Ran
 from cm_engine.delivery.telemetry import say, span
 from cm_engine.log.encoding import instant
+from cm_engine.log.outbox import STUCK, TO_APPROVE
 from cm_engine.log.rows import WAITING
 from cm_engine.messages.queued import Message
 

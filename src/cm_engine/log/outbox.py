@@ -12,6 +12,8 @@ from cm_engine.rules.windows import Calendar, Stay
 
 PAYOUT = "payout"
 """The kind of work that hands a payout over."""
+BY_HAND, TO_APPROVE, STUCK = "by hand", "to be approved", "stuck"
+"""What becomes of it, beside waiting and over: a person hands it over, releases it, or looks what is wrong."""
 
 
 def outbox(calendar: Calendar, payouts: Iterable[PayoutRow]) -> tuple[WorkRow, ...]:

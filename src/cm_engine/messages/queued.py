@@ -1,12 +1,12 @@
 """A message in the outbox, and what becomes of it: pure, so that every worker decides the same."""
 
-import json
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from cm_engine.log.encoding import dumped, instant
+from cm_engine.log.encoding import instant
 from cm_engine.log.rows import DUE, OVER, WAITING, WorkRow
+from cm_engine.log.work import body_of, form_of
 from cm_engine.messages.draft import Draft
 from cm_engine.messages.sending import Never, NotYet
 from cm_engine.ports import Delivery
@@ -16,8 +16,8 @@ MESSAGE = "message"
 """The kind of work that says something to somebody."""
 STUCK = "stuck"
 STATES = (WAITING, STUCK, OVER)
-ASKED = "asked"
-"""The last of a message that a notifier was given and has not answered for, as far as is known."""
+SENT, ASKED = "sent", "asked"
+"""The last of a message that was sent, and of one that a notifier was given and has not answered for, as far as is known."""
 
 NEWS = timedelta(days=7)
 """What is reported of a day longer ago is no news: a history that is imported is told to nobody."""
@@ -80,12 +80,16 @@ def queue(drafts: Iterable[Draft], now: datetime) -> Iterator[WorkRow]:
 
 def text_of(queued: Queued) -> str:
     """Return what is known, as the body of work."""
-    return dumped({**queued._asdict(), "draft": queued.draft.form()})
+    return body_of({**queued._asdict(), "draft": queued.draft.form()})
 
 
 def queued_of(row: WorkRow) -> Queued:
-    """Return what is known of a message, from its work."""
-    form: dict[str, Any] = json.loads(row.body)
+    """Return what is known of a message, from its work.
+
+    Raises:
+        ValueError: it is not as the engine wrote it.
+    """
+    form = form_of(row.body)
     return Queued(**{**form, "draft": Draft.of(form["draft"])})
 
 
@@ -129,8 +133,8 @@ def after_delivery(
     known = queued_of(row)
     queued = known._replace(last=delivery.outcome, calls=known.calls + 1)
     new = row._replace(body=text_of(queued), note=" ".join(delivery.why.split())[:500])
-    if delivery.outcome == "sent":
-        return new._replace(state=OVER, note="sent")
+    if delivery.outcome == SENT:
+        return new._replace(state=OVER, note=SENT)
     if delivery.outcome == "unknown" and not has_ids:
         return new._replace(state=OVER, note="it may have been sent, and is not sent again")
     if delivery.outcome == "rejected" or queued.calls >= CALLS_MAX:

@@ -537,6 +537,12 @@ class StorageConformance:
         with storage.reading() as tx:
             assert tx.counts() == dict(zip(kinds.split(), (7, 2, 5, 3, 9, 8, 4, 2, 6), strict=True))
 
+    def test_damage_is_nothing_where_nothing_is_damaged(self, storage: Storage) -> None:
+        """Return what the database itself finds damaged, a line for each; nothing where it cannot look."""
+        write(storage, *filled())
+        with storage.reading() as tx:
+            assert tx.damage() == []
+
     # What a storage keeps
 
     def test_rows_are_given_back_as_they_were_written_to_the_byte(self, storage: Storage) -> None:
