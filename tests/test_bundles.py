@@ -44,6 +44,8 @@ from cm_engine import (
 from cm_engine.bundles.checking import bundle_from
 from cm_engine.bundles.layout import HELD, canonical_form
 from cm_engine.bundles.sealing import sealed
+from cm_engine.log.chain import hash_of
+from cm_engine.log.rows import RecordRow
 from cm_engine.opening import open_storage
 from cm_engine.register import Register
 from cm_engine.rules import RULES_VERSION
@@ -671,6 +673,64 @@ def test_who_seals_a_changed_bundle_anew_is_found_by_its_log(name: str) -> None:
     with pytest.raises(BundleError, match=message):
         there.take(sealed_again(PLAIN, change))
     assert not any(there.counts().values())
+
+
+COUNTY = ["payer", "county", "USD", "calendar year"]
+NONSENSE: Mapping[str, Any] = {
+    "a fund of the clinic": {"e-9": [[["fund", "grant", "USD", "calendar year"], [[2026, 5]]]]},
+    "another payer": {"e-9": [[["payer", "state", "USD", "calendar year"], [[2026, 5]]]]},
+    "numbers for a pool": {"e-9": [[[1, 2, 3, 4], [[2026, 5]]]]},
+    "a pool of three": {"e-9": [[COUNTY[:3], [[2026, 5]]]]},
+    "an amount with decimals": {"e-9": [[COUNTY, [[2026, 1.5]]]]},
+    "an amount as text": {"e-9": [[COUNTY, [[2026, "5"]]]]},
+    "less than nothing": {"e-9": [[COUNTY, [[2026, -5]]]]},
+    "more than there is": {"e-9": [[COUNTY, [[2026, 10**30]]]]},
+    "a window as text": {"e-9": [[COUNTY, [["x", 5]]]]},
+    "no pairs": {"e-9": [["x", 5]]},
+    "a list": [],
+    "two lines": {"e\n9": [[COUNTY, [[2026, 5]]]]},
+}
+
+
+def told_of_others(bundle: Bundle, others: Any) -> str:
+    """A bundle whose last act tells something of other enrollments, with all hashes made anew."""
+    document = json.loads(bundle.text())
+    former = RecordRow(**document["records"][-1])
+    body = {**json.loads(former.body), "elsewhere": others}
+    record = former._replace(body=json.dumps(body, separators=(",", ":")))
+    record = record._replace(hash=hash_of(record[:-1], body["head"]))
+    document["records"][-1] = record._asdict()
+    changed = json.loads(json.dumps(document).replace(former.hash, record.hash))
+    plain = {name: value for name, value in changed.items() if name not in {"parts", "hmac", "seal"}}
+    return f"{canonical_form(sealed(plain, b''))}\n"
+
+
+@pytest.mark.parametrize("name", NONSENSE)
+def test_what_a_made_up_bundle_tells_of_others_is_refused_if_its_programs_have_no_such_payer(
+    name: str,
+) -> None:
+    _, there, bundle = moved(ALL["sharing"], 0, 3)
+    with pytest.raises(BundleError, match=r"what it says that others received is of no payer|cannot be read"):
+        there.take(told_of_others(bundle, NONSENSE[name]))
+    assert not any(there.counts().values())
+    assert there.take(told_of_others(bundle, {"e-9": [[COUNTY, [[2026, 5]]]]})).id == "e-1"
+    assert there.is_clean
+
+
+@pytest.mark.parametrize("body", ["[]", "{", "", "null", '{"on":"2026-01-05"}', '{"seal":' + "[" * 10**5])
+def test_a_damaged_act_of_import_is_a_difference_and_hides_no_other_enrollment(
+    tmp_path: Path, body: str
+) -> None:
+    _, _, bundle = moved(ALL["sharing"], 0, 3)
+    there = Clinic(f"sqlite:///{tmp_path / 'clinic.db'}")
+    there.take(bundle)
+    there.enroll(ALL["sharing"], "e-2", participant="p-2")
+    with closing(sqlite3.connect(tmp_path / "clinic.db", isolation_level=None)) as database:
+        database.execute("DROP TRIGGER cm_records_no_update")
+        database.execute("UPDATE cm_records SET body = ? WHERE kind = 'imported'", [body])
+    found = there.engine.verify()
+    assert ("e-1", "log") in {(each.enrollment, each.where) for each in found.differences}
+    assert found.enrollments == 2
 
 
 def test_who_seals_a_bundle_without_the_key_is_found_by_whoever_has_it() -> None:

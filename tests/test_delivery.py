@@ -419,22 +419,28 @@ def test_inv_16_an_order_that_somebody_changed_in_the_database_is_not_asked_for(
 
 CHANGED = {
     "another amount": (
-        "body = replace(body, '10.00', '999.00')",
+        "UPDATE cm_work SET body = replace(body, '10.00', '999.00')",
         "its body cannot be used: it is not as the",
     ),
     "another gateway": (
-        "body = replace(body, '\"cards\"', '\"bank\"')",
+        "UPDATE cm_work SET body = replace(body, '\"cards\"', '\"bank\"')",
         "its body cannot be used: it is not as the",
     ),
-    "another recipient": ("body = replace(body, 'p-1', 'p-2')", "its body cannot be used: it is not as the"),
-    "no JSON": ("body = '{'", "its body cannot be used: Expecting property name"),
-    "a list": ("body = '[]'", "its body cannot be used: it is not as the engine wrote it"),
+    "another recipient": (
+        "UPDATE cm_work SET body = replace(body, 'p-1', 'p-2')",
+        "its body cannot be used: it is not as the",
+    ),
+    "no JSON": ("UPDATE cm_work SET body = '{'", "its body cannot be used: Expecting property name"),
+    "a list": ("UPDATE cm_work SET body = '[]'", "its body cannot be used: it is not as the engine wrote it"),
     "no such state": (
-        "state = 'lost'",
+        "UPDATE cm_work SET state = 'lost'",
         "its state is 'lost', and there are waiting, by hand, to be approved",
     ),
-    "no time": ("due = 'soon'", "its body cannot be used: Invalid isoformat string: 'soon'"),
-    "another zone": ("due = replace(due, '+00:00', '-08:00')", "it is due '2026-01-05T"),
+    "no time": (
+        "UPDATE cm_work SET due = 'soon'",
+        "its body cannot be used: Invalid isoformat string: 'soon'",
+    ),
+    "another zone": ("UPDATE cm_work SET due = replace(due, '+00:00', '-08:00')", "it is due '2026-01-05T"),
 }
 
 
@@ -449,13 +455,13 @@ def test_inv_15_work_that_somebody_changed_is_found_by_the_audit_and_asks_for_no
     clinic.dispatcher(vendor).deliver()
     assert clinic.engine.verify().is_clean
     with sqlite3.connect(tmp_path / "clinic.db") as file:
-        file.execute("UPDATE cm_work SET " + CHANGED[change][0])
+        file.execute(CHANGED[change][0])
     [found] = clinic.engine.verify().differences
     assert str(found).startswith(f"{ann}: payout 00001/1: {CHANGED[change][1]}")
     clinic.later(hours=1)
     calls = len(vendor.calls)
     found_now = clinic.dispatcher(vendor).deliver()
-    if "body" not in CHANGED[change][0]:
+    if "SET body" not in CHANGED[change][0]:
         return
     [stuck] = found_now
     assert (stuck.status, len(vendor.calls)) == ("stuck", calls)

@@ -113,7 +113,8 @@ def newest() -> str:
 def release(connection: Connection, prefix: str = PREFIX, schema: str | None = None) -> str | None:
     """Return the release of the tables, or None if there is none."""
     options = {"version_table": f"{prefix}version", "version_table_schema": schema}
-    return MigrationContext.configure(connection, opts=options).get_current_revision()
+    heads = MigrationContext.configure(connection, opts=options).get_current_heads()
+    return " and ".join(sorted(heads)) or None
 
 
 def upgrade(

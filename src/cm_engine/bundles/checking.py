@@ -1,5 +1,6 @@
 """Look at a bundle before anything is written: its form, its seals, its hashes, and its whole log folded again."""
 
+import json
 from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
@@ -12,12 +13,16 @@ from cm_engine.bundles.layout import Document, Rows, canonical_form, digests_of,
 from cm_engine.bundles.sealing import refuse_broken
 from cm_engine.errors import UNREADABLE, BundleError, CmEngineError, ReportError, SecretError
 from cm_engine.log.correction import Log
+from cm_engine.log.moves import EXPORTED
 from cm_engine.log.rows import RESERVED
 from cm_engine.log.stand import Enrolled, Stand, stand_from, stand_text
 from cm_engine.register import program_in, refolded
+from cm_engine.rules.shared import Pool, shared_pools
 from cm_engine.wrapping import TRAVELS, unwrapped
 
 KEY_BYTES = 32
+MOST = 2**63
+"""No database keeps an amount as large, in minor units."""
 
 
 def read_bundle(text_or_path: str | PathLike[str], *, seal_with: bytes = b"") -> Bundle:
@@ -145,9 +150,31 @@ def _differences(rows: Rows, seed: bytes) -> Iterator[tuple[str, str]]:
     )
     if [row.digest for row in rows.programs] != digests_of(rows.enrollment, rows.records):
         yield "programs", "they are not those that the enrollment began with and changed to"
+    yield from _told_elsewhere(rows, seed)
     found = verified_alone(Held(rows), SeedRegister(seed), rows.enrollment.id)
     yield from ((each.where, each.what) for each in found.differences)
     yield from ((each.where, f"this release decides it otherwise: {each.what}") for each in found.other_rules)
+
+
+def _told_elsewhere(rows: Rows, seed: bytes) -> Iterator[tuple[str, str]]:
+    """Yield where a bundle tells of what others received that it cannot know of: only payers of its own programs count."""
+    held, register = Held(rows), SeedRegister(seed)
+    enrolled = register.with_versions(held, register.opened(held, rows.enrollment), rows.records)
+    known = {pool for rules in enrolled.all_rules for pool in shared_pools(rules) if pool.scope == "payer"}
+    for record in rows.records:
+        told = json.loads(record.body).get("elsewhere", {}) if record.kind == EXPORTED else {}
+        for name, pools in told.items():
+            found = [(Pool(*pool) in known, *pair) for pool, windows in pools for pair in windows]
+            if not name.isprintable() or not all(_can_be(*each) for each in found):
+                yield (
+                    f"record {record.seq}",
+                    "what it says that others received is of no payer of its programs",
+                )
+
+
+def _can_be(is_known: object, number: object, amount: object) -> bool:
+    """Tell whether a window of a pool can have received an amount, in minor units."""
+    return bool(is_known) and type(number) is int and type(amount) is int and 0 < amount < MOST
 
 
 def with_state(rows: Rows, seed: bytes) -> Rows:
