@@ -21,8 +21,9 @@ from typing import Any, NamedTuple
 
 from cm_engine import Engine, Report, parse_program
 from cm_engine.delivery.dispatcher import Dispatcher
-from cm_engine.delivery.sending import STUCK, Delivery
+from cm_engine.delivery.sending import Delivery
 from cm_engine.errors import DeliveryError, StorageError
+from cm_engine.log.outbox import STUCK
 from cm_engine.log.rows import OVER, WAITING
 from cm_engine.opening import open_storage
 from cm_engine_adapters.payout.tremendous import TremendousGateway

@@ -265,6 +265,17 @@ def test_a_frozen_enrollment_keeps_what_it_has(clinic: Clinic) -> None:
     assert clinic.engine.expire() == []
 
 
+@pytest.mark.parametrize("ahead", [2, 30])
+def test_a_freeze_holds_from_when_it_is_recorded_and_is_refused_for_a_day_ahead(
+    clinic: Clinic, ahead: int
+) -> None:
+    before = len(clinic.engine.history(enrollment="e-1"))
+    for act in (clinic.engine.freeze, clinic.engine.release):
+        with pytest.raises(ReportError, match="what has not happened yet cannot be recorded"):
+            act(**clinic.call(on=clinic.today + timedelta(ahead), why="a dispute"))
+    assert len(clinic.engine.history(enrollment="e-1")) == before
+
+
 def test_the_days_of_a_freeze_are_no_days_to_collect_in(clinic: Clinic) -> None:
     clinic.met(1)  # $10.00 of 5 January, kept for twenty days
     clinic.today = START + timedelta(15)

@@ -309,6 +309,41 @@ def test_check_shows_the_first_difference_of_a_case_at_its_place_and_fails(tmp_p
     assert "all 2 cases pass" in done.stdout
 
 
+WITHIN = """
+program: within
+version: "1"
+title: Within
+currency: USD
+visits: [{weeks: 1-4, days: [monday, thursday]}]
+windows: {before: 0, after: 1}
+targets:
+  tests:
+    behavior: abstinence
+    schedule: [{weeks: 1-4, escalate: {start: 5, step: 1}, reset: {on: [positive, missed]}}]
+cases:
+  - {name: mondays, start: 2026-01-05, observations: [SEEN], awards: [PAID]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("seen", "paid", "found"),
+    [
+        ('{result: "-", on: 2026-01-05}, {result: "-", on: 2026-01-12}', "5, 6", "observations.1.on: mondays: 2026-01-12 is no day of visit 2, which has the days from 2026-01-08 to 2026-01-09"),
+        ('{result: "-", on: 2026-01-05}, {result: o, on: 2026-01-08}, {result: "-", on: 2026-01-12}', "5, 0, 5", ""),
+        ('{result: "-", on: 2026-01-06}, {result: "-", on: 2026-01-09}', "5, 6", ""),
+        ('{result: "-"}, {result: "-", on: 2026-01-08}', "5, 6", ""),
+    ],
+)  # fmt: skip
+def test_check_finds_a_day_of_a_case_that_is_of_another_visit(
+    tmp_path: Path, seen: str, paid: str, found: str
+) -> None:
+    (tmp_path / "mine.yaml").write_text(WITHIN.replace("SEEN", seen).replace("PAID", paid), "utf-8")
+    done = cm_engine("check", "mine.yaml", cwd=tmp_path)
+    assert done.returncode == bool(found)
+    assert found in done.stdout
+    assert found or "the 1 case passes" in done.stdout
+
+
 def test_check_reports_every_problem_of_every_file(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("program: a\n", "utf-8")
     done = cm_engine("check", "a.yaml", "a.yaml", cwd=tmp_path)

@@ -1,6 +1,7 @@
 """The design report: one page that says what the analysis found, and that anyone can read, on a phone and on paper."""
 
 import re
+from datetime import date
 from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Browser, ViewportSize
 
-from cm_engine import catalogue
+from cm_engine import catalogue, parse_program
 from cm_engine.analysis import Analysis, analyze, visitwise
 from cm_engine.cli.analyzing import page as shown
 from cm_engine.reports.design import design_report
@@ -137,3 +138,41 @@ def test_paper_shows_the_tables_that_the_screen_folds(browser: Browser, reports:
 
 def test_the_terminal_shows_the_same_figures(analyses: dict[str, Analysis]) -> None:
     assert len(shown(analyses["va-prize"]).renderables) >= 4
+
+
+def amounts(program: str, start: date | None = None) -> dict[str, str]:
+    """What the example timelines of a program come to, by their names."""
+    analysis = analyze(parse_program(program), visitwise("0.8"), start=start)
+    text = design_report(analysis)
+    return dict(re.findall(r"<h3[^>]*>([^<:]+): ([^<]+)</h3>", text))
+
+
+PLAN = """
+program: plan
+version: "1"
+title: Plan
+currency: USD
+visits: [{weeks: WEEKS, days: [monday, thursday]}]
+targets:
+  FIRST: {behavior: attendance, schedule: [{weeks: WEEKS, escalate: {start: 1, step: 1, ceiling: 3}, reset: {on: [missed]}}]}
+"""
+
+
+def test_examples_come_to_what_all_visits_pay_and_not_only_those_that_are_shown() -> None:
+    found = amounts(PLAN.replace("WEEKS", "1-40").replace("FIRST", "talks"))
+    assert found["Every visit met"] == "$237.00"
+    assert found["One lapse"] == "$231.00"  # a visit that nobody came to, which resets
+
+
+def test_of_several_targets_one_lapse_is_in_one_of_them() -> None:
+    other = "  tests: {behavior: abstinence, schedule: [{weeks: 1-4, fixed: 5}]}\n"
+    found = amounts(PLAN.replace("WEEKS", "1-4").replace("FIRST", "talks") + other)
+    assert found["Every visit met"] == "$61.00"
+    assert found["One lapse in talks"] == "$55.00"
+
+
+def test_examples_begin_on_the_day_that_the_analysis_does() -> None:
+    limit = "limits: [{amount: 10, per: calendar year, crossing: truncate}]\n"
+    program = PLAN.replace("WEEKS", "1-4").replace("FIRST", "talks") + limit
+    assert amounts(program, date(2026, 1, 5))["Every visit met"] == "$10.00"
+    assert amounts(program, date(2026, 12, 21))["Every visit met"] == "$19.00"

@@ -107,3 +107,47 @@ def test_json_schema_knows_a_program_that_extends_another() -> None:
     county = 'extends: va-prize\nprogram: a\nversion: "1"\noverrides: {visits.0.per_week: 1}\n'
     assert validator.is_valid(read_document(county, "a").data)
     assert not validator.is_valid(read_document(county.replace("extends: va-prize\n", ""), "a").data)
+
+
+PRIZES = 'extends: va-prize\nprogram: ours\nversion: "1"\n'
+ESCALATE = "targets.abstinence.schedule.0.escalate"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            PRIZES.replace("ours", "va-prize"),
+            "version: the base is va-prize, version 1, too; give what builds on it",
+        ),
+        ("extends: va-prize\n", "extends: the base is va-prize, version 1, too"),
+        (
+            f"{PRIZES}overrides: {{{ESCALATE}.ceiling: 12, {ESCALATE}: {{start: 1, step: 2}}}}\n",
+            f"it and '{ESCALATE}' are of one value; write one of them, with all that is to change",
+        ),
+        (
+            f"{PRIZES}visits: [{{weeks: 1-12, per_week: 2}}]\noverrides: {{visits.0.weeks: 1-8}}\n",
+            "visits is given anew as a whole beside it; change it there",
+        ),
+        (
+            f"{PRIZES}overrides: {{limits: []}}\n",
+            "the base has no limits; write limits beside overrides, and not within",
+        ),
+        (
+            f"{PRIZES}overrides: {{targets.abstinence.schedule.0.recover: {{after: 2}}}}\n",
+            "the base has no 'recover' at 'targets.abstinence.schedule.0'; to add it, override 'targets.abstinence.schedule.0' as",
+        ),
+        (
+            "program: x\noverrides: {visits.0.weeks: 1-8}\n",
+            "overrides change the values of another program; say of which",
+        ),
+    ],
+)
+def test_what_an_extension_says_of_itself_or_twice_is_refused(text: str, message: str) -> None:
+    assert any(message in problem for problem in refused(text))
+
+
+def test_a_file_does_not_extend_itself(tmp_path: Path) -> None:
+    (tmp_path / "city.yaml").write_text(PRIZES.replace("va-prize", "city.yaml"), "utf-8")
+    with pytest.raises(ProgramError, match="extends: this is the file itself; name another one"):
+        load_program(tmp_path / "city.yaml")

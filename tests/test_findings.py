@@ -1,7 +1,7 @@
 """What is proved of a program holds for every sequence, and what fails is shown by the shortest; findings are as they say."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -608,6 +608,24 @@ class TestDesign:
         ]
         assert "belong to a visit of talk:" in finding.message
 
+    @pytest.mark.parametrize(
+        ("rule", "found", "not_found"),
+        [
+            ("two-words", {"behavior": "attendance", "reset": ["missed"]}, {"behavior": "attendance", "reset": ["missed", "positive"]}),
+            ("two-words", {"behavior": "attendance", "reset": ["positive"]}, {"behavior": "abstinence", "reset": ["positive"]}),
+            ("never-back", {"recover": 8}, {"recover": 7}),
+            ("windows-over-others", {"windows": {"after": 2, "makeup": 1}}, {"windows": {"after": 1, "makeup": 1}}),
+            ("windows-over-others", {"windows": {"before": 3}}, {"windows": {"within": "week"}}),
+            ("out-of-reach", {"minimum": "44.01"}, {"minimum": "44.00"}),
+            ("out-of-reach", {"minimum": "24.01", "expires_after": 7}, {"minimum": "24.00", "expires_after": 7}),
+        ],
+    )  # fmt: skip
+    def test_says_what_its_words_do_not_come_to(
+        self, rule: str, found: dict[str, Any], not_found: dict[str, Any]
+    ) -> None:
+        assert rule in {each.rule for each in findings(explore(of_four_weeks(**found)))}
+        assert rule not in {each.rule for each in findings(explore(of_four_weeks(**not_found)))}
+
     def test_of_attendance_is_not_held_against_evidence_of_abstinence(self) -> None:
         found = {
             each.rule for each in findings(explore(a_program(6, {"fixed": "9.00"}, behavior="attendance")))
@@ -624,6 +642,31 @@ class TestDesign:
             ("no-windows", ""),
             ("delayed", "as the funder asks"),
         ]
+
+
+def of_four_weeks(
+    *,
+    behavior: str = "abstinence",
+    reset: Sequence[str] = ("positive", "missed"),
+    recover: int = 2,
+    windows: Mapping[str, Any] | None = None,
+    **payout: Any,
+) -> Program:
+    """Two visits a week, on Monday and Thursday, that pay 2.00 and 1.00 more each time."""
+    back = {"after": recover, "paid": "nth", "level": "last earned", "saved": "highest"}
+    escalate = {"start": "2.00", "step": "1.00"}
+    phase = {"weeks": "1-4", "escalate": escalate, "reset": {"on": [*reset]}, "recover": back}
+    whole: dict[str, Any] = {
+        "program": "four-weeks",
+        "version": "1",
+        "title": "Four weeks",
+        "currency": "USD",
+        "visits": [{"weeks": "1-4", "days": ["monday", "thursday"]}],
+        "targets": {"tests": {"behavior": behavior, "schedule": [phase]}},
+    }
+    whole |= {"windows": windows} if windows else {}
+    whole |= {"payout": {"when": "on request", **payout}} if payout else {}
+    return parse_program(json.dumps(whole))
 
 
 class TestSilencing:

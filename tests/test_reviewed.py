@@ -42,7 +42,7 @@ from cm_engine.opening import open_storage
 from cm_engine.ports import Storage
 from cm_engine.queueing import Queue
 from cm_engine.recorded import Recorded
-from cm_engine.recording import Act, Done
+from cm_engine.recording import Act, Done, whole_log
 from cm_engine.register import Register, refolded
 from cm_engine.testing import FakeGateway
 
@@ -414,7 +414,8 @@ def assert_folds_to_what_is_stored(storage: Storage, enrollment: str) -> None:
     with storage.reading() as tx:
         standing = tx.standing(enrollment)
         assert standing
-        assert stand_text(refolded(tx, register.enrolled(tx, enrollment))) == standing.state
+        stand, _ = refolded(register.enrolled(tx, enrollment), whole_log(tx, enrollment))
+        assert stand_text(stand) == standing.state
 
 
 def in_pools(storage: Storage) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from decimal import Decimal
+from itertools import chain
 
 from cm_engine.errors import CmEngineError, Problem
 from cm_engine.program.checks.base import awarded
@@ -10,7 +11,9 @@ from cm_engine.program.models import Program
 from cm_engine.program.units import Unit
 from cm_engine.program.worked import Case, Seen
 from cm_engine.rules import Evidence, Observation, Timeline, decide
+from cm_engine.rules.compiled import compile_rules
 from cm_engine.rules.timeline import Results
+from cm_engine.rules.windows import AS_PLANNED, Plan
 
 Difference = tuple[tuple[str | int, ...], str]
 
@@ -31,7 +34,7 @@ def first_difference(program: Program, case: Case) -> Difference | None:
         timeline = run_case(program, case)
     except CmEngineError as error:
         return _place(case), f"it cannot be decided: {error}"
-    return next(_differences(program, case, timeline), None)
+    return next(chain(_outside_windows(program, case, timeline), _differences(program, case, timeline)), None)
 
 
 def run_case(program: Program, case: Case) -> Timeline:
@@ -102,6 +105,26 @@ def _differences(program: Program, case: Case, timeline: Timeline) -> Iterator[D
         minor = {unit.name: amount for unit, amount in timeline.sums.items()}.get(name, 0)
         if total != program.unit(name).decimal(minor):
             yield place, f"in all {_apart(total, program.unit(name), minor)}"
+
+
+def _outside_windows(program: Program, case: Case, timeline: Timeline) -> Iterator[Difference]:
+    """Yield the days of a case that are not of the visit that it takes them for: a database would find another one."""
+    if case.start is None or not any(map(program.windows_of, program.targets.values())):
+        return
+    rules = compile_rules(program)
+    targets = {target.name: target for target in rules.targets}
+    for index, (seen, decision) in enumerate(zip(case.observations, timeline.decisions, strict=False)):
+        target = targets.get(decision.target)
+        if seen.on is None or seen.conditions or not target or not target.windows or not decision.visit:
+            continue
+        window = Plan(rules, target, case.start, AS_PLANNED).window(target.visits[decision.visit - 1])
+        if window and not window.opens <= seen.on <= window.closes:
+            days = f"from {window.opens} to {window.closes}"
+            what = f"{seen.on} is no day of visit {decision.visit}, which has the days {days}; a case has every visit in order"
+            yield (
+                ("observations", index, "on"),
+                f"{what}: write those that nobody came to, too, with the result o",
+            )
 
 
 def _read_otherwise(case: Case, timeline: Timeline) -> Iterator[Difference]:

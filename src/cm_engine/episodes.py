@@ -302,7 +302,7 @@ class Episodes(Opened):
         """Hand nothing over any more, as in a dispute or after a death; results are recorded and decided as ever.
 
         Args:
-            on: the day from which it holds, for the audit.
+            on: the day that is told, for the audit: it holds from when it is recorded, and no day ahead is taken.
             why, source, key, by: as for `pause`.
 
         Raises:
@@ -315,7 +315,7 @@ class Episodes(Opened):
         """Hand over again what a freeze held back, and what comes.
 
         Args:
-            on: the day from which it holds, for the audit.
+            on: the day that is told, for the audit: it holds from when it is recorded, and no day ahead is taken.
             why, source, key, by: as for `pause`.
 
         Returns:

@@ -23,6 +23,7 @@ from cm_engine.log.correction import Log
 from cm_engine.log.deciding import Others, summed
 from cm_engine.log.encoding import dumped, pools_text, windows_from
 from cm_engine.log.entering import CONFIRMS, ENTERED, Place, confirmed_by, first_key, matching, seen_of
+from cm_engine.log.episode import FROZEN, RELEASED
 from cm_engine.log.fold import Turn, Written
 from cm_engine.log.history import AMENDED, ASSERTED, ENROLLED, OBSERVED, Zones, day_in, zones_of
 from cm_engine.log.migrating import MIGRATED
@@ -48,7 +49,7 @@ from cm_engine.rules.shared import Pool, Windows
 Given = TypeVar("Given")
 Made = TypeVar("Made")
 
-HAPPENED = {OBSERVED, AMENDED, ASSERTED, ENTERED, MIGRATED}
+HAPPENED = {OBSERVED, AMENDED, ASSERTED, ENTERED, MIGRATED, FROZEN, RELEASED}
 """The kinds of acts on what has happened; what is planned may be told ahead."""
 
 PoolKey = tuple[str, str, str, str, str]

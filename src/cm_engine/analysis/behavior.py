@@ -62,7 +62,7 @@ class Behavior:
             ['-', 'o']
         """
         found = self.others.get(target, self)
-        return found.staying_away() if found.is_open and rewarded == "attendance" else found
+        return found.staying_away() if found.is_open and lapse_of(rewarded) == LEFT else found
 
     def staying_away(self) -> "Behavior":
         """Return the behavior of who stays away where this one's participants are positive."""
@@ -76,6 +76,16 @@ class Behavior:
     def event(self, name: str) -> Fraction:
         """Return how likely each time of an event is."""
         return self.events.get(name, self.rate)
+
+
+def lapse_of(rewarded: str) -> str:
+    """Return how a visit is not met, by what is rewarded: who does not meet what is attended has not come.
+
+    Example:
+        >>> lapse_of("abstinence"), lapse_of("attendance")
+        ('+', 'o')
+    """
+    return LEFT if rewarded == "attendance" else NOT_MET
 
 
 def visitwise(met: Chance | Sequence[Chance], *, otherwise: Mapping[str, Chance] | None = None) -> Behavior:

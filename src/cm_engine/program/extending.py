@@ -1,14 +1,16 @@
 """A program that builds on another: what it inherits, what it overrides, and how the two differ."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from pathlib import Path as FilePath
 from typing import Any
 
 from cm_engine import shelf
 from cm_engine.errors import CmEngineError
+from cm_engine.program.models import Program
 from cm_engine.program.reading import Document, Path, dotted, read_document
+from cm_engine.program.wording import homes
 from cm_engine.spelling import nearest
 
 OWN = ("cases",)
@@ -37,6 +39,7 @@ def extended(document: Document, depth: int = 0) -> Document:
     whole.values, whole.keys = dict(base.values), dict(base.keys)
     whole.data = {key: deepcopy(value) for key, value in base.data.items() if key not in OWN}
     _take_own(whole, document)
+    _refuse_same_name(whole, base, document)
     replaced = [key for key in document.data if key not in {*ADDED, "extends", "overrides"}]
     _forget_evidence(whole, {*replaced, *_override(whole, document)}, len(base.data.get("evidence", [])))
     return whole
@@ -74,11 +77,23 @@ def _base(document: Document, depth: int) -> Document | None:
     except (CmEngineError, OSError, UnicodeDecodeError) as error:
         document.problems.append(document.problem(("extends",), str(error)))
         return None
+    if os.path.realpath(called) == os.path.realpath(document.name):
+        document.problems.append(document.problem(("extends",), "this is the file itself; name another one"))
+        return None
     base = extended(read_document(text, called), depth + 1)
     if base.problems or not isinstance(base.data, dict):
         document.problems.append(document.problem(("extends",), f"{called} is wrong; check it first"))
         return None
     return base
+
+
+def _refuse_same_name(whole: Document, base: Document, document: Document) -> None:
+    """Note a program of the id and the version of its base, which stand for what that says."""
+    names = [(each.data.get("program"), each.data.get("version")) for each in (whole, base)]
+    if names[0] == names[1]:
+        where: Path = next(((key,) for key in ("version", "program") if key in document.data), ("extends",))
+        told = f"the base is {names[1][0]}, version {names[1][1]}, too; give what builds on it an id or a version of its own"
+        whole.problems.append(document.problem(where, told))
 
 
 def _text(name: str, beside: str) -> tuple[str, str]:
@@ -98,8 +113,7 @@ def _override(whole: Document, document: Document) -> Iterator[str]:
     known = {dotted(path): path for path in whole.values if path and path[0] not in OWN}
     for name, value in overrides.items():
         here: Path = ("overrides", name)
-        if name not in known:
-            message = f"the base has no value at {name!r}{nearest(name, known)}"
+        if message := _wrong_path(name, known, document):
             whole.problems.append(document.problem(here, message, of_key=True))
             continue
         place = whole.data
@@ -108,6 +122,23 @@ def _override(whole: Document, document: Document) -> Iterator[str]:
         place[known[name][-1]] = value
         _adopt(whole, document, here, known[name])
         yield name
+
+
+def _wrong_path(name: str, known: Mapping[str, Path], document: Document) -> str:
+    """Say why a value cannot be overridden at a path; nothing if it can."""
+    within, _, last = str(name).rpartition(".")
+    if name in known:
+        others = [each for each in document.data["overrides"] if each != name and _touches(str(each), name)]
+        if others:
+            return f"it and {others[0]!r} are of one value; write one of them, with all that is to change"
+        if (top := known[name][0]) in document.data:
+            return f"{top} is given anew as a whole beside it; change it there"
+        return ""
+    if not within and name in Program.model_fields:
+        return f"the base has no {name}; write {name} beside overrides, and not within"
+    if within in known and last in homes(Program):
+        return f"the base has no {last!r} at {within!r}; to add it, override {within!r} as a whole"
+    return f"the base has no value at {name!r}{nearest(str(name), known)}"
 
 
 def _adopt(whole: Document, document: Document, own: Path, path: Path) -> None:

@@ -72,7 +72,9 @@ class Target(Part):
     )
     excuses: Annotated[
         tuple[Text, ...],
-        Field(description="the reasons that excuse an absence; if left out, all that are given"),
+        Field(
+            min_length=1, description="the reasons that excuse an absence; if left out, all that are given"
+        ),
     ] = ()
     quotas: Annotated[
         tuple[Quota, ...], Field(description="how many excuses or reschedules are allowed")

@@ -15,7 +15,6 @@ from pydantic import (
 
 from cm_engine.program.units import CURRENCY_DECIMALS
 from cm_engine.program.values import shown, wrong
-from cm_engine.spelling import nearest
 
 EVERY_MAX = 1000
 NAME_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*$"
@@ -71,9 +70,25 @@ Every = Annotated[
 ]
 
 
+CALLED = {
+    "$": "USD",
+    "dollar": "USD",
+    "us dollar": "USD",
+    "€": "EUR",
+    "euro": "EUR",
+    "£": "GBP",
+    "pound": "GBP",
+}
+"""What people call currencies."""
+
+
 def _currency(code: str) -> str:
     if code not in CURRENCY_DECIMALS:
-        raise wrong(f"{shown(code)} is not an ISO 4217 currency{nearest(code.upper(), CURRENCY_DECIMALS)}")
+        meant = CALLED.get(code.lower().rstrip("s")) or (
+            code.upper() if code.upper() in CURRENCY_DECIMALS else ""
+        )
+        hint = f"; write {meant}" if meant else "; write its three letters, such as USD or EUR"
+        raise wrong(f"{shown(code)} is not an ISO 4217 currency{hint}")
     return code
 
 

@@ -75,7 +75,10 @@ class Milestone(Part):
     ] = None
     resets_on: Annotated[
         tuple[NotMet, ...],
-        Field(description="the outcomes that begin the count anew; of a run, if left out, as for a ladder"),
+        Field(
+            min_length=1,
+            description="the outcomes that begin the count anew; of a run, if left out, as for a ladder",
+        ),
     ] = ()
     refunds: Annotated[Switch, Field(description="the participant's deposit comes back with it")] = False
 

@@ -1,7 +1,8 @@
 """From pydantic's errors to problems in the words of the field, each at its own place in the file."""
 
 from collections.abc import Iterator
-from typing import Any, get_args, get_origin
+from functools import cache
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -13,6 +14,9 @@ from cm_engine.program.parts import Part
 from cm_engine.program.reading import Document, Nothing, Path
 from cm_engine.program.values import OF_KEY, either, shown
 from cm_engine.spelling import nearest
+
+PLACES_TOLD = 2
+"""In as many places a key may be known that is told where it belongs."""
 
 
 def structure_problems(
@@ -49,7 +53,8 @@ def _problems(document: Document, details: ErrorDetails, root: type[Part]) -> It
             for below, message in details["ctx"]["problems"]:
                 yield _problem(document, path + below, message)
         case "missing":
-            yield document.problem(path[:-1], f"the key {path[-1]!r} is missing", of_key=len(path) > 1)
+            told = f"the key {path[-1]!r} is missing{_options(path, root)}"
+            yield document.problem(path[:-1], told, of_key=len(path) > 1)
         case "extra_forbidden":
             yield document.problem(path, _unknown_key(path, root), of_key=True)
         case _:
@@ -62,8 +67,52 @@ def _problem(document: Document, path: Path, message: str) -> Problem:
 
 
 def _unknown_key(path: Path, root: type[Part]) -> str:
-    known = sorted(_fields(path[:-1], root))
-    return f"unknown key{nearest(str(path[-1]), known)} (known here: {', '.join(known)})"
+    if path == ("overrides",):
+        return "overrides change the values of another program; say of which, with extends"
+    known = sorted(_fields(path[:-1], root) - {str(path[-1])})
+    hint = nearest(str(path[-1]), known) or _belongs(str(path[-1]), root)
+    return f"unknown key{hint} (known here: {', '.join(known)})"
+
+
+def _belongs(name: str, root: type[Part]) -> str:
+    """Say where a key is known, if that is in one or two places."""
+    places = sorted(homes(root).get(name, ()))
+    if not 0 < len(places) <= PLACES_TOLD:
+        return ""
+    return "; it stands " + " or ".join(f"in {each}" if each else "at the top" for each in places)
+
+
+@cache
+def homes(root: type[Part]) -> dict[str, set[str]]:
+    """Return below which keys each key is known; nothing for the top."""
+    found, left = dict[str, set[str]](), [("", root)]
+    seen = set[type[Part]]()
+    while left:
+        home, part = left.pop()
+        for name, field in part.model_fields.items():
+            found.setdefault(name, set()).add(home)
+            for inner in _parts(field.annotation):
+                if inner not in seen:
+                    seen.add(inner)
+                    left.append((name, inner))
+    return found
+
+
+def _parts(annotation: Any) -> Iterator[type[Part]]:
+    """Yield the models that a value may be of."""
+    if isinstance(annotation, type) and issubclass(annotation, Part):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _parts(inner)
+
+
+def _options(path: Path, root: type[Part]) -> str:
+    """Say which words a key that is missing can have, if there are few."""
+    place: Any = root
+    for step in path:
+        place = _below(place, step)
+    words = [str(each) for each in get_args(place)] if get_origin(place) is Literal else []
+    return f"; it is {either(words)}" if words else ""
 
 
 def _fields(path: Path, root: type[Part]) -> set[str]:
@@ -111,9 +160,10 @@ def _message(details: ErrorDetails) -> str:
     if details["type"] == "string_pattern_mismatch" and not value.strip():
         return "expected text, got only blanks"
     options = str(ctx.get("expected", "")).replace("'", "").replace(" or ", ", ").split(", ")
+    bared = str(value).strip("()[]{} ")
     words: dict[str, Any] = {
         **ctx,
-        "such": "; begin each of its items with '- '" if isinstance(value, dict) else f", such as [{value}]",
+        "such": "; begin each of its items with '- '" if isinstance(value, dict) else f", such as [{bared}]",
         "got": shown(value),
         "msg": details["msg"],
         "options": either(options),

@@ -1,8 +1,10 @@
 """What each visit of a program pays: with every visit met, and with one lapse."""
 
 from collections.abc import Iterator, Mapping
+from datetime import date
 from typing import NamedTuple
 
+from cm_engine.analysis.behavior import lapse_of
 from cm_engine.program.models import Program
 from cm_engine.program.plan import visit_count
 from cm_engine.program.units import Unit
@@ -26,8 +28,12 @@ class Curve(NamedTuple):
     lapse: int
 
 
-def curves_of(program: Program) -> Iterator[Curve]:
-    """Yield a curve for each target and each unit that its visits pay, with all visits of all targets met.
+def curves_of(program: Program, start: date | None = None) -> Iterator[Curve]:
+    """Yield a curve for each target and each unit that its visits pay, with all visits of all targets met, and with one not.
+
+    Args:
+        program: the program.
+        start: the first day of week 1, where days count; left out, that of its first worked case that has one.
 
     Example:
         >>> from cm_engine import catalogue
@@ -35,28 +41,35 @@ def curves_of(program: Program) -> Iterator[Curve]:
         >>> [curve.unit.spoken(amount) for amount in curve.met]
         ['$100.00', '$250.00', '$400.00']
     """
-    lengths = {
-        name: min(visit_count(program.plan(target)), VISITS_SHOWN) for name, target in program.targets.items()
-    }
-    met = paid_by_visit(program, {name: "-" * length for name, length in lengths.items()})
-    words = {name: with_lapse(length) for name, length in lengths.items()}
-    lapsed = paid_by_visit(program, words)
-    for name in lengths:
+    lengths = visit_counts(program)
+    words = {name: "-" * length for name, length in lengths.items()}
+    met = paid_by_visit(program, words, start)
+    for name, length in lengths.items():
+        word = with_lapse(length, lapse_of(program.targets[name].behavior))
+        lapsed = paid_by_visit(program, {**words, name: word}, start)
+        lapse = next(place for place, symbol in enumerate(word) if symbol != "-")
         for unit in dict.fromkeys(unit for paid in met[name] for unit in paid):
             called = name if len(lengths) > 1 else ""
             all_met, one_not = (tuple(paid.get(unit, 0) for paid in each[name]) for each in (met, lapsed))
-            yield Curve(called, unit, all_met, one_not, words[name].index("+"))
+            yield Curve(called, unit, all_met[:VISITS_SHOWN], one_not[:VISITS_SHOWN], lapse)
 
 
-def with_lapse(length: int) -> str:
-    """Return a word of results with one lapse, two fifths on."""
-    lapse = length * 2 // 5
-    return "-" * lapse + "+" + "-" * (length - lapse - 1)
+def visit_counts(program: Program) -> dict[str, int]:
+    """Return how many visits each target has."""
+    return {name: visit_count(program.plan(target)) for name, target in program.targets.items()}
 
 
-def paid_by_visit(program: Program, words: Mapping[str, str]) -> dict[str, list[dict[Unit, int]]]:
+def with_lapse(length: int, lapse: str) -> str:
+    """Return a word of results with one lapse, two fifths on of the visits that are shown."""
+    place = min(length, VISITS_SHOWN) * 2 // 5
+    return "-" * place + lapse + "-" * (length - place - 1)
+
+
+def paid_by_visit(
+    program: Program, words: Mapping[str, str], start: date | None = None
+) -> dict[str, list[dict[Unit, int]]]:
     """Return what each visit of each target pays, by unit, in minor units."""
-    start = next((case.start for case in program.cases if case.start), None)
+    start = start or next((case.start for case in program.cases if case.start), None)
     paid: dict[str, list[dict[Unit, int]]] = {name: [] for name in words}
     for decision in decide(program, words, start=start).decisions:
         paid[decision.target].append(dict(decision.paid))

@@ -1,15 +1,18 @@
 """The design report: one page that a program designer shows to a funder or an ethics board, before anyone enrols."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date
 from fractions import Fraction
+from typing import NamedTuple
 
+from cm_engine.analysis.behavior import lapse_of
 from cm_engine.analysis.proofs.finding import Finding
 from cm_engine.analysis.summary import Analysis, Figures
 from cm_engine.program.models import Program, Target
 from cm_engine.program.units import Unit
 from cm_engine.program.values import OUTCOMES
 from cm_engine.reports.charts import Axis, Bar, Reference, Series, Visit, bar_chart, line_chart, strip
-from cm_engine.reports.curve import VISITS_SHOWN, Curve, curves_of, paid_by_visit, with_lapse
+from cm_engine.reports.curve import VISITS_SHOWN, Curve, curves_of, paid_by_visit, visit_counts, with_lapse
 from cm_engine.reports.in_words import (
     bowl_words,
     deposit_words,
@@ -70,10 +73,10 @@ def design_report(analysis: Analysis, findings: Iterable[Finding] = ()) -> str:
     sections = [
         _at_a_glance(analysis),
         _in_words(program),
-        _curves(program),
+        _curves(program, analysis.start),
         _by_rate(analysis),
         _cost(analysis),
-        _examples(program),
+        _examples(program, analysis.start),
         _findings([*findings]),
         _assumptions(analysis),
         *_sources(program),
@@ -161,8 +164,8 @@ def _in_words(program: Program) -> Section:
     )
 
 
-def _curves(program: Program) -> Section:
-    curves = [_curve(each) for each in curves_of(program)]
+def _curves(program: Program, start: date | None) -> Section:
+    curves = [_curve(each) for each in curves_of(program, start)]
     return section("What each visit pays", *curves)
 
 
@@ -302,42 +305,64 @@ def _width(span: int) -> int:
         scale *= 10
 
 
-STORIES: dict[str, Callable[[int], str]] = {
-    "Every visit met": lambda length: "-" * length,
-    "One lapse": with_lapse,
-    "Two visits missed in a row, then back": lambda length: _replaced("-" * length, length // 3, "oo"),
-    "Met and not met in turn": lambda length: ("-+" * length)[:length],
-    "Gone for good after a third of the visits": lambda length: (
-        "-" * (length // 3) + "o" * (length - length // 3)
+class _Turn(NamedTuple):
+    """One target of an example: how many visits it has, how one is not met, and whether it is the one that a lapse is in."""
+
+    length: int
+    lapse: str
+    lapses: bool
+
+
+STORIES: dict[str, Callable[[_Turn], str]] = {
+    "Every visit met": lambda turn: "-" * turn.length,
+    "One lapse": lambda turn: with_lapse(turn.length, turn.lapse) if turn.lapses else "-" * turn.length,
+    "Two visits missed in a row, then back": lambda turn: _replaced(
+        "-" * turn.length, turn.length // 3, "oo"
+    ),
+    "Met and not met in turn": lambda turn: (f"-{turn.lapse}" * turn.length)[: turn.length],
+    "Gone for good after a third of the visits": lambda turn: (
+        "-" * (turn.length // 3) + "o" * (turn.length - turn.length // 3)
     ),
 }
 
 
-def _examples(program: Program) -> Section:
-    lengths = {curve.target: len(curve.met) for curve in curves_of(program)}
-    named = {name or next(iter(program.targets)): length for name, length in lengths.items()}
+def _examples(program: Program, start: date | None) -> Section:
+    lengths = visit_counts(program)
+    first = next(iter(lengths))
+    turns = {
+        name: _Turn(length, lapse_of(program.targets[name].behavior), name == first)
+        for name, length in lengths.items()
+    }
     shown = [
-        _example(program, story, {name: made(length) for name, length in named.items()})
+        _example(program, _story(story, lengths), {name: made(turn) for name, turn in turns.items()}, start)
         for story, made in STORIES.items()
     ]
-    return section(
-        "Example timelines", "Each sign is a visit: - met, + positive or failed, o missed.", *shown
-    )
+    legend = "Each sign is a visit: - met, + positive or failed, o missed."
+    if max(lengths.values()) > VISITS_SHOWN:
+        legend += f" The first {VISITS_SHOWN} visits are shown, and the amounts are those of all."
+    return section("Example timelines", legend, *shown)
+
+
+def _story(story: str, lengths: Mapping[str, int]) -> str:
+    """Return what a story is called; of several targets, which one lapses."""
+    return f"{story} in {next(iter(lengths))}" if story == "One lapse" and len(lengths) > 1 else story
 
 
 def _replaced(word: str, place: int, by: str) -> str:
     return word[:place] + by[: len(word) - place] + word[place + len(by) :]
 
 
-def _example(program: Program, story: str, words: dict[str, str]) -> Markup:
-    paid = paid_by_visit(program, words)
+def _example(program: Program, story: str, words: dict[str, str], start: date | None) -> Markup:
+    paid = paid_by_visit(program, words, start)
     sums: dict[Unit, int] = {}
     for each in (amounts for visits in paid.values() for amounts in visits):
         for unit, amount in each.items():
             sums[unit] = sums.get(unit, 0) + amount
     total = listed(unit.spoken(amount) for unit, amount in sums.items()) or "nothing"
     strips = [
-        strip(_strip_name(program, story, name), _visits(program.targets[name], word, paid[name]))
+        strip(
+            _strip_name(program, story, name), _visits(program.targets[name], word[:VISITS_SHOWN], paid[name])
+        )
         for name, word in words.items()
     ]
     named = (
@@ -354,7 +379,7 @@ def _strip_name(program: Program, story: str, name: str) -> str:
 
 def _visits(target: Target, word: str, paid: Sequence[dict[Unit, int]]) -> Iterator[Visit]:
     outcomes = OUTCOMES if target.behavior == "abstinence" else {**OUTCOMES, "+": "not met"}
-    for number, (symbol, amounts) in enumerate(zip(word, paid, strict=True), 1):
+    for number, (symbol, amounts) in enumerate(zip(word, paid, strict=False), 1):
         pays = listed(unit.spoken(amount) for unit, amount in amounts.items() if amount) or "nothing"
         yield Visit(symbol, f"visit {number}: {outcomes[symbol]}, {pays}", MEANINGS.get(symbol, "neutral"))
 

@@ -343,7 +343,9 @@ def _(reason: Refunded, words: Words) -> str:
 
 @_said.register
 def _(reason: PaidOut, words: Words) -> str:
-    until = f"until {_spoken_day(reason.expires)}" if reason.expires else ""
+    until = (
+        f"at least until {_spoken_day(reason.expires)}" if reason.expires else ""
+    )  # a late result has longer
     if reason.when == "at once":
         return f"You can collect this {until}." if until else "Collect this before it expires."
     collect = f", and you can collect it {until}" if until else ""
