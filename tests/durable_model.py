@@ -5,11 +5,13 @@ they were recorded) and decided by `step`, which is trusted here. Money is count
 given, and what a correction takes away is owed less, borne by the program, or taken off later awards.
 """
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
+from hashlib import sha256
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -59,6 +61,7 @@ class Fact(NamedTuple):
     seen: Observation
     on: date | None
     at: datetime | None
+    key: str
 
     def day(self, zone: str) -> date:
         """The day it counts for: the one given, or that of its moment in the clinic's zone."""
@@ -231,15 +234,17 @@ class Model:
         state = initial_state(rules, start)
         self.courses[id_] = Course(id_, participant, rules, start, zone, state=state)
 
-    def observe(self, id_: str, seen: Observation, on: date | None, at: datetime | None) -> int:
-        """Record an observation, and return its number."""
+    def observe(self, id_: str, seen: Observation, on: date | None, at: datetime | None, key: str) -> int:
+        """Record an observation of the desk under a key, and return its number."""
         course = self.courses[id_]
-        fact = Fact(course.acts, seen, on, at)
+        fact = Fact(course.acts, seen, on, at, key)
         _refuse_twice(course, fact)
         self._take(course, {**course.facts, fact.record: fact})
         return fact.record
 
-    def observe_many(self, reports: Iterable[tuple[str, Observation, date | None, datetime | None]]) -> None:
+    def observe_many(
+        self, reports: Iterable[tuple[str, Observation, date | None, datetime | None, str]]
+    ) -> None:
         """Record all of some observations, or none."""
         before = dict(self.courses)
         try:
@@ -258,7 +263,7 @@ class Model:
         about = seen if seen.outcome or seen.event or seen.evidence else was.seen
         about = about._replace(target=seen.target or was.seen.target)
         days = (on, at) if on or at else (was.on, was.at)
-        fact = Fact(record, about, *days)
+        fact = Fact(record, about, *days, was.key)
         if at:
             _refuse_twice(course, fact)
         self._take(course, {**course.facts, record: fact}, about=record)
@@ -326,7 +331,7 @@ class Model:
             state = _with(course.rules, state, others, own)
             seen = fact.seen._replace(on=fact.day(course.zone))
             state, decision = step(course.rules, state, seen)
-            state, bowls, won = _won(course, state, decision, bowls, fact.record)
+            state, bowls, won = _won(course, state, decision, bowls, fact.key)
             for pool, windows in pools(course.rules, state).items():
                 own[pool] = Counter(dict(windows))
                 own[pool].subtract(others.get(pool, Counter()))
@@ -359,12 +364,13 @@ def _with(rules: Rules, state: State, others: Kept, own: Kept) -> State:
 
 
 def _won(
-    course: Course, state: State, decision: Decision, bowls: prizes.Bowls, record: int
+    course: Course, state: State, decision: Decision, bowls: prizes.Bowls, key: str
 ) -> tuple[State, prizes.Bowls, prizes.Prizes | None]:
     """What the draws of a decision win."""
     if not any(award.amount for award in decision.paid if award.unit.name in course.program.bowls):
         return state, bowls, None
-    return prizes.award_prizes(course.rules, state, decision, bowls, f"{course.id}/{record}")
+    name = sha256(json.dumps(["desk", key], separators=(",", ":")).encode()).hexdigest()[:16]
+    return prizes.award_prizes(course.rules, state, decision, bowls, f"{course.id}/{name}")
 
 
 def _booked(course: Course, told: Mapping[int, Told], changed: Sequence[int]) -> dict[str, Books]:

@@ -1,6 +1,6 @@
 """Corrections by hand: exact amounts before and after, and what became of what was given too much."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -535,6 +535,29 @@ def test_a_deposit_comes_back_once_if_a_late_result_changes_the_visit_that_retur
 
 def slips(desk: Desk) -> list[tuple[Drawn, ...]]:
     return [each.prizes.drawn if each.prizes else () for each in desk.stands()]
+
+
+def test_inv_13_results_recorded_in_any_order_draw_the_same_slips() -> None:
+    """Each has the day that it had, and the key."""
+
+    def drawn(order: Iterable[int]) -> dict[int, tuple[Drawn, ...]]:
+        with opened("memory", Path(), lambda: NOW) as engine:
+            engine.add_program("va-prize")
+            told: dict[str, Any] = {"program": "va-prize", "start": START, "by": "nurse", "id": "e-1"}
+            engine.enroll(participant="p-1", **told)
+            for number in order:
+                seen: dict[str, Any] = {"result": "-", "on": day(5 + 3 * number), "key": f"s-{number}"}
+                engine.record(enrollment="e-1", source="lab", by="lab-1", **seen)
+            latest = {
+                each.visit: each.prizes.drawn
+                for act in engine.history(enrollment="e-1")
+                for each in act.decisions
+                if each.prizes
+            }
+            assert engine.verify().is_clean
+            return latest
+
+    assert drawn(range(8)) == drawn([3, 0, 7, 1, 6, 2, 5, 4])
 
 
 def test_an_amended_result_draws_the_same_slips_again_for_the_same_observation(engine: Engine) -> None:

@@ -197,7 +197,9 @@ class Durable(RuleBasedStateMachine):
         calls = [self._new(enrollment=each, **_seen(seen), on=on) for each, seen, on, _ in reports]
         self._both(
             lambda: self.engine.record_many([Report(**call) for call in calls]),
-            lambda: self.model.observe_many(reports),
+            lambda: self.model.observe_many(
+                (*each, call["key"]) for each, call in zip(reports, calls, strict=True)
+            ),
         )
 
     @rule(pick=PICK, which=PICK, symbol=SYMBOLS)
@@ -308,7 +310,7 @@ class Durable(RuleBasedStateMachine):
         before = self.model.courses[id_]
         call = self._new(enrollment=id_, **_seen(seen), on=on, collected_at=at)
         recorded = self._both(
-            lambda: self.engine.record(**call), lambda: self.model.observe(id_, seen, on, at)
+            lambda: self.engine.record(**call), lambda: self.model.observe(id_, seen, on, at, call["key"])
         )
         if recorded:
             self.done.append((call, recorded))

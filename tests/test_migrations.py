@@ -636,7 +636,7 @@ def test_a_scheme_that_is_nearly_one_is_asked_about() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"prefix": 'a"b'}, {"prefix": "a" * 31}, {"prefix": "a\nb"}, {"schema": "a%b"}]
+    "wrong", [{"prefix": 'a"b'}, {"prefix": "a" * 31}, {"prefix": "a\nb"}, {"schema": "a'b"}]
 )
 def test_names_that_no_table_can_have_are_refused_and_nothing_is_made(
     tmp_path: Path, wrong: dict[str, str]

@@ -28,7 +28,7 @@ from cm_engine.log.rows import (
 )
 
 PREFIX = "cm_"
-LONGEST, UNNAMED = 30, frozenset("\"'%:")
+LONGEST, UNNAMED = 30, frozenset("\"'")
 """As long may a prefix be, as PostgreSQL cuts names after 63 characters; and what neither it nor a schema may have in it."""
 APPEND_ONLY = ("programs", "enrollments", "records", "decisions", "entries", "payouts")
 KEPT = ("work", "standings", "pools")

@@ -5,10 +5,11 @@ from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import date, datetime
 from functools import lru_cache
+from hashlib import sha256
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from cm_engine.log.encoding import observation_from
+from cm_engine.log.encoding import dumped, observation_from
 from cm_engine.log.rows import RecordRow, Subject
 from cm_engine.rules.state import Evidence, Observation
 from cm_engine.rules.windows import Calendar
@@ -37,6 +38,7 @@ class Seen(NamedTuple):
         visit: its number, for such a visit.
         closes: nothing was seen: all days up to this one are over.
         told: the last act that said it, and when that was recorded; for what no act said, none.
+        key: the source and the key of the act.
     """
 
     record: int
@@ -45,6 +47,7 @@ class Seen(NamedTuple):
     visit: int = 0
     closes: bool = False
     told: tuple[int, str] = (0, "")
+    key: tuple[str, str] = ("", "")
 
     @property
     def subject(self) -> Subject:
@@ -53,8 +56,9 @@ class Seen(NamedTuple):
 
     @property
     def named(self) -> str:
-        """Return what makes its draws its own."""
-        return "/".join(map(str, self.subject)) if self.visit else str(self.record)
+        """Return what makes its draws its own, whatever else was recorded before it."""
+        name = dumped(self.subject if self.visit else self.key)
+        return sha256(name.encode()).hexdigest()[:16]
 
     @property
     def day(self) -> date:
@@ -83,8 +87,8 @@ class Seen(NamedTuple):
         return self._replace(observation=self.observation._replace(on=day))
 
 
-def seen(record: int, body: Mapping[str, Any], recorded_at: str, zones: Zones) -> Seen:
-    """Return an observation as its act reported it.
+def seen(record: RecordRow, body: Mapping[str, Any], zones: Zones) -> Seen:
+    """Return an observation as its act reported it, or as others have corrected its body.
 
     Its day is the one it is said to count for, or else that of its collection in the clinic's zone. Without a time
     of collection, the time at which it was recorded stands for it within the day.
@@ -92,7 +96,8 @@ def seen(record: int, body: Mapping[str, Any], recorded_at: str, zones: Zones) -
     at = body.get("at", "")
     day = body.get("on") or day_in(at, zones)
     observed = observation_from(body, date.fromisoformat(day))
-    return Seen(record, (day, at or recorded_at), observed, told=(record, recorded_at))
+    place, told = (day, at or record.recorded_at), (record.seq, record.recorded_at)
+    return Seen(record.seq, place, observed, told=told, key=(record.source, record.key))
 
 
 def days_over(record: int, body: Mapping[str, Any]) -> Seen:
@@ -165,19 +170,19 @@ def _correct(bodies: dict[int, dict[str, Any]], record: RecordRow, body: dict[st
 def standing_observations(records: Iterable[RecordRow], zones: Zones) -> list[Seen]:
     """Return the observations that stand after all acts, in the order in which they are decided."""
     bodies: dict[int, dict[str, Any]] = {}
-    times: dict[int, str] = {}
+    acts: dict[int, RecordRow] = {}
     told: dict[int, tuple[int, str]] = {}
     over: list[Seen] = []
     for record in records:
         body = json.loads(record.body)
         _correct(bodies, record, body)
         if record.kind == OBSERVED:
-            times[record.seq] = record.recorded_at
+            acts[record.seq] = record
         elif record.kind == AMENDED:
             told[body["of"]] = (record.seq, record.recorded_at)
         elif record.kind == SWEPT:
             over.append(days_over(record.seq, body))
-    stand = [*(seen(seq, body, times[seq], zones) for seq, body in bodies.items()), *over]
+    stand = [*(seen(acts[seq], body, zones) for seq, body in bodies.items()), *over]
     stand = [each._replace(told=told.get(each.record, each.told)) for each in stand] if told else stand
     return sorted(stand, key=lambda each: (each.place, each.record))
 

@@ -107,7 +107,7 @@ def _reported(enrolled: Enrolled, stand: Stand, record: RecordRow, body: Mapping
     if record.kind == SWEPT:
         return days_over(record.seq, body)
     zones, last = zones_of(enrolled.row.zone, stand.calendar), stand.calendar.last
-    reported = seen(record.seq, body, record.recorded_at, zones)
+    reported = seen(record, body, zones)
     if last is not None and reported.day > last:
         msg = (
             f"on is {reported.day}, and the episode ended on {last}; readmit the participant, or enroll anew"
