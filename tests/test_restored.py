@@ -144,8 +144,15 @@ def test_what_comes_to_another_amount_is_asked_about_and_not_paid_beside_the_fir
     backed.clinic.negative(ann, 3)  # the one of the first day is not reported again
     assert backed.handed_over() == ["stuck"]
     [asked] = backed.clinic.engine.deliveries()
-    assert asked.note == "another order has this id"
+    told = "another order has this id; asked for 10.00 USD, and the vendor has 11.00 USD under this id"
+    assert asked.note == told
     assert backed.paid() == ["10.00", "11.00"]
+    assert asked.reference
+    known: dict[str, Any] = {"source": "office", "key": "looked", "by": "boss-1"}
+    backed.clinic.engine.hand_over(enrollment=ann, number=asked.number, reference=asked.reference, **known)
+    assert backed.clinic.statuses() == ["over"]
+    assert backed.clinic.balance(ann) == {"awarded": "10.00", "issued": "10.00"}
+    assert backed.clinic.engine.verify().is_clean
     backed.clinic.engine.close()
 
 

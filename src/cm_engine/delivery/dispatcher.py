@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from random import random
 from typing import Protocol, TypeVar
@@ -254,8 +255,20 @@ def _found(gateway: PayoutGateway, order: Order, was: str) -> Answer | None:
 def _sent(gateway: PayoutGateway, order: Order, was: str) -> Answer:
     """Return what a gateway answers; that it does nothing now says nothing of what it was sent before."""
     answer = plain_answer(gateway.send(order))
+    if answer.outcome == Outcome.CONFLICT and answer.placed is None and (there := _there(gateway, order.id)):
+        return answer._replace(placed=there.placed, reference=answer.reference or there.reference)
     is_sure = was in NOTHING_THERE or gateway.capabilities.reads_back
     return answer if is_sure or answer.outcome not in NOTHING_THERE else _doubted(answer)
+
+
+def _there(gateway: PayoutGateway, id: str) -> Answer | None:  # noqa: A002 - what it is
+    """Return what a gateway says of what it has under an id, if it can be asked."""
+    if not gateway.capabilities.reads_back:
+        return None
+    with suppress(Exception):  # an adapter of a stranger's may raise anything, and the conflict is known
+        found = gateway.find(id)
+        return plain_answer(found) if found else None
+    return None
 
 
 def _looked_up(found: object) -> Answer:

@@ -130,7 +130,11 @@ def after_answer(
             return changed(row, OVER, sending, "handed over")
         return _pending(row, sending._replace(calls=0), answer, now, late_after)
     if answer.outcome in {Outcome.CONFLICT, Outcome.REJECTED}:
-        return changed(row, STUCK, sending, answer.note or f"the gateway said: {answer.outcome}")
+        told = (
+            answer.note or f"the gateway said: {answer.outcome}",
+            difference(sending.order, answer.placed),
+        )
+        return changed(row, STUCK, sending, "; ".join(filter(None, told)))
     return _again(row, sending._replace(calls=sending.calls + 1), answer, now, chance)
 
 

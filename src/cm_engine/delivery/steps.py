@@ -222,11 +222,14 @@ def gateways_on(tx: Transaction, calendar: Calendar, day: str) -> Iterator[str]:
 def taken_over(tx: Transaction, act: Act, row: WorkRow) -> WorkRow:
     """Return the work on a payout that a person has handed over, or taken back.
 
+    Of one that is stuck they may say that it reached somebody by the order that the gateway has, under its reference.
+
     Raises:
         DeliveryError: a gateway may have it.
     """
     sending = sending_of(row)
-    if sending.is_with_gateway:
+    by_theirs = row.state == STUCK and bool(sending.reference) and act.kind == HANDED_OVER
+    if sending.is_with_gateway and not (by_theirs and act.body.get("reference") == sending.reference):
         why = f"the gateway {sending.gateway} may have it; deliveries() says how far it is, and a dispatcher cancels it"
         raise DeliveryError(row.enrollment, *payout_of(row.name), why)
     new = changed(row, OVER, sending, f"{act.kind} by {act.actor}")
