@@ -305,7 +305,7 @@ def test_check_shows_the_first_difference_of_a_case_at_its_place_and_fails(tmp_p
     first = done.stdout.splitlines()[0]
     assert first.startswith("mine.yaml:71:26: error: cases.1.awards.4: ")
     assert first.endswith("visit 5 (-): the case expects 5, the program pays 4")
-    assert "1 of 2 cases differ" in done.stdout
+    assert "1 of 2 cases differs" in done.stdout
     assert "all 2 cases pass" in done.stdout
 
 

@@ -16,6 +16,7 @@ from cm_engine.analysis import Analysis, analyze, visitwise
 from cm_engine.cli.analyzing import page as shown
 from cm_engine.reports.design import design_report
 from cm_engine.reports.in_words import target_words
+from cm_engine.reports.visits_in_words import visit_words
 
 PROGRAMS = ("california-recovery-incentives", "halpern-2015-deposit", "miedar-prize", "va-prize")
 PHONE, DESKTOP = ViewportSize(width=390, height=844), ViewportSize(width=1200, height=900)
@@ -176,3 +177,52 @@ def test_examples_begin_on_the_day_that_the_analysis_does() -> None:
     program = PLAN.replace("WEEKS", "1-4").replace("FIRST", "talks") + limit
     assert amounts(program, date(2026, 1, 5))["Every visit met"] == "$10.00"
     assert amounts(program, date(2026, 12, 21))["Every visit met"] == "$19.00"
+
+
+KEPT = """
+program: kept
+version: "1"
+title: Kept
+currency: USD
+visits: [{weeks: 1-4, days: [monday, thursday]}]
+windows: {before: 1, after: 2, makeup: 1, grace: 1}
+pauses: later
+closures: [{first: 2026-01-19}]
+targets:
+  tests:
+    behavior: abstinence
+    evidence: {specimen: urine, analytes: [cocaine]}
+    reads: {dilute: positive, late: as tested, adulterated: positive}
+    excuses: [illness, court]
+    quotas: [{of: excused, at_most: 2, per: month}, {of: makeup, at_most: 0, per: episode, then: refused}]
+    retest: {on: [invalid], at_most: 2}
+    schedule: [{weeks: 1-4, fixed: 5, reset: {}}]
+  talks: {behavior: attendance, windows: {within: week}, schedule: [{weeks: 1-4, fixed: 5}]}
+payout: {overpaid: offset}
+"""
+
+
+def test_the_words_say_when_visits_are_kept_and_how_they_are_read() -> None:
+    program = parse_program(KEPT)
+    assert visit_words(program, "tests") == [
+        "On Monday and Thursday.",
+        (
+            "A visit can be kept on its planned day, from a day before it to 2 days after it, and made good for a day more; "
+            "who has not come by then, or within a day more, has missed it."
+        ),
+        (
+            "A dilute specimen is read as positive, a substituted one as refused, an adulterated one as positive, a late one as it "
+            "was tested."
+        ),
+        "Only these excuse an absence: illness and court.",
+        "At most 2 excused absences in a calendar month; each one beyond counts as missed.",
+        "No visits made good in the whole program; each counts as refused.",
+        "After a result that is invalid the visit stays open for another specimen, up to 2 times.",
+    ]
+    assert visit_words(program, "talks")[1:] == [
+        "A visit can be kept on any day of its week; who has not come by then has missed it."
+    ]
+    analysis = analyze(program, visitwise("0.8"), start=date(2026, 1, 5))
+    text = design_report(analysis)
+    assert "After a pause all visits come as much later." in text
+    assert "is taken off later awards." in text

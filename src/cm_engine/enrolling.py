@@ -1,5 +1,6 @@
 """What an enrollment needs: a program that is registered, a zone that exists, and an id."""
 
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -14,6 +15,16 @@ from cm_engine.ports import Transaction
 from cm_engine.rules.days import Before
 from cm_engine.spelling import nearest
 
+ABBREVIATED = {
+    "P": "America/Los_Angeles",
+    "M": "America/Denver or America/Phoenix",
+    "C": "America/Chicago",
+    "E": "America/New_York",
+    "AK": "America/Anchorage",
+    "H": "Pacific/Honolulu",
+}
+"""Places of the zones of the United States, by how what they are called begins."""
+_HOUR = re.compile(f"({'|'.join(ABBREVIATED)})[SD]?T")
 NO_PLACES = {"localtime", "Factory", "posixrules"}
 """What a server may have among its zones, and is no clinic's."""
 
@@ -57,7 +68,14 @@ def zone_name(zone: str) -> str:
     try:
         ZoneInfo("" if zone in NO_PLACES else zone)
     except (ZoneInfoNotFoundError, ValueError, OSError, TypeError):
-        hint = nearest(str(zone), available_timezones()) or "; expected a name such as America/Los_Angeles"
+        hour = _HOUR.fullmatch(str(zone).upper())
+        meant = ABBREVIATED[hour[1]] if hour else ""
+        near = (
+            f"; an abbreviation is no place, write {meant}"
+            if meant
+            else nearest(str(zone), available_timezones())
+        )
+        hint = near or "; expected a name such as America/Los_Angeles"
         msg = f"zone: there is no time zone {zone!r}{hint}"
         raise ReportError(msg) from None
     return zone

@@ -125,7 +125,8 @@ def cases_table(program: Program, problems: Sequence[Problem | None]) -> Group:
     if not problems:
         return Group(Text(f"{name}: no cases, so nothing was compared"))
     many = f"all {len(problems)} cases pass" if len(problems) > 1 else "the 1 case passes"
-    verdict = f"{failed} of {counted_noun(len(problems), 'case')} differ" if failed else many
+    differ = "differs" if failed == 1 else "differ"
+    verdict = f"{failed} of {counted_noun(len(problems), 'case')} {differ}" if failed else many
     return Group(Text(f"{name}: {verdict}"), table)
 
 

@@ -40,6 +40,7 @@ from cm_engine.reports.page import (
     table,
     tiles,
 )
+from cm_engine.reports.visits_in_words import OVERPAID, beside_words, visit_words
 
 BARS = 24
 """How many bars a distribution is shown in at most."""
@@ -152,15 +153,22 @@ def _seen(words: Mapping[str, str]) -> str:
 
 
 def _in_words(program: Program) -> Section:
-    targets = [part(name, bullets(target_words(program, name))) for name in program.targets]
+    targets = [
+        part(name, bullets([*target_words(program, name), *visit_words(program, name)]))
+        for name in program.targets
+    ]
     beside = [milestone_words(program, each) for each in program.milestones.values()]
     beside += [bowl_words(program, unit, bowl) for unit, bowl in program.bowls.items()]
     beside += [deposit_words(program)] if program.deposit else []
+    beside += beside_words(program)
     limits = [limit_words(program, each) for each in program.limits]
     parts = [part("Beside the visits", bullets(beside))] if beside else []
     parts += [part("Limits", bullets(limits))] if limits else [part("Limits", paragraph("None."))]
     return section(
-        "The schedule in plain words", *targets, *parts, part("Payout", paragraph(payout_words(program)))
+        "The schedule in plain words",
+        *targets,
+        *parts,
+        part("Payout", bullets([payout_words(program), OVERPAID[program.payout.overpaid]])),
     )
 
 
@@ -287,7 +295,8 @@ def _spread(analysis: Analysis, figures: Figures) -> Markup:
     chart = bar_chart(caption, bars, x=Axis(name), y=Axis("%"), across=limits)
     rows = [
         (
-            f"{unit.spoken(edges[place])} to {'more' if place == BARS - 1 else unit.spoken(edges[place + 1] - 1)}",
+            f"{unit.spoken(edges[place])} "
+            + ("or more" if place == BARS - 1 else f"to {unit.spoken(edges[place + 1] - 1)}"),
             _share(shares[place]),
         )
         for place in range(last + 1)

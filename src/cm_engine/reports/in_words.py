@@ -194,13 +194,14 @@ def _reset(target: Target, phase: Phase) -> Iterator[str]:
 
 def _recovery(target: Target, phase: Phase) -> Iterator[str]:
     if phase.recover:
-        yield _back(phase.recover, SUCCESS[target.behavior][1])
+        yield _back(phase.recover, *SUCCESS[target.behavior])
 
 
-def _back(recover: Recover, many: str) -> str:
+def _back(recover: Recover, one: str, many: str) -> str:
     level = "the reward last paid" if recover.level == "last earned" else "the reward that was next"
     when = "with the last of them" if recover.paid == "nth" else "from the next one on"
-    return f"After a reset, {recover.after} {many} in a row bring back {level}, {when}"
+    run = f"the next {one} brings" if recover.after == 1 else f"{recover.after} {many} in a row bring"
+    return f"After a reset, {run} back {level}, {when}"
 
 
 def milestone_words(program: Program, milestone: Milestone) -> str:
@@ -224,7 +225,7 @@ def _reached(when: When) -> str:
     if when.end_of:
         return f"the end of week{'s' if when.end_of.first != when.end_of.last else ''} {when.end_of}{of}, with {_number(when.at_least, 'success', 'successes')}"
     if when.run:
-        return f"{when.run} successes in a row{of}"
+        return f"a run of {when.run} successes{of}"
     return (
         f"{_number(when.visits, 'visit')}{of} kept"
         if when.visits
