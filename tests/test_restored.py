@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from cm_engine import Engine
+from cm_engine.gateways import Answer, Outcome
 from cm_engine.testing.gateway import FakeGateway
 from tests.test_delivery import MORNING, START, Clinic
 
@@ -101,6 +102,48 @@ def test_what_is_reported_again_under_its_keys_is_known_to_the_vendor(
     backed.bring_back()
     the_day_that_is_lost(backed, ann)
     assert backed.paid() == paid
+    assert backed.clinic.engine.verify().is_clean
+    backed.clinic.engine.close()
+
+
+def test_what_a_vendor_has_is_not_taken_back_where_the_worker_begins_only_after_all_is_reported_again(
+    tmp_path: Path,
+) -> None:
+    backed = Backed(tmp_path)
+    ann = backed.clinic.enrolled()
+    backed.clinic.later(days=14)
+    backed.put_aside()
+    the_day_that_is_lost(backed, ann)
+    paid, balance = backed.paid(), backed.clinic.balance(ann)
+    backed.bring_back()
+    for day in (3, 10):
+        backed.clinic.negative(ann, day)
+    corrected(backed, ann, "-")
+    backed.clinic.engine.pay_due(until=START + timedelta(11))
+    assert set(backed.handed_over()) == {"over"}
+    assert (backed.paid(), backed.clinic.balance(ann)) == (paid, balance)
+    assert backed.clinic.engine.verify().is_clean
+    backed.clinic.engine.close()
+
+
+@pytest.mark.parametrize("answers", [Outcome.UNKNOWN, Outcome.RETRY_LATER])
+def test_where_a_vendor_cannot_say_what_it_has_nothing_is_taken_back_until_it_can(
+    tmp_path: Path, answers: Outcome
+) -> None:
+    backed = Backed(tmp_path)
+    ann = backed.clinic.enrolled()
+    backed.clinic.later(days=14)
+    backed.clinic.negative(ann)
+    corrected(backed, ann, "+")
+    said = Answer(answers)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(backed.vendor, "find", lambda _: said)
+        assert backed.clinic.statuses() == ["waiting"]
+        backed.clinic.dispatcher(backed.vendor).deliver()
+        assert backed.clinic.statuses() == ["waiting"]
+    backed.clinic.later(days=1)
+    assert backed.handed_over() == ["over"]
+    assert backed.paid() == []
     assert backed.clinic.engine.verify().is_clean
     backed.clinic.engine.close()
 

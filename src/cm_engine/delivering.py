@@ -320,24 +320,35 @@ class Delivering(Banking):
         claim = Claim(PAYOUT, worker, instant(now), instant(now + lease), limit, enrollment)
         return self._written(lambda tx, *_: tx.claim(claim))
 
-    def prepared(self, row: WorkRow, equipment: Equipment) -> WorkRow | None:
-        """Get a payout ready that a worker has claimed, and save it so; None if another worker has it by now."""
+    def prepared(self, row: WorkRow, equipment: Equipment, *, is_absent: bool = False) -> WorkRow | None:
+        """Get a payout ready that a worker has claimed, and save it so; None if another worker has it by now.
+
+        Args:
+            row: the work on it.
+            equipment: what the worker can do.
+            is_absent: its gateway was asked, and does not have it.
+        """
 
         def prepare(tx: Transaction, *_: object) -> WorkRow | None:
             ready = Ready.of(tx, self._register, row, equipment, self._now())
             if not is_held(tx, row):
                 return None
-            new = self._lowered(tx, ready) or ready.prepared()
+            new = self._lowered(tx, ready, is_absent=is_absent) or ready.prepared()
             tx.settle(row, new)
             return new
 
         return self._written(prepare, lock=True)
 
-    def _lowered(self, tx: Transaction, ready: Ready) -> WorkRow | None:
-        """Take a payout back of which something is not owed any more, and send the rest anew; None if all of it is owed."""
+    def _lowered(self, tx: Transaction, ready: Ready, *, is_absent: bool) -> WorkRow | None:
+        """Take a payout back of which something is not owed any more, and send the rest anew; None if all of it is owed.
+
+        Its gateway is asked first whether it has it, if that can be asked.
+        """
         gone = not_owed(ready.bank, ready.sent) if ready.may_be_lowered else {}
         if not gone:
             return None
+        if not is_absent and (sought := ready.sought()):
+            return sought
         for act in lowered(ready.bank, ready.sent, gone, ready.order().id):
             Recording(tx, self._register, instant(ready.now), locked=True).take([act])
         return ready.lowered(sum(gone.values()))

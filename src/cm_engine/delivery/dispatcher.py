@@ -17,7 +17,7 @@ from cm_engine.delivery.sending import (
     plain_answer,
     sending_of,
 )
-from cm_engine.delivery.steps import Equipment, is_to_be_asked, lost
+from cm_engine.delivery.steps import Equipment, is_sought, is_to_be_asked, lost
 from cm_engine.errors import CmEngineError, DeliveryError, StorageError
 from cm_engine.gateways import Answer, Order, Outcome
 from cm_engine.log.rows import OVER, WorkRow
@@ -47,7 +47,7 @@ class Outbox(Protocol):
     def claimed(self, worker: str, lease: timedelta, limit: int, enrollment: str) -> list[WorkRow]:
         """Give payouts that are due to a worker."""
 
-    def prepared(self, row: WorkRow, equipment: Equipment) -> WorkRow | None:
+    def prepared(self, row: WorkRow, equipment: Equipment, *, is_absent: bool = False) -> WorkRow | None:
         """Get a payout ready that a worker has claimed, and save it so; None if another worker has it by now."""
 
     def settled(self, row: WorkRow, answer: Answer, chance: float, late_after: timedelta) -> WorkRow | None:
@@ -211,12 +211,28 @@ class Dispatcher:
         """Ask the gateway of a payout, and return what became of it; None if another worker has it by now."""
         was = sending_of(row).last
         ready = self._engine.prepared(row, self._equipment)
+        if ready is not None and is_sought(ready):
+            return self._sought(ready)
         if ready is None or not is_to_be_asked(ready):
             return ready
         answer = self._answer(sending_of(ready), was)
         _log.info("a payout was asked for: %s", answer.outcome)
         chance = random()  # noqa: S311 - it spreads those who wait
         return self._engine.settled(ready, answer, chance, self._late_after)
+
+    def _sought(self, row: WorkRow) -> WorkRow | None:
+        """Ask a gateway whether it has a payout that is not owed any more, and return what became of it."""
+        sending = sending_of(row)
+        gateway, order = self._gateways[sending.gateway], sending.order
+        assert order is not None, "the order is saved before it is asked for"
+        found = _answered(sending.gateway, lambda: gateway.find(order.id))
+        answer = Answer(Outcome.REJECTED) if found is None else _looked_up(found)
+        if answer.outcome == Outcome.REJECTED:
+            return self._engine.prepared(row, self._equipment, is_absent=True)
+        if answer.outcome == Outcome.UNKNOWN:
+            return self._engine.put_off(row, answer.note)
+        chance = random()  # noqa: S311 - it spreads those who wait
+        return self._engine.settled(row, answer, chance, self._late_after)
 
     def _answer(self, sending: Sending, was: str) -> Answer:
         """Return what a gateway answers; the handle is needed only for what is sent.

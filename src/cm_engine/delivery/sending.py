@@ -22,7 +22,9 @@ STATES = (WAITING, LATE, BY_HAND, TO_APPROVE, STUCK, OVER)
 
 ASKED = "asked"
 """The last of a payout that a gateway was asked for and has not answered yet, as far as is known."""
-NOTHING_THERE = frozenset({"", Outcome.REJECTED, Outcome.RETRY_LATER})
+SOUGHT = "sought"
+"""The last of a payout that is not owed any more, and that a gateway is asked about before it is taken back."""
+NOTHING_THERE = frozenset({"", SOUGHT, Outcome.REJECTED, Outcome.RETRY_LATER})
 """After these the gateway has nothing under the id: a person may do with the payout as they like."""
 
 PUT_OFF_MAX = 84

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from cm_engine.delivery.sending import ASKED, NOTHING_THERE, Sending, changed, sending_of
+from cm_engine.delivery.sending import ASKED, NOTHING_THERE, SOUGHT, Sending, changed, sending_of
 from cm_engine.errors import DeliveryError
 from cm_engine.gateways import Answer, Capabilities, Order, Outcome, misfit, order_id
 from cm_engine.journal import Journal
@@ -88,12 +88,24 @@ class Ready:
         waits = is_here and self.sent.place == IN_FLIGHT and not self.sending.is_with_gateway
         return waits and any(self._gateways())
 
+    def sought(self) -> WorkRow | None:
+        """Return the work on a payout as it is saved before its gateway is asked whether it has it; None if that cannot be asked.
+
+        No log says that it was sent: a backup may have been brought back that knows nothing of it.
+        """
+        chosen = self._chosen()
+        sending = sending_of(chosen)
+        able = self.equipment.able.get(sending.gateway)
+        if not (is_to_be_asked(chosen) and able and able.reads_back):
+            return None
+        return changed(chosen, WAITING, sending._replace(last=SOUGHT), "")
+
     def lowered(self, gone: int) -> WorkRow:
         """Return the work on a payout of which something is not owed any more: nothing of it is asked for."""
         told = (
             f"{self.bank.unit(self.sent.unit).spoken(gone)} of it are not owed any more, after a correction"
         )
-        return self._left(OVER, told)
+        return changed(self.row, OVER, Sending(approved_by=self.sending.approved_by), told)
 
     def prepared(self) -> WorkRow:
         """Return the work as it is to be before a gateway is asked, its order saved; else in the state that it waits in."""
@@ -267,6 +279,11 @@ def came_late(tx: Transaction, row: WorkRow, answer: Answer) -> None:
 def is_to_be_asked(row: WorkRow) -> bool:
     """Tell whether work that was got ready goes to its gateway."""
     return row.state == WAITING and sending_of(row).last == ASKED
+
+
+def is_sought(row: WorkRow) -> bool:
+    """Tell whether a gateway is to be asked only whether it has a payout."""
+    return row.state == WAITING and sending_of(row).last == SOUGHT
 
 
 def handed_over(row: WorkRow) -> Act:
