@@ -113,13 +113,17 @@ def test_what_a_vendor_has_is_not_taken_back_where_the_worker_begins_only_after_
     ann = backed.clinic.enrolled()
     backed.clinic.later(days=14)
     backed.put_aside()
-    the_day_that_is_lost(backed, ann)
-    paid, balance = backed.paid(), backed.clinic.balance(ann)
-    backed.bring_back()
-    for day in (3, 10):
+    for day in (0, 3, 7):
         backed.clinic.negative(ann, day)
-    corrected(backed, ann, "-")
-    backed.clinic.engine.pay_due(until=START + timedelta(11))
+        backed.handed_over()
+    corrected(backed, ann, "+")
+    paid, balance = backed.paid(), backed.clinic.balance(ann)
+    assert paid == ["10.00", "11.00", "12.00"]
+    assert balance == {"awarded": "21.00", "issued": "33.00", "absorbed": "12.00"}
+    backed.bring_back()
+    for day in (0, 3, 7):
+        backed.clinic.negative(ann, day)
+    corrected(backed, ann, "+")
     assert set(backed.handed_over()) == {"over"}
     assert (backed.paid(), backed.clinic.balance(ann)) == (paid, balance)
     assert backed.clinic.engine.verify().is_clean
