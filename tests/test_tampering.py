@@ -17,6 +17,8 @@ from sqlalchemy import Connection, Table, create_engine, delete, insert, select,
 from cm_engine import parse_program
 from cm_engine.auditing import Verification
 from cm_engine.engine import Engine
+from cm_engine.log.chain import hash_of
+from cm_engine.log.rows import DecisionRow
 from cm_engine.opening import open_storage
 from cm_engine.rules import RULES_VERSION, Observation
 from cm_engine_adapters.storage.tables import tables
@@ -452,6 +454,23 @@ def test_where_other_rules_awarded_otherwise_it_is_said_that_nobody_can_look_at_
         assert found.is_clean, found.differences
         assert [each.where for each in found.other_rules] == ["decision 1", "standing"] * 2
     made.close()
+
+
+def test_a_decision_by_older_rules_than_one_before_it_is_pointed_at(older: Log) -> None:
+    """Whoever has made an award larger and all hashes anew says that older rules decided it."""
+    with older.copy() as copy:
+        rows = [row for row in copy.rows("decisions") if row["enrollment"] == "share-1"]
+        head = copy.rows("records")
+        last = rows[-1]
+        copy.change("decisions", last, {"rules": last["rules"] - 1})
+        record = next(r for r in head if r["enrollment"] == "share-1" and r["seq"] == last["record"])
+        made = DecisionRow(**{**last, "rules": last["rules"] - 1})
+        made = made._replace(hash=hash_of(made[:-1], record["hash"]))
+        copy.change("decisions", last, {"hash": made.hash})
+        standing = next(row for row in copy.rows("standings") if row["enrollment"] == "share-1")
+        copy.change("standings", standing, {"head": made.hash})
+        told = [each.what for each in copy.verify().other_rules if each.where == f"decision {last['number']}"]
+        assert f"it is by rules {made.rules}, after one by rules {last['rules']}" in told
 
 
 # What nothing within the log can tell

@@ -1,11 +1,12 @@
 """One enrollment folded again: every act taken anew, and all that is stored of it compared with what that comes to."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 from typing import Any, NamedTuple
 
+from cm_engine.errors import CmEngineError
 from cm_engine.ledger.accounts import IN_FLIGHT
 from cm_engine.log.bank import Bank, banked
 from cm_engine.log.chain import GENESIS, hash_of
@@ -181,14 +182,26 @@ def _stand_of_others(
     """
     assert stored.standing is not None
     stand, log = stand_from(enrolled.rules, stored.standing.state), stored.log
-    again, findings = refolded(enrolled, log)
+    try:
+        again, findings = refolded(enrolled, log)
+    except CmEngineError as error:
+        return stand, [other, ("standing", f"today's rules cannot follow the log: {error}")]
+    others = [other, *_older_than_before(log.decisions)]
     if stand_text(again) == stand_text(stand):
-        return stand, [other]
+        return stand, others
     differs = ("standing", f"stored {stand_text(stand)}, today's rules come to {stand_text(again)}")
     former = latest(log.decisions)
     if all(_awarded(each.row("", 0, 0, "")) == _awarded(former.get(each.seen.subject)) for each in findings):
         raise FoundError(*differs)
-    return stand, [other, differs]
+    return stand, [*others, differs]
+
+
+def _older_than_before(decisions: Sequence[DecisionRow]) -> Iterator[tuple[str, str]]:
+    """Yield the first decision that says it is by rules older than those of one before it, as nobody goes back."""
+    for before, row in pairwise(decisions):
+        if row.rules < before.rules:
+            yield f"decision {row.number}", f"it is by rules {row.rules}, after one by rules {before.rules}"
+            return
 
 
 def _awarded(row: DecisionRow | None) -> tuple[str, str, str] | None:
