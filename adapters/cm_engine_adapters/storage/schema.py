@@ -53,7 +53,8 @@ def prepare(engine: Engine, *, prefix: str = PREFIX, schema: str | None = None) 
         SchemaError: it says what to do.
     """
     with engine.connect() as connection:
-        found, there = _state(connection, prefix, schema), _has_tables(connection, prefix, schema)
+        there = _has_tables(connection, prefix, schema)
+        found = _state(connection, prefix, schema)  # after it, as somebody may be making them
     if found.found is None and not there:
         upgrade(engine, prefix=prefix, schema=schema)
     elif found.problem:

@@ -18,7 +18,7 @@ def body_of(form: Mapping[str, Any]) -> str:
 
     Example:
         >>> body_of({"every": 3600})
-        '{"every":3600,"sum":"3a0a2d1bc2bf8d73"}'
+        '{"every":3600,"sum":"fef9186a9d6d59d1"}'
     """
     return dumped({**form, SUM: _sum(form)})
 
@@ -30,7 +30,7 @@ def form_of(body: str) -> dict[str, Any]:
         ValueError: it is no object, or was changed by something else than the engine.
 
     Example:
-        >>> form_of('{"every":60,"sum":"3a0a2d1bc2bf8d73"}')
+        >>> form_of('{"every":60,"sum":"fef9186a9d6d59d1"}')
         Traceback (most recent call last):
         ValueError: it is not as the engine wrote it
     """
