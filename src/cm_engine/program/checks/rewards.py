@@ -74,6 +74,11 @@ def reachable(when: When, whole: Whole) -> Found:
                 (key,),
                 f"weeks {when.end_of} have {planned} visits, fewer than the {when.at_least} asked for",
             )
+        elif names and when.end_of.last > (last := max(weeks)):
+            yield (
+                ("end_of",),
+                f"the visits end with week {last}, and weeks {when.end_of} do not; let them agree",
+            )
 
 
 def milestone_pays(milestone: Milestone, whole: Whole) -> Found:
