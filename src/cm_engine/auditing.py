@@ -147,7 +147,7 @@ class _Audit:
 
     def _check_work(self, enrolled: Enrolled, stored: Stored) -> None:
         """Compare the work on payouts with them; whoever came alone has left it where it was."""
-        if not self.alone and (stored.payouts or stored.work):
+        if not self.alone:
             check_work(enrolled, stored)
 
     def _look_at_head(

@@ -75,8 +75,11 @@ def stored_of(tx: Transaction, row: EnrollmentRow) -> Stored:
 
 def check_work(enrolled: Enrolled, stored: Stored) -> None:
     """Find work on what is no payout, and payouts on their way that nobody works on."""
+    first = worked_on_from(stored.records)
+    if not stored.work and first == len(stored.records):
+        return  # at no site nobody hands anything over
     purse = Bank.of(enrolled, stored.log).purse
-    left, first = set(purse.sent), worked_on_from(stored.records)
+    left = set(purse.sent)
     for row in stored.work:
         payout = purse.sent.get(payout_of(row.name))
         if payout is None:
