@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from cm_engine import Engine
-from cm_engine.gateways import Answer, Outcome
+from cm_engine.errors import DeliveryError
+from cm_engine.gateways import Answer, Capabilities, Outcome
 from cm_engine.testing.gateway import FakeGateway
 from tests.test_delivery import MORNING, START, Clinic
 
@@ -149,6 +150,93 @@ def test_where_a_vendor_cannot_say_what_it_has_nothing_is_taken_back_until_it_ca
     assert backed.handed_over() == ["over"]
     assert backed.paid() == []
     assert backed.clinic.engine.verify().is_clean
+    backed.clinic.engine.close()
+
+
+def taken_back_again(backed: Backed) -> str:
+    """One visit that a vendor has paid, brought back, reported again and corrected before any worker began."""
+    ann = backed.clinic.enrolled()
+    backed.clinic.later(days=14)
+    backed.put_aside()
+    backed.clinic.negative(ann)
+    backed.handed_over()
+    backed.bring_back()
+    backed.clinic.negative(ann)
+    corrected(backed, ann, "+")
+    return ann
+
+
+def test_a_worker_without_the_gateway_takes_nothing_back(tmp_path: Path) -> None:
+    backed = Backed(tmp_path)
+    ann = taken_back_again(backed)
+    [waits] = backed.clinic.engine.dispatcher({"bank": FakeGateway()}).deliver()
+    assert (waits.status, waits.note) == ("waiting", "no worker here has the gateway cards")
+    backed.clinic.later(hours=1)
+    assert backed.handed_over() == ["over"]
+    assert backed.clinic.balance(ann) == {"issued": "10.00", "absorbed": "10.00"}
+    assert backed.clinic.engine.verify().is_clean
+    backed.clinic.engine.close()
+
+
+def test_a_gateway_is_asked_what_it_has_where_it_could_not_be_sent_anything(tmp_path: Path) -> None:
+    backed = Backed(tmp_path)
+    ann = taken_back_again(backed)
+    backed.vendor.capabilities = Capabilities(frozenset({"USD"}), needs_handle=True)
+    assert backed.handed_over() == ["over"]
+    assert backed.clinic.balance(ann) == {"issued": "10.00", "absorbed": "10.00"}
+    backed.clinic.engine.close()
+
+
+def test_every_gateway_is_asked_that_can_be(tmp_path: Path) -> None:
+    """The participant was at another site when it was paid."""
+    backed = Backed(tmp_path)
+    engine = backed.clinic.engine
+    engine.open_site("south", zone="America/Los_Angeles", by="boss-1")
+    engine.add_gateway("south", "bank", by="boss-1", source="office", key="bank")
+    ann = taken_back_again(backed)
+    told: dict[str, Any] = {"source": "office", "key": "t", "by": "boss-1", "why": "moved"}
+    backed.clinic.engine.transfer(enrollment=ann, to="south", on=START, **told)
+    dispatcher = backed.clinic.engine.dispatcher({"bank": FakeGateway(), "cards": backed.vendor})
+    assert [(each.status, each.gateway) for each in dispatcher.deliver()] == [("over", "cards")]
+    assert backed.clinic.balance(ann) == {"issued": "10.00", "absorbed": "10.00"}
+    backed.clinic.engine.close()
+
+
+def test_what_is_owed_again_while_a_gateway_is_asked_is_sent(tmp_path: Path) -> None:
+    backed = Backed(tmp_path)
+    ann = backed.clinic.enrolled()
+    backed.clinic.later(days=14)
+    backed.clinic.negative(ann)
+    corrected(backed, ann, "+")
+    find = backed.vendor.find
+
+    def found(id: str) -> Answer | None:  # noqa: A002 - as its port
+        backed.vendor.find = find  # type: ignore[method-assign]
+        corrected(backed, ann, "-")
+        return find(id)
+
+    backed.vendor.find = found  # type: ignore[method-assign]
+    assert backed.handed_over() == ["over"]
+    assert backed.paid() == ["10.00"]
+    assert backed.clinic.balance(ann) == {"awarded": "10.00", "issued": "10.00"}
+    assert backed.clinic.engine.verify().is_clean
+    backed.clinic.engine.close()
+
+
+def test_nobody_takes_back_by_hand_what_a_gateway_is_still_asked_about(tmp_path: Path) -> None:
+    backed = Backed(tmp_path)
+    ann = taken_back_again(backed)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(backed.vendor, "find", lambda _: Answer(Outcome.UNKNOWN))
+        backed.clinic.dispatcher(backed.vendor).deliver()
+    told: dict[str, Any] = {"source": "office", "key": "d", "by": "boss-1"}
+    with pytest.raises(DeliveryError, match="a gateway may have it"):
+        backed.clinic.engine.decline(enrollment=ann, number=1, why="not wanted", **told)
+    with pytest.raises(DeliveryError, match="a gateway may have it"):
+        backed.clinic.engine.hand_over(enrollment=ann, number=1, **told)
+    backed.clinic.later(hours=1)
+    assert backed.handed_over() == ["over"]
+    assert backed.clinic.balance(ann) == {"issued": "10.00", "absorbed": "10.00"}
     backed.clinic.engine.close()
 
 

@@ -367,9 +367,26 @@ class Delivering(Banking):
         return self._written(put)
 
     def settled(
-        self, row: WorkRow, answer: Answer, chance: float, late_after: timedelta = LATE_AFTER
+        self,
+        row: WorkRow,
+        answer: Answer,
+        chance: float,
+        late_after: timedelta = LATE_AFTER,
+        *,
+        gateway: str = "",
     ) -> WorkRow | None:
-        """Write what a gateway answered; None if another worker has the payout by now, who will find the same out."""
+        """Write what a gateway answered; None if another worker has the payout by now, who will find the same out.
+
+        Args:
+            row: the work on the payout.
+            answer: of the gateway.
+            chance: from 0 to 1; it spreads those who wait.
+            late_after: as long may a vendor have it, before a person is told.
+            gateway: which has it, if that was not known before.
+        """
+        asked = (
+            changed(row, row.state, sending_of(row)._replace(gateway=gateway), row.note) if gateway else row
+        )
 
         def settle(tx: Transaction, now: str, locked: bool) -> WorkRow | None:  # noqa: FBT001 - as all work is called
             recording = Recording(tx, self._register, now, locked=locked)
@@ -377,7 +394,7 @@ class Delivering(Banking):
             if not is_held(tx, row):
                 came_late(tx, row, answer)
                 return None
-            new = after_answer(row, answer, self._now(), chance, late_after)
+            new = after_answer(asked, answer, self._now(), chance, late_after)
             if new.state == OVER:
                 recording.take([handed_over(new)])
             tx.settle(row, new)

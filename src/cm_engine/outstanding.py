@@ -8,7 +8,7 @@ from cm_engine.errors import UNREADABLE
 from cm_engine.log.encoding import instant
 from cm_engine.log.outbox import BY_HAND, PAYOUT, STUCK, TO_APPROVE, payout_of
 from cm_engine.log.rows import OVER, TASK, WAITING, WorkRow
-from cm_engine.log.work import form_of
+from cm_engine.log.work import NOTHING, form_of
 from cm_engine.messages.queued import MESSAGE, SENT, queued_of
 from cm_engine.messages.queued import STATES as OF_MESSAGES
 
@@ -51,6 +51,8 @@ def work_difference(row: WorkRow) -> tuple[str, str] | None:
     where, kind = f"{row.kind} {row.name}", KINDS[row.kind]
     if row.state not in kind.states:
         return where, f"its state is {row.state!r}, and there are {', '.join(kind.states)}"
+    if row.body == NOTHING and (row.kind != PAYOUT or row.state != WAITING or row.note):
+        return where, "nothing is known of it, and it was worked on"
     try:
         if instant(datetime.fromisoformat(row.due)) != row.due:
             return where, f"it is due {row.due!r}, which is no time as the engine writes it"

@@ -11,6 +11,7 @@ from uuid import uuid4
 from cm_engine.delivery.sending import (
     LATE_AFTER,
     NOTHING_THERE,
+    SOUGHT,
     Delivery,
     Sending,
     delivery_of,
@@ -50,7 +51,9 @@ class Outbox(Protocol):
     def prepared(self, row: WorkRow, equipment: Equipment, *, is_absent: bool = False) -> WorkRow | None:
         """Get a payout ready that a worker has claimed, and save it so; None if another worker has it by now."""
 
-    def settled(self, row: WorkRow, answer: Answer, chance: float, late_after: timedelta) -> WorkRow | None:
+    def settled(
+        self, row: WorkRow, answer: Answer, chance: float, late_after: timedelta, *, gateway: str = ""
+    ) -> WorkRow | None:
         """Write what a gateway answered; None if another worker has the payout by now."""
 
     def put_off(self, row: WorkRow, why: str) -> WorkRow | None:
@@ -212,7 +215,9 @@ class Dispatcher:
         was = sending_of(row).last
         ready = self._engine.prepared(row, self._equipment)
         if ready is not None and is_sought(ready):
-            return self._sought(ready)
+            if found := self._sought(sending_of(ready)):
+                return self._told(ready, *found)
+            was, ready = SOUGHT, self._engine.prepared(ready, self._equipment, is_absent=True)
         if ready is None or not is_to_be_asked(ready):
             return ready
         answer = self._answer(sending_of(ready), was)
@@ -220,19 +225,23 @@ class Dispatcher:
         chance = random()  # noqa: S311 - it spreads those who wait
         return self._engine.settled(ready, answer, chance, self._late_after)
 
-    def _sought(self, row: WorkRow) -> WorkRow | None:
-        """Ask a gateway whether it has a payout that is not owed any more, and return what became of it."""
-        sending = sending_of(row)
-        gateway, order = self._gateways[sending.gateway], sending.order
+    def _sought(self, sending: Sending) -> tuple[str, Answer] | None:
+        """Return which gateway has a payout that is not owed any more, or may have it, and what it says; None if none has."""
+        order = sending.order
         assert order is not None, "the order is saved before it is asked for"
-        found = _answered(sending.gateway, lambda: gateway.find(order.id))
-        answer = Answer(Outcome.REJECTED) if found is None else _looked_up(found)
-        if answer.outcome == Outcome.REJECTED:
-            return self._engine.prepared(row, self._equipment, is_absent=True)
+        for name, gateway in self._gateways.items():
+            if gateway.capabilities.reads_back:
+                found = _answered(name, lambda gateway=gateway: gateway.find(order.id))  # type: ignore[misc]
+                if found is not None and (answer := _looked_up(found)).outcome != Outcome.REJECTED:
+                    return name, answer
+        return None
+
+    def _told(self, row: WorkRow, gateway: str, answer: Answer) -> WorkRow | None:
+        """Write what a gateway said that was asked whether it has a payout."""
         if answer.outcome == Outcome.UNKNOWN:
             return self._engine.put_off(row, answer.note)
         chance = random()  # noqa: S311 - it spreads those who wait
-        return self._engine.settled(row, answer, chance, self._late_after)
+        return self._engine.settled(row, answer, chance, self._late_after, gateway=gateway)
 
     def _answer(self, sending: Sending, was: str) -> Answer:
         """Return what a gateway answers; the handle is needed only for what is sent.

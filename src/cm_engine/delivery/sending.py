@@ -10,7 +10,7 @@ from cm_engine.gateways import Answer, Order, Outcome, Placed, difference
 from cm_engine.log.encoding import instant
 from cm_engine.log.outbox import BY_HAND, STUCK, TO_APPROVE, payout_of
 from cm_engine.log.rows import OVER, WAITING, WorkRow
-from cm_engine.log.work import body_of, form_of
+from cm_engine.log.work import NOTHING, body_of, form_of
 from cm_engine.waiting import CALLS_MAX, FIRST_WAIT, wait_after
 
 Kind = TypeVar("Kind")
@@ -77,6 +77,11 @@ class Sending(NamedTuple):
     def is_with_gateway(self) -> bool:
         """Tell whether the gateway may have it."""
         return self.last not in NOTHING_THERE
+
+    @property
+    def may_be_there(self) -> bool:
+        """Tell whether nobody can say yet that no gateway has it."""
+        return self.is_with_gateway or self.last == SOUGHT
 
 
 def text_of(sending: Sending) -> str:
@@ -211,7 +216,8 @@ def _line(text: object) -> str:
 
 def unread(row: WorkRow, why: str, now: datetime) -> WorkRow:
     """Return work that could not be gone on with: it waits, and in the end, or if it is damaged, a person has to look."""
-    told = row._replace(note=" ".join(why.split())[:500])
+    body = body_of({}) if row.body == NOTHING else row.body
+    told = row._replace(note=" ".join(why.split())[:500], body=body)
     if row.tries >= CALLS_MAX or is_damaged(row):
         return told._replace(state=STUCK)
     return told._replace(due=instant(now + ASKS_AGAIN))

@@ -89,16 +89,18 @@ class Ready:
         return waits and any(self._gateways())
 
     def sought(self) -> WorkRow | None:
-        """Return the work on a payout as it is saved before its gateway is asked whether it has it; None if that cannot be asked.
+        """Return the work on a payout as it is saved before gateways are asked whether one has it; None if none can be asked.
 
         No log says that it was sent: a backup may have been brought back that knows nothing of it.
         """
-        chosen = self._chosen()
-        sending = sending_of(chosen)
-        able = self.equipment.able.get(sending.gateway)
-        if not (is_to_be_asked(chosen) and able and able.reads_back):
+        able = self.equipment.able
+        first = next(self._gateways())
+        if first not in able:
+            return self._later(f"no worker here has the gateway {first}")
+        if not any(each.reads_back for each in able.values()):
             return None
-        return changed(chosen, WAITING, sending._replace(last=SOUGHT), "")
+        sending = self.sending._replace(gateway="", order=self.order(), began=instant(self.now), last=SOUGHT)
+        return self._leased(changed(self.row, WAITING, sending, ""))
 
     def lowered(self, gone: int) -> WorkRow:
         """Return the work on a payout of which something is not owed any more: nothing of it is asked for."""
@@ -198,8 +200,8 @@ def name_of(log: Log, number: int) -> str:
     """Return what names a decision: its enrollment, the act that led to it, and what it is about.
 
     No time is in it, and the number of a visit only if nothing was recorded of it. So what is reported again after a
-    backup was brought back has the same order, which the vendor knows; and whatever comes to another amount then is another
-    order under one id, which a person is asked about.
+    backup was brought back has the same order, which the vendor knows; and whatever of it comes to another amount then is
+    another order under one id, which a person is asked about. What a correction sends anew is of another act.
 
     Args:
         log: all rows of the enrollment.
@@ -241,8 +243,9 @@ def taken_over(tx: Transaction, act: Act, row: WorkRow) -> WorkRow:
     """
     sending = sending_of(row)
     by_theirs = row.state == STUCK and bool(sending.reference) and act.kind == HANDED_OVER
-    if sending.is_with_gateway and not (by_theirs and act.body.get("reference") == sending.reference):
-        why = f"the gateway {sending.gateway} may have it; deliveries() says how far it is, and a dispatcher cancels it"
+    if sending.may_be_there and not (by_theirs and act.body.get("reference") == sending.reference):
+        who = f"the gateway {sending.gateway}" if sending.gateway else "a gateway"
+        why = f"{who} may have it; deliveries() says how far it is, and a dispatcher cancels it"
         raise DeliveryError(row.enrollment, *payout_of(row.name), why)
     new = changed(row, OVER, sending, f"{act.kind} by {act.actor}")
     tx.settle(row, new)
@@ -256,7 +259,7 @@ def refuse_with_gateway(tx: Transaction, enrollment: str) -> None:
         DeliveryError: one may be there.
     """
     for row in tx.work(WorkQuery(PAYOUT, enrollment, limit=LAST)):
-        if row.state != OVER and sending_of(row).is_with_gateway:
+        if row.state != OVER and sending_of(row).may_be_there:
             why = f"the gateway {sending_of(row).gateway} may have it; wait until it is over, or cancel it"
             raise DeliveryError(enrollment, *payout_of(row.name), why)
 
