@@ -1,7 +1,7 @@
 """The same schedule three times: as a Hypothesis strategy, as the oracle reads it, as a program file."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import cache
@@ -112,7 +112,7 @@ def schedules(draw: st.DrawFn, *, limits: bool = True) -> Schedule:
         phases.append(draw(carried(phases[-1], drawn_phase)) if phases else drawn_phase)
     start = draw(st.none() | st.dates(date(2024, 11, 1), date(2026, 12, 31)))
     units = sorted({each["unit"] for each in phases})
-    drawn = draw(st.lists(limit(units, start), max_size=3)) if limits else []
+    drawn = draw(st.lists(limit(units, start), max_size=3, unique_by=window)) if limits else []
     return {"visits": visits, "phases": phases, "limits": drawn, "start": start}
 
 
@@ -257,6 +257,12 @@ def limit(draw: st.DrawFn, units: Sequence[str], start: date | None) -> Limit:
         "crossing": draw(st.sampled_from(crossings)),
         "amounts": [(day, draw(amounts(unit, 0, 20_000))) for day in [None, *sorted(days)]],
     }
+
+
+def window(limit: Limit) -> Hashable:
+    """Return what no other limit of a program may have."""
+    per = limit["per"]
+    return limit["unit"], per, per == "grant year" and limit["begins"], per == "rolling days" and limit["days"]
 
 
 WINDOWS: list[Any] = [

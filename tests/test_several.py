@@ -139,7 +139,7 @@ def limited_programs(draw: st.DrawFn) -> Program:
             if per in {"reward", "rolling days"}
             else draw(st.sampled_from(["truncate", "withhold", "stop"])),
         }
-        for per in draw(st.lists(st.sampled_from(windows), min_size=1, max_size=3))
+        for per in draw(st.lists(st.sampled_from(windows), min_size=1, max_size=3, unique=True))
     ]
     plans = [[{"weeks": "1-6", "per_week": draw(st.integers(1, 3))}] for _ in range(2)]
     rewards: list[dict[str, Any]] = [

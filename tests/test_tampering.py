@@ -17,9 +17,11 @@ from sqlalchemy import Connection, Table, create_engine, delete, insert, select,
 from cm_engine import parse_program
 from cm_engine.auditing import Verification
 from cm_engine.engine import Engine
+from cm_engine.errors import ProgramError, StorageError
 from cm_engine.log.chain import hash_of
 from cm_engine.log.rows import DecisionRow
 from cm_engine.opening import open_storage
+from cm_engine.program.canonical import canonical, from_canonical
 from cm_engine.rules import RULES_VERSION, Observation
 from cm_engine_adapters.storage.tables import tables
 from tests.faults import PROGRAMS, SOURCE, START, engine_on, engine_with_programs, enrolled, negative
@@ -195,7 +197,7 @@ def _programs_are_read_once() -> Iterator[None]:
     """Read the same text of a program once for all audits: it takes most of their time."""
     with pytest.MonkeyPatch.context() as patch:
         for module in ("cm_engine.auditing", "cm_engine.register"):
-            patch.setattr(f"{module}.parse_program", lru_cache(parse_program))
+            patch.setattr(f"{module}.from_canonical", lru_cache(from_canonical))
         yield
 
 
@@ -545,3 +547,36 @@ def test_a_program_that_nobody_is_enrolled_in_can_be_removed(log: Log) -> None:
         assert copy.verify().is_clean
         copy.remove("programs", row)
         assert copy.verify().is_clean
+
+
+@pytest.mark.parametrize("text", ['{"start":"100"', "no program"])
+def test_nothing_is_decided_by_a_program_that_is_not_the_one_that_was_registered(log: Log, text: str) -> None:
+    with log.copy() as copy:
+        row = next(row for row in copy.rows("programs") if row["program"] == "climbing")
+        copy.change("programs", row, {"text": row["text"].replace('{"ceiling":"6","start":"1"', text)})
+        engine = engine_on(log.storage).joining(copy.connection)
+        records = copy.rows("records")
+        with pytest.raises(
+            StorageError, match=r"climbing@1 is not the one that was registered .* run verify"
+        ):
+            negative(engine, "climb", "one more", day=30)
+        assert copy.rows("records") == records
+        assert "program climbing@1" in [each.where for each in engine.verify().differences]
+
+
+def test_who_is_enrolled_in_a_program_goes_on_by_it_whatever_a_later_release_asks_of_files(
+    tmp_path: Path,
+) -> None:
+    limits = '"limits":[{"amount":"2","crossing":"%s","per":"calendar year"},{"amount":"9","crossing":"stop","per":"calendar year"}]'
+    former = canonical(PROGRAMS["climbing"]).replace('"payout"', limits % "truncate" + ',"payout"')
+    with pytest.raises(ProgramError, match="the same window"):
+        parse_program(former)
+    with closing(open_storage(f"sqlite:///{tmp_path / 'clinic.db'}", {})) as storage:
+        engine_on(storage).add_program(from_canonical(former))
+        enrolled(engine_on(storage), "e")
+        assert [negative(engine_on(storage), "e", f"k-{day}", day=day).awards["USD"] for day in range(3)] == [
+            1,
+            1,
+            0,
+        ]
+        assert engine_on(storage).verify().is_clean

@@ -25,7 +25,7 @@ from cm_engine.log.stand import Enrolled, Stand
 from cm_engine.messages.queued import MESSAGE
 from cm_engine.outstanding import work_difference
 from cm_engine.ports import LAST, Transaction, WorkQuery
-from cm_engine.program import canonical, digest, parse_program
+from cm_engine.program.canonical import digest_of, from_canonical
 from cm_engine.recording import PoolKey, pool_key
 from cm_engine.refolding import (
     FoundError,
@@ -299,11 +299,11 @@ def verified_alone(tx: Transaction, register: Register, enrollment: str) -> Veri
 def program_difference(row: ProgramRow) -> str:
     """Say how a program differs from its digest, its id or its version; nothing if it does not."""
     try:
-        program = parse_program(row.text, name=row.digest[:12])
-        found = (digest(program), program.program, program.version, canonical(program))
-    except (CmEngineError, ValueError, KeyError, TypeError) as error:
-        found = ("none", "", "", str(error))
-    if found == tuple(row):
+        program = from_canonical(row.text)
+        found = (digest_of(row.text), program.program, program.version)
+    except UNREADABLE:
+        found = ("none", "", "")
+    if found == row[:3]:
         return ""
     return f"its digest is {row.digest[:12]}, that of its text is {found[0][:12]}"
 

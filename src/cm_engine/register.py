@@ -2,9 +2,16 @@
 
 import hmac
 from collections.abc import Iterable
+from contextlib import suppress
 from copy import copy
 
-from cm_engine.errors import EnrollmentNotFoundError, ProgramNotFoundError, SecretError
+from cm_engine.errors import (
+    UNREADABLE,
+    EnrollmentNotFoundError,
+    ProgramNotFoundError,
+    SecretError,
+    StorageError,
+)
 from cm_engine.lately import Lately, forget_some
 from cm_engine.ledger.corrections import books
 from cm_engine.log.correction import Log, by_subject, history_of, latest, shared_then
@@ -12,10 +19,11 @@ from cm_engine.log.deciding import Finding
 from cm_engine.log.fold import folded
 from cm_engine.log.migrating import moves_of
 from cm_engine.log.moves import wrapped_seeds
-from cm_engine.log.rows import EnrollmentRow, RecordRow, StandingRow
+from cm_engine.log.rows import EnrollmentRow, ProgramRow, RecordRow, StandingRow
 from cm_engine.log.stand import Enrolled, Stand, stand_from
 from cm_engine.ports import Transaction
-from cm_engine.program.loading import parse_program
+from cm_engine.program.canonical import digest_of, from_canonical
+from cm_engine.program.models import Program
 from cm_engine.rules.compiled import Rules, compile_rules
 from cm_engine.rules.prizes import commitment
 from cm_engine.wrapping import kept_seed
@@ -59,12 +67,17 @@ class Register:
         return known.row if known else tx.enrollment(enrollment)
 
     def rules(self, tx: Transaction, digest: str) -> Rules:
-        """Return the rules of a program by its digest."""
+        """Return the rules of a program by its digest.
+
+        Raises:
+            ProgramNotFoundError: no such program is registered.
+            StorageError: its text is not the one that was registered.
+        """
         if digest not in self._rules:
             rows = tx.programs(digest=digest)
             if not rows:
                 raise ProgramNotFoundError(digest)
-            self._rules[digest] = compile_rules(parse_program(rows[0].text, name=f"program {digest[:12]}"))
+            self._rules[digest] = compile_rules(registered(rows[0]))
         return self._rules[digest]
 
     def enrolled(self, tx: Transaction, enrollment: str) -> Enrolled:
@@ -188,3 +201,16 @@ def refolded(enrolled: Enrolled, log: Log) -> tuple[Stand, list[Finding]]:
     stand, findings = folded(enrolled, history, lambda _, subject: shared_then(log, former, subject))
     offset = books(by_subject(log)).offset
     return stand._replace(offset={unit: amount for unit, amount in offset.items() if amount}), findings
+
+
+def registered(row: ProgramRow) -> Program:
+    """Return a program as it was registered; nothing is decided by a text that is another one.
+
+    Raises:
+        StorageError: the text is not that of its digest.
+    """
+    with suppress(*UNREADABLE):
+        if digest_of(row.text) == row.digest:
+            return from_canonical(row.text)
+    msg = f"the program {row.program}@{row.version} is not the one that was registered ({row.digest[:12]}); run verify"
+    raise StorageError(msg)

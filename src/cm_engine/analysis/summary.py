@@ -50,6 +50,18 @@ class Bound(NamedTuple):
     chance: float | None
 
 
+def chance_words(chance: float | None) -> str:
+    """Return a chance as people say it.
+
+    Example:
+        >>> chance_words(0.25), chance_words(0.00001), chance_words(0.0)
+        ('25 %', 'less than 0.1 %', 'never')
+    """
+    if not chance:
+        return "never" if chance is not None else "not looked at"
+    return f"{100 * chance:.3g} %" if chance >= 0.001 else "less than 0.1 %"  # noqa: PLR2004 - a tenth of a percent
+
+
 class Earning(NamedTuple):
     """What a participant earns who meets each visit with one chance, in minor units: the mean, and nine in ten."""
 

@@ -16,7 +16,7 @@ from cm_engine.analysis.behavior import chance_of
 from cm_engine.analysis.form import rounded
 from cm_engine.analysis.proofs.finding import Finding
 from cm_engine.analysis.proofs.findings import NOTHING, load_silences
-from cm_engine.analysis.summary import Figures
+from cm_engine.analysis.summary import Figures, chance_words
 from cm_engine.cli.behaviors import RATE, Asked
 from cm_engine.cli.results import read_results
 from cm_engine.cli.tables import heading
@@ -158,7 +158,7 @@ def _limit(analysis: Analysis, index: int) -> str:
 def _often(chance: float | None) -> str:
     if chance is None:
         return "how often it takes something was not looked at"
-    return f"takes something with a chance of {chance:.4g}" if chance else "takes nothing"
+    return f"takes something with a chance of {chance_words(chance)}" if chance else "takes nothing"
 
 
 def _finding(finding: Finding) -> Text:

@@ -27,6 +27,29 @@ def _in_order(value: Any, key: str) -> Any:
     return {inner: _in_order(value[inner], inner) for inner in keys}
 
 
+def from_canonical(text: str) -> Program:
+    """Read a program back from its canonical form.
+
+    It was looked at when its file was read. A later release may ask more of files, and asks it of new ones only: who is
+    enrolled in a program goes on by it.
+
+    Raises:
+        ValueError: the text is no such form.
+
+    Example:
+        >>> from cm_engine import catalogue
+        >>> program = catalogue.program("va-prize")
+        >>> from_canonical(canonical(program)) == program
+        True
+    """
+    return Program.model_validate(json.loads(text))
+
+
 def digest(program: Program) -> str:
     """Return the SHA-256 of the canonical form, as 64 hexadecimal digits; it pins every decision."""
-    return hashlib.sha256(canonical(program).encode()).hexdigest()
+    return digest_of(canonical(program))
+
+
+def digest_of(text: str) -> str:
+    """Return the digest of a program by its canonical form."""
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from cm_engine.analysis.behavior import lapse_of
 from cm_engine.analysis.proofs.finding import Finding
-from cm_engine.analysis.summary import Analysis, Figures
+from cm_engine.analysis.summary import Analysis, Figures, chance_words
 from cm_engine.program.models import Program, Target
 from cm_engine.program.units import Unit
 from cm_engine.program.values import OUTCOMES
@@ -249,7 +249,7 @@ def _earned(analysis: Analysis, unit: Unit) -> Markup:
 def _cost(analysis: Analysis) -> Section:
     shown = [_spread(analysis, figures) for figures in analysis.figures]
     limits = [
-        (bound.limit.unit.spoken(bound.limit.amounts[-1]), bound.limit.name, _share(bound.chance))
+        (bound.limit.unit.spoken(bound.limit.amounts[-1]), bound.limit.name, chance_words(bound.chance))
         for bound in analysis.limits
     ]
     columns: list[str | Column] = ["Limit", "Per", Column("Takes something of what is earned", number=True)]
@@ -259,18 +259,6 @@ def _cost(analysis: Analysis) -> Section:
         else paragraph("There are no limits.")
     )
     return section("What a participant costs", f"If {analysis.behavior.says}.", *shown, reached)
-
-
-def _share(chance: float | None) -> str:
-    """Return a chance as people say it.
-
-    Example:
-        >>> _share(0.25), _share(0.00001), _share(0.0)
-        ('25 %', 'less than 0.1 %', 'never')
-    """
-    if not chance:
-        return "never" if chance is not None else "not looked at"
-    return f"{100 * chance:.3g} %" if chance >= 0.001 else "less than 0.1 %"  # noqa: PLR2004 - a tenth of a percent
 
 
 def _spread(analysis: Analysis, figures: Figures) -> Markup:
@@ -297,7 +285,7 @@ def _spread(analysis: Analysis, figures: Figures) -> Markup:
         (
             f"{unit.spoken(edges[place])} "
             + ("or more" if place == BARS - 1 else f"to {unit.spoken(edges[place + 1] - 1)}"),
-            _share(shares[place]),
+            chance_words(shares[place]),
         )
         for place in range(last + 1)
     ]

@@ -9,6 +9,7 @@ from cm_engine.program.models import Program, Target
 from cm_engine.program.plan import VisitBlock, visit_count
 from cm_engine.program.prizes import Bowl, average
 from cm_engine.program.rewards import Limit, Milestone, When
+from cm_engine.rules.words import words_of
 
 Spoken = Callable[[Decimal], str]
 
@@ -23,13 +24,6 @@ BEHAVIORS = {
     "medication": "medication taken",
     "task": "a task done",
 }
-SUCCESS = {
-    "abstinence": ("negative test", "negative tests"),
-    "attendance": ("visit kept", "visits kept"),
-    "medication": ("dose taken", "doses taken"),
-    "task": ("task done", "tasks done"),
-}
-"""What a success of each behavior is called, once and several times."""
 
 
 def amount_words(program: Program, unit: str | None, amount: Decimal) -> str:
@@ -89,7 +83,7 @@ def _weeks(phase: Phase) -> str:
 
 def _reward(program: Program, target: Target, phase: Phase) -> str:
     """Return what a phase pays, by the one key that says it."""
-    one, _ = SUCCESS[target.behavior]
+    one, _ = _success(target, phase)
 
     def spoken(amount: Decimal) -> str:
         return amount_words(program, phase.unit, amount) + (" an hour" if phase.hours > 1 else "")
@@ -112,6 +106,12 @@ def _reward(program: Program, target: Target, phase: Phase) -> str:
     return f"each {one} pays {spoken(phase.fixed or Decimal(0))}"
 
 
+def _success(target: Target, phase: Phase) -> tuple[str, str]:
+    """Return what a success is called, once and several times."""
+    words = words_of(target, phase, "gain")
+    return words.met, words.mets
+
+
 def _rising(ladder: Escalate, one: str, spoken: Spoken) -> str:
     top = f", up to {spoken(ladder.ceiling)}" if ladder.ceiling is not None else ""
     if ladder.begins == "ceiling" and ladder.ceiling is not None:
@@ -131,7 +131,7 @@ def _every(every: int | str) -> str:
 
 
 def _conditions(target: Target, phase: Phase) -> Iterator[str]:
-    one, many = SUCCESS[target.behavior]
+    one, many = _success(target, phase)
     if phase.require:
         first, *later = phase.require
         then = "".join(f", then {each} more" for each in later)
@@ -171,7 +171,7 @@ def _criterion(criterion: Criterion) -> str:
 
 def _bonus(program: Program, target: Target, phase: Phase) -> Iterator[str]:
     if phase.bonus:
-        many = SUCCESS[target.behavior][1]
+        _, many = _success(target, phase)
         yield f"Every {phase.bonus.every} {many} in a row add {amount_words(program, phase.unit, phase.bonus.amount)}"
 
 
@@ -194,7 +194,7 @@ def _reset(target: Target, phase: Phase) -> Iterator[str]:
 
 def _recovery(target: Target, phase: Phase) -> Iterator[str]:
     if phase.recover:
-        yield _back(phase.recover, *SUCCESS[target.behavior])
+        yield _back(phase.recover, *_success(target, phase))
 
 
 def _back(recover: Recover, one: str, many: str) -> str:
@@ -210,20 +210,24 @@ def milestone_words(program: Program, milestone: Milestone) -> str:
     back = "the deposit back" if milestone.refunds else ""
     often = ", each time" if milestone.repeats else ""
     most = f", at most {milestone.at_most} times" if milestone.at_most else ""
-    return f"{milestone.says}: {_reached(milestone.when)} pays {listed(filter(None, [pays, back]))}{often}{most}."
+    return (
+        f"{milestone.says}: {listed(filter(None, [pays, back]))} for {_reached(milestone.when)}{often}{most}."
+    )
 
 
 def _reached(when: When) -> str:
     of = f" of {listed(when.targets)}" if when.targets else ""
     if when.event:
-        times = f"{when.count} times " if when.count and when.count > 1 else ""
+        times = f"{when.count} reports of " if when.count and when.count > 1 else ""
         measured = f" with {_criterion(when.criterion)}" if when.criterion else ""
         return f"{times}“{when.event}”{measured}"
     if when.week:
         met = {"all": "every visit", "some": "some visit"}.get(str(when.week), f"{when.week} visits")
         return f"a week with {met}{of} met"
     if when.end_of:
-        return f"the end of week{'s' if when.end_of.first != when.end_of.last else ''} {when.end_of}{of}, with {_number(when.at_least, 'success', 'successes')}"
+        several = when.end_of.first != when.end_of.last
+        in_weeks = f"weeks {when.end_of}{of}, with their" if several else f"week {when.end_of}{of}, with its"
+        return f"at least {_number(when.at_least, 'success', 'successes')} in {in_weeks} last visit"
     if when.run:
         return f"a run of {when.run} successes{of}"
     return (

@@ -200,8 +200,21 @@ def limit_applies(limit: Limit, whole: Whole) -> Found:
         yield (), f"nothing awards {unit.name}, so this limit limits nothing"
 
 
+def limited_once(program: Program, _: Whole) -> Found:
+    """Find a second limit on the same unit in the same window: of two crossings nobody could say which holds."""
+    seen: set[object] = set()
+    for index, limit in enumerate(program.limits):
+        window = (unit_of(limit.unit, program), limit.per, limit.begins, limit.days, limit.payer, limit.fund)
+        if window in seen:
+            yield (
+                ("limits", index),
+                "a limit above has the same window; keep one of them, with the lower amount",
+            )
+        seen.add(window)
+
+
 RULES = {
-    Program: (money_to_stake,),
+    Program: (money_to_stake, limited_once),
     When: (one_condition, targets_of_milestone, reachable),
     Milestone: (milestone_pays, exact_milestone),
     Deposit: (stake_covers_loss,),

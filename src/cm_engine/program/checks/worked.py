@@ -142,7 +142,7 @@ def results_within_plan(case: Case, whole: Whole) -> Found:
 
 def dated_case(case: Case, whole: Whole) -> Found:
     """Find a case without a start date under a rule that depends on dates."""
-    for rule in whole.program.dated_rules if case.start is None else ():
+    for rule in dict.fromkeys(whole.program.dated_rules) if case.start is None else ():
         yield (), f"{rule} depends on the date; add start, with a date"
 
 
