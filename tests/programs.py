@@ -262,7 +262,12 @@ def limit(draw: st.DrawFn, units: Sequence[str], start: date | None) -> Limit:
 def window(limit: Limit) -> Hashable:
     """Return what no other limit of a program may have."""
     per = limit["per"]
-    return limit["unit"], per, per == "grant year" and limit["begins"], per == "rolling days" and limit["days"]
+    return (
+        limit["unit"],
+        per,
+        per == "grant year" and limit["begins"],
+        per == "rolling days" and limit["days"],
+    )
 
 
 WINDOWS: list[Any] = [

@@ -508,6 +508,23 @@ def test_run_decides_the_observations_of_a_file(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize("command", ["run", "explain"])
+def test_a_day_of_an_observation_that_is_of_another_visit_is_refused(tmp_path: Path, command: str) -> None:
+    (tmp_path / "mine.yaml").write_text(
+        WITHIN.replace("SEEN", "").replace("PAID", "").partition("cases:")[0], "utf-8"
+    )
+    seen = "observations:\n- {result: '-', on: 2026-01-05}\n- {result: '-', on: 2026-01-12}\n"
+    (tmp_path / "seen.yaml").write_text(seen, "utf-8")
+    asked = (command, "mine.yaml", "--start", "2026-01-05", "--observations", "seen.yaml")
+    done = cm_engine(*asked, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(
+        "seen.yaml: observations.1.on: 2026-01-12 is no day of visit 2, which has the days"
+    )
+    (tmp_path / "seen.yaml").write_text(seen.replace("01-12", "01-09"), "utf-8")
+    assert cm_engine(*asked, cwd=tmp_path).returncode == 0
+
+
 def test_observations_that_are_wrong_are_refused_at_their_places(tmp_path: Path) -> None:
     (tmp_path / "seen.yaml").write_text("observations:\n- {targt: stimulants}\n- {result: x}\n", "utf-8")
     done = cm_engine("explain", INTEGRATED, "--observations", "seen.yaml", cwd=tmp_path)

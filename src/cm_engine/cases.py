@@ -1,6 +1,7 @@
 """Worked cases: what a program file says of itself, compared with what `step` decides."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import date
 from decimal import Decimal
 from itertools import chain
 
@@ -10,7 +11,7 @@ from cm_engine.program.loading import read_program
 from cm_engine.program.models import Program
 from cm_engine.program.units import Unit
 from cm_engine.program.worked import Case, Seen
-from cm_engine.rules import Evidence, Observation, Timeline, decide
+from cm_engine.rules import Decision, Evidence, Observation, Timeline, decide
 from cm_engine.rules.compiled import compile_rules
 from cm_engine.rules.timeline import Results
 from cm_engine.rules.windows import AS_PLANNED, Plan
@@ -34,7 +35,10 @@ def first_difference(program: Program, case: Case) -> Difference | None:
         timeline = run_case(program, case)
     except CmEngineError as error:
         return _place(case), f"it cannot be decided: {error}"
-    return next(chain(_outside_windows(program, case, timeline), _differences(program, case, timeline)), None)
+    seen = map(observation, case.observations)
+    outside = outside_windows(program, case.start, zip(seen, timeline.decisions, strict=False))
+    placed = ((("observations", place, "on"), what) for place, what in outside)
+    return next(chain(placed, _differences(program, case, timeline)), None)
 
 
 def run_case(program: Program, case: Case) -> Timeline:
@@ -107,24 +111,27 @@ def _differences(program: Program, case: Case, timeline: Timeline) -> Iterator[D
             yield place, f"in all {_apart(total, program.unit(name), minor)}"
 
 
-def _outside_windows(program: Program, case: Case, timeline: Timeline) -> Iterator[Difference]:
-    """Yield the days of a case that are not of the visit that it takes them for: a database would find another one."""
-    if case.start is None or not any(map(program.windows_of, program.targets.values())):
+def outside_windows(
+    program: Program, start: date | None, decided: Iterable[tuple[Observation, Decision]]
+) -> Iterator[tuple[int, str]]:
+    """Yield the days that are not of the visit that they are taken for, by the places of their observations.
+
+    Observations are taken in their order, one a visit; a database would find another visit for such a day.
+    """
+    if start is None or not any(map(program.windows_of, program.targets.values())):
         return
     rules = compile_rules(program)
     targets = {target.name: target for target in rules.targets}
-    for index, (seen, decision) in enumerate(zip(case.observations, timeline.decisions, strict=False)):
+    for index, (seen, decision) in enumerate(decided):
         target = targets.get(decision.target)
-        if seen.on is None or seen.conditions or not target or not target.windows or not decision.visit:
+        conditions = seen.evidence and seen.evidence.conditions
+        if seen.on is None or conditions or not target or not target.windows or not decision.visit:
             continue
-        window = Plan(rules, target, case.start, AS_PLANNED).window(target.visits[decision.visit - 1])
+        window = Plan(rules, target, start, AS_PLANNED).window(target.visits[decision.visit - 1])
         if window and not window.opens <= seen.on <= window.closes:
             days = f"from {window.opens} to {window.closes}"
-            what = f"{seen.on} is no day of visit {decision.visit}, which has the days {days}; a case has every visit in order"
-            yield (
-                ("observations", index, "on"),
-                f"{what}: write those that nobody came to, too, with the result o",
-            )
+            what = f"{seen.on} is no day of visit {decision.visit}, which has the days {days}; there is one observation a visit"
+            yield index, f"{what}, in order: write those that nobody came to, too, with the result o"
 
 
 def _read_otherwise(case: Case, timeline: Timeline) -> Iterator[Difference]:

@@ -16,7 +16,7 @@ from rich.progress import track
 
 from cm_engine import __version__
 from cm_engine import catalogue as programs
-from cm_engine.cases import case_problems, observation
+from cm_engine.cases import case_problems, observation, outside_windows
 from cm_engine.cli import (
     analyze,
     bank,
@@ -343,7 +343,13 @@ def _timeline(
         msg = "--truncate shortens words of results; remove it, or shorten the observations"
         raise ResultsError(msg)
     seen = read_record(given, SeenSoFar)
-    return decide(program, map(observation, seen.observations), start=start, before=seen.before)
+    observations = [observation(each) for each in seen.observations]
+    timeline = decide(program, observations, start=start, before=seen.before)
+    decided = zip(observations, timeline.decisions, strict=True)
+    for place, what in outside_windows(program, start, decided):
+        msg = f"{given}: observations.{place}.on: {what}"
+        raise ResultsError(msg)
+    return timeline
 
 
 def _words(results: list[str]) -> Results:
