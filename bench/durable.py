@@ -20,9 +20,9 @@ from rich.progress import track
 from sqlalchemy import bindparam, select
 
 from cm_engine import Engine, Report, parse_program
+from cm_engine.acts.recording import Recording
 from cm_engine.log.encoding import instant
 from cm_engine.log.rows import Batch, EnrollmentRow
-from cm_engine.recording import Recording
 from cm_engine_adapters.storage.memory import MemoryStorage, MemoryTransaction
 from cm_engine_adapters.storage.postgresql import PostgresStorage
 from cm_engine_adapters.storage.sql import SqlStorage

@@ -32,12 +32,12 @@ from cm_engine import (
     step,
     with_pools,
 )
+from cm_engine.acts.recorded import Recorded, RecordedDecision
+from cm_engine.acts.register import Register
 from cm_engine.engine import Engine
 from cm_engine.errors import ReportError
 from cm_engine.ledger.balances import Balance
 from cm_engine.ports import Clock
-from cm_engine.recorded import Recorded, RecordedDecision
-from cm_engine.register import Register
 from cm_engine.rules.reasons import Refunded, Staked, StakeLost
 from cm_engine.rules.shared import Pool
 

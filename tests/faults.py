@@ -27,11 +27,11 @@ from threading import Lock, Thread
 from typing import Any, NamedTuple, Self
 
 from cm_engine import Program, parse_program
+from cm_engine.acts.recorded import Recorded
 from cm_engine.engine import Engine
 from cm_engine.errors import CmEngineError
 from cm_engine.opening import open_storage
 from cm_engine.ports import Storage
-from cm_engine.recorded import Recorded
 from cm_engine_adapters.storage import schema
 
 ROOT = Path(__file__).resolve().parents[1]

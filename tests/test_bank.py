@@ -19,14 +19,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from cm_engine import CmEngineError, KeyConflictError, Program, parse_program
+from cm_engine.acts.recorded import Recorded
+from cm_engine.acts.recording import whole_log
+from cm_engine.acts.register import Register
 from cm_engine.engine import Engine
 from cm_engine.errors import EnrollmentNotFoundError, RecordNotFoundError, ReportError
 from cm_engine.log.bank import Bank as Ledgered
 from cm_engine.opening import open_storage
 from cm_engine.ports import Storage
-from cm_engine.recorded import Recorded
-from cm_engine.recording import whole_log
-from cm_engine.register import Register
 from cm_engine.rules import RULES_VERSION
 from tests.bank_model import Bank, RefusedError
 from tests.faults import together
@@ -1124,7 +1124,7 @@ def test_the_list_of_payouts_of_all_is_the_same_page_by_page(
     engine = paying().engine
     whole = engine.payouts()
     assert [each.id for each in whole] == [f"e-{number}/{of}/1" for number in (2, 3, 4) for of in (1, 2)]
-    monkeypatch.setattr("cm_engine.banking.PAGE", 2)
+    monkeypatch.setattr("cm_engine.facade.banking.PAGE", 2)
     found, after = [], ""
     while page := engine.payouts(after=after, limit=limit):
         found += page
@@ -1156,7 +1156,7 @@ def test_the_list_of_payouts_is_of_what_is_asked_for() -> None:
 
 def test_enrollments_without_a_payout_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     clinic = Clinic("saving")
-    monkeypatch.setattr("cm_engine.banking.whole_log", None)
+    monkeypatch.setattr("cm_engine.facade.banking.whole_log", None)
     assert clinic.engine.payouts() == []
 
 

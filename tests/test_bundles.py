@@ -41,13 +41,13 @@ from cm_engine import (
     parse_trial,
     read_bundle,
 )
+from cm_engine.acts.register import Register
 from cm_engine.bundles.checking import bundle_from
 from cm_engine.bundles.layout import HELD, canonical_form
 from cm_engine.bundles.sealing import sealed
 from cm_engine.log.chain import hash_of
 from cm_engine.log.rows import RecordRow
 from cm_engine.opening import open_storage
-from cm_engine.register import Register
 from cm_engine.rules import RULES_VERSION
 from cm_engine.wrapping import KEPT, TRAVELS, unwrapped, wrapped
 from tests.programs import document_of, schedules

@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from cm_engine import Program, parse_program
+from cm_engine.acts.reported import Report
 from cm_engine.engine import Engine
 from cm_engine.errors import ReportError
-from cm_engine.reported import Report
 from tests.durable_model import ZONE, Desk, opened
 
 LA = ZoneInfo(ZONE)

@@ -16,10 +16,10 @@ import pytest
 from sqlalchemy import create_engine
 
 from cm_engine import Report, ResultsError
+from cm_engine.acts.recorded import Recorded
 from cm_engine.engine import Engine
 from cm_engine.errors import CmEngineError, EnrollmentNotFoundError, KeyConflictError
 from cm_engine.opening import open_storage
-from cm_engine.recorded import Recorded
 from tests.faults import (
     SOURCE,
     START,

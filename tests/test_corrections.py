@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cm_engine import CmEngineError, Evidence, Program, catalogue, decide, parse_program
+from cm_engine.acts.reported import Amendment, Report
 from cm_engine.engine import Engine
 from cm_engine.errors import (
     BalanceError,
@@ -20,7 +21,6 @@ from cm_engine.errors import (
     ReportError,
     ResultsError,
 )
-from cm_engine.reported import Amendment, Report
 from cm_engine.rules.prizes import Drawn
 from tests.durable_model import ZONE, Desk, opened
 

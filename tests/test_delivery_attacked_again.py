@@ -365,7 +365,7 @@ def test_a_worker_that_is_killed_between_the_two_acts_has_done_neither(
             yield next(lowered(*given))
             os.kill(os.getpid(), signal.SIGKILL)
 
-        monkeypatch.setattr("cm_engine.delivering.lowered", dies)
+        monkeypatch.setattr("cm_engine.facade.delivering.lowered", dies)
         engine.dispatcher({"cards": FakeGateway()}).deliver()
         os._exit(0)
     assert os.WIFSIGNALED(os.waitpid(child, 0)[1])

@@ -17,7 +17,7 @@ import pytest
 
 from cm_engine import catalogue, cli, digest
 from cm_engine.cli.durable import commands
-from cm_engine.opened import system_clock
+from cm_engine.facade.opened import system_clock
 
 COMMAND = Path(sys.executable).with_name("cm-engine")
 CALIFORNIA = "california-recovery-incentives"

@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from cm_engine import CmEngineError, Observation, Program, ResultsError, parse_program
+from cm_engine.acts.recorded import Recorded, RecordedDecision
+from cm_engine.acts.reported import Report
 from cm_engine.errors import BalanceError, KeyConflictError, RecordNotFoundError
 from cm_engine.ledger.balances import Balance
-from cm_engine.recorded import Recorded, RecordedDecision
-from cm_engine.reported import Report
-from cm_engine.statement import Line
+from cm_engine.views.statement import Line
 from tests.durable_model import (
     ZONE,
     Books,

@@ -19,7 +19,7 @@ import psycopg
 import pytest
 from sqlalchemy import event
 
-from cm_engine import opened as opened_engine
+from cm_engine.acts.reported import Report
 from cm_engine.engine import Engine
 from cm_engine.errors import (
     CmEngineError,
@@ -28,8 +28,8 @@ from cm_engine.errors import (
     StorageError,
     StorageFullError,
 )
+from cm_engine.facade import opened as opened_engine
 from cm_engine.opening import open_storage
-from cm_engine.reported import Report
 from cm_engine.testing.gateway import FakeGateway
 from cm_engine_adapters.storage import sql
 from cm_engine_adapters.storage.failures import failure

@@ -18,12 +18,12 @@ from sqlalchemy import Connection, create_engine
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
 
-from cm_engine import queueing
+from cm_engine.acts import queueing
+from cm_engine.acts.queueing import INTERRUPTED, Queue
+from cm_engine.acts.recording import Act, Done
 from cm_engine.engine import Engine
 from cm_engine.errors import KeyConflictError, StorageBusyError, StorageConflictError, StorageError
 from cm_engine.log.history import OBSERVED
-from cm_engine.queueing import INTERRUPTED, Queue
-from cm_engine.recording import Act, Done
 from cm_engine_adapters.storage.joined import SqlJoined
 from tests.faults import enrolled, negative, opened
 from tests.test_faults import with_options

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
 
 from cm_engine import Engine
+from cm_engine.acts.reported import Report
 from cm_engine.errors import (
     EnrollmentNotFoundError,
     KeyConflictError,
@@ -22,7 +23,6 @@ from cm_engine.errors import (
     StorageConflictError,
     StorageError,
 )
-from cm_engine.reported import Report
 from cm_engine_adapters.storage.postgresql import PostgresTransaction
 from cm_engine_adapters.storage.sql import SqlTransaction
 

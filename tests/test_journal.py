@@ -18,14 +18,14 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from sqlalchemy import Table, create_engine, delete, insert, select, text, update
 
 from cm_engine import Engine, JournalNotFoundError, KeyConflictError, ReportError
-from cm_engine.auditing import Verification, verified
+from cm_engine.acts.register import Register
+from cm_engine.audit.auditing import Verification, verified
 from cm_engine.errors import CmEngineError, StorageConflictError
 from cm_engine.journal import Act, Asked, Journal, Kind, Taken, act_of, all_journals, asked
 from cm_engine.journals import KINDS
 from cm_engine.log.rows import Batch
 from cm_engine.opening import open_storage
 from cm_engine.ports import Found, Storage, Transaction
-from cm_engine.register import Register
 from cm_engine_adapters.storage.tables import tables
 
 NOW = "2026-03-01T12:00:00.000000+00:00"

@@ -10,15 +10,15 @@ from random import Random
 import pytest
 from sqlalchemy import create_engine
 
-from cm_engine import lately
+from cm_engine.acts import lately
+from cm_engine.acts.lately import SURE, Lately
+from cm_engine.acts.recorded import Recorded
+from cm_engine.acts.reported import Report
 from cm_engine.engine import Engine
 from cm_engine.errors import KeyConflictError, ReportError, ResultsError, StorageError, StorageFullError
-from cm_engine.lately import SURE, Lately
 from cm_engine.log.rows import StandingRow
 from cm_engine.opening import open_storage
 from cm_engine.ports import Found
-from cm_engine.recorded import Recorded
-from cm_engine.reported import Report
 from cm_engine_adapters.storage import sql
 from cm_engine_adapters.storage.failures import failure
 from cm_engine_adapters.storage.sql import SqlStorage

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from cm_engine import Engine, parse_program
+from cm_engine.acts.recorded import Recorded
 from cm_engine.errors import NotAllowedError, ReportError, SomeFailedError, StorageBusyError
-from cm_engine.opened import Opened
-from cm_engine.recorded import Recorded
+from cm_engine.facade.opened import Opened
 
 PROGRAM = """
 program: fridays

@@ -22,6 +22,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from cm_engine import Amendment, Engine, Evidence, Program, Report, Voiding, parse_program
+from cm_engine.acts.queueing import Queue
+from cm_engine.acts.recorded import Recorded
+from cm_engine.acts.recording import Act, Done, whole_log
+from cm_engine.acts.register import Register, refolded
 from cm_engine.arrivals import Arrival
 from cm_engine.errors import (
     AlreadyEnrolledError,
@@ -40,10 +44,6 @@ from cm_engine.intake.offered import intake_of
 from cm_engine.log.stand import stand_text
 from cm_engine.opening import open_storage
 from cm_engine.ports import Storage
-from cm_engine.queueing import Queue
-from cm_engine.recorded import Recorded
-from cm_engine.recording import Act, Done, whole_log
-from cm_engine.register import Register, refolded
 from cm_engine.testing import FakeGateway
 
 ZONE = "America/Los_Angeles"
@@ -999,7 +999,7 @@ def test_an_enrollment_is_shown_as_it_stands_and_no_log_is_folded_for_it(
     happened(engine, "freeze", 6)
     found = engine.enrollment("e")
     assert (found.program, found.status, found.is_frozen, found.last_record) == (second, "active", True, 2)
-    monkeypatch.setattr("cm_engine.register.refolded", None)
+    monkeypatch.setattr("cm_engine.acts.register.refolded", None)
     assert engine.enrollments() == [found]
 
 

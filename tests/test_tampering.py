@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, Table, create_engine, delete, insert, select, text, update
 
 from cm_engine import parse_program
-from cm_engine.auditing import Verification
+from cm_engine.audit.auditing import Verification
 from cm_engine.engine import Engine
 from cm_engine.errors import ProgramError, StorageError
 from cm_engine.log.chain import hash_of
@@ -196,7 +196,7 @@ def postgresql_log(postgresql_url: str) -> Iterator[Log]:
 def _programs_are_read_once() -> Iterator[None]:
     """Read the same text of a program once for all audits: it takes most of their time."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("cm_engine.auditing", "cm_engine.register"):
+        for module in ("cm_engine.audit.auditing", "cm_engine.acts.register"):
             patch.setattr(f"{module}.from_canonical", lru_cache(from_canonical))
         yield
 

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from cm_engine import Evidence, Program, parse_program
+from cm_engine.acts.recorded import Recorded, RecordedDecision
 from cm_engine.engine import Engine
 from cm_engine.errors import EnrollmentNotFoundError, ProgramError, ReportError
-from cm_engine.recorded import Recorded, RecordedDecision
 from tests.durable_model import ZONE, opened
 from tests.test_windows_oracle import standing
 

@@ -17,8 +17,8 @@ from hypothesis import given as hypothesis_given
 from hypothesis import strategies as st
 
 from cm_engine import Evidence, Program, parse_program
+from cm_engine.acts.recorded import RecordedDecision
 from cm_engine.engine import Engine
-from cm_engine.recorded import RecordedDecision
 from tests.oracle_windows import (
     Away,
     Course,

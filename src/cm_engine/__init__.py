@@ -1,8 +1,9 @@
 """cm-engine: from an observed behavior to an exact, explained reward, by a program that anyone can read."""
 
 from cm_engine import catalogue
-from cm_engine.auditing import Difference, Verification
-from cm_engine.banking import SentPayout
+from cm_engine.acts.recorded import Enrollment, Recorded, RecordedDecision
+from cm_engine.acts.reported import Amendment, Report, Voiding
+from cm_engine.audit.auditing import Difference, Verification
 from cm_engine.bundles.bundle import Bundle
 from cm_engine.bundles.checking import read_bundle
 from cm_engine.delivery.configuring import load_gateways
@@ -53,6 +54,8 @@ from cm_engine.errors import (
     TrialError,
     UndatedError,
 )
+from cm_engine.facade.banking import SentPayout
+from cm_engine.facade.migrating import Migration
 from cm_engine.importing import Imported, ImportStoppedError, Refused, import_results
 from cm_engine.intake.loading import load_mapping
 from cm_engine.intake.standing import Received, ReviewItem
@@ -61,12 +64,9 @@ from cm_engine.ledger.balances import Balance
 from cm_engine.messages.outgoing import Outgoing
 from cm_engine.messages.policy import MessagePolicy
 from cm_engine.messages.queued import Message
-from cm_engine.migrating import Migration
 from cm_engine.people.standing import Staff, StaffAct, WaitingEntry
 from cm_engine.program import Program, canonical, digest, json_schema, load_program, parse_program
 from cm_engine.program.units import Unit
-from cm_engine.recorded import Enrollment, Recorded, RecordedDecision
-from cm_engine.reported import Amendment, Report, Voiding
 from cm_engine.rules import (
     Award,
     Decision,
@@ -93,14 +93,14 @@ from cm_engine.sites.calendars import PublicHolidays
 from cm_engine.sites.spending import Alert, FundBalance, SiteFunds
 from cm_engine.sites.standing import Followed, Site
 from cm_engine.sites.state import Closure, Fund
-from cm_engine.statement import Line, Statement
 from cm_engine.trials.allocation import Allocation
 from cm_engine.trials.loading import load_trial, parse_trial
 from cm_engine.trials.model import Trial
 from cm_engine.trials.record import TrialRecord
 from cm_engine.trials.standing import TrialStanding
 from cm_engine.trials.taking import Allocated
-from cm_engine.visiting import PlannedVisit
+from cm_engine.views.statement import Line, Statement
+from cm_engine.views.visiting import PlannedVisit
 
 __version__ = "0.1.0"
 

@@ -8,34 +8,16 @@ from types import MappingProxyType
 from typing import Any, Self, TypeVar
 
 from cm_engine import catalogue
-from cm_engine.auditing import Verification, verified
-from cm_engine.delivering import Delivering
-from cm_engine.enrolling import (
+from cm_engine.acts.enrolling import (
     before_text,
     found_enrollment,
     refuse_other_content,
     zone_name,
 )
-from cm_engine.episodes import Episodes
-from cm_engine.errors import AlreadyEnrolledError, KeyConflictError, ReportError, StaleReportError
-from cm_engine.ledger.balances import Balance
-from cm_engine.log.encoding import instant
-from cm_engine.log.rows import EnrollmentRow, ProgramRow
-from cm_engine.log.stand import Enrolled
-from cm_engine.messaging import Messaging
-from cm_engine.migrating import Migrating
-from cm_engine.moving import Moving
-from cm_engine.opened import Opened
-from cm_engine.plain import named, one_line, opaque, plain_day, unreserved
-from cm_engine.ports import Transaction
-from cm_engine.previewing import Ahead, Preview, previews, rest
-from cm_engine.program import Program, canonical, digest, load_program
-from cm_engine.randomizing import Randomizing
-from cm_engine.receiving import Receiving
-from cm_engine.recorded import Enrollment, Recorded, as_they_stand
-from cm_engine.recording import Act, Done, Recording, acts_of, numbered, whole_log
-from cm_engine.register import Register
-from cm_engine.reported import (
+from cm_engine.acts.recorded import Enrollment, Recorded, as_they_stand
+from cm_engine.acts.recording import Act, Done, Recording, acts_of, numbered, whole_log
+from cm_engine.acts.register import Register
+from cm_engine.acts.reported import (
     Amendment,
     Report,
     Voiding,
@@ -47,14 +29,32 @@ from cm_engine.reported import (
     act_of_voiding,
     awarded_unit,
 )
+from cm_engine.audit.auditing import Verification, verified
+from cm_engine.errors import AlreadyEnrolledError, KeyConflictError, ReportError, StaleReportError
+from cm_engine.facade.delivering import Delivering
+from cm_engine.facade.episodes import Episodes
+from cm_engine.facade.messaging import Messaging
+from cm_engine.facade.migrating import Migrating
+from cm_engine.facade.moving import Moving
+from cm_engine.facade.opened import Opened
+from cm_engine.facade.randomizing import Randomizing
+from cm_engine.facade.receiving import Receiving
+from cm_engine.facade.siting import Siting
+from cm_engine.facade.staffing import Staffing
+from cm_engine.facade.stocking import Stocking
+from cm_engine.ledger.balances import Balance
+from cm_engine.log.encoding import instant
+from cm_engine.log.rows import EnrollmentRow, ProgramRow
+from cm_engine.log.stand import Enrolled
+from cm_engine.plain import named, one_line, opaque, plain_day, unreserved
+from cm_engine.ports import Transaction
+from cm_engine.program import Program, canonical, digest, load_program
 from cm_engine.rules.days import Before
 from cm_engine.rules.state import Evidence
 from cm_engine.sites.office import Office
 from cm_engine.sites.placing import Newcomer, enrolled_at
-from cm_engine.siting import Siting
-from cm_engine.staffing import Staffing
-from cm_engine.statement import Statement, statement_of
-from cm_engine.stocking import Stocking
+from cm_engine.views.previewing import Ahead, Preview, previews, rest
+from cm_engine.views.statement import Statement, statement_of
 
 Made = TypeVar("Made")
 

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from cm_engine.acts.register import Register
 from cm_engine.errors import JournalNotFoundError, KeyConflictError, ReportError
 from cm_engine.log.chain import GENESIS, hash_of
 from cm_engine.log.encoding import dumped
 from cm_engine.log.rows import RESERVED, Batch, RecordRow, StandingRow
 from cm_engine.plain import named, unreserved
 from cm_engine.ports import Transaction
-from cm_engine.register import Register
 
 OPENED = "opened"
 """The kind of the first act of every journal."""

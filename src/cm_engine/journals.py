@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from cm_engine.acts.register import Register
 from cm_engine.errors import CmEngineError, SecretError
 from cm_engine.intake.queue import INTAKE
 from cm_engine.journal import ENROLLMENT, OPENED, Act, Kind, act_of
@@ -11,7 +12,6 @@ from cm_engine.log.rows import RESERVED, RecordRow, StandingRow
 from cm_engine.messages.contact import CONTACT
 from cm_engine.people.fold import STAFF_KIND
 from cm_engine.ports import Transaction
-from cm_engine.register import Register
 from cm_engine.sites.kind import SITE
 from cm_engine.stock.kind import STOCK
 from cm_engine.trials.kind import TRIAL

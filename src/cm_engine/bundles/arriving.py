@@ -4,10 +4,12 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+from cm_engine.acts.enrolling import refuse_other_content
+from cm_engine.acts.recording import pool_key
+from cm_engine.acts.register import Register
 from cm_engine.bundles.bundle import Bundle
 from cm_engine.bundles.layout import Rows
 from cm_engine.bundles.leaving import known_elsewhere
-from cm_engine.enrolling import refuse_other_content
 from cm_engine.errors import BundleError, KeyConflictError, ReportError
 from cm_engine.log.chain import hash_of
 from cm_engine.log.correction import Log
@@ -21,8 +23,6 @@ from cm_engine.log.stand import Enrolled, Stand, stand_text
 from cm_engine.log.taking import taken
 from cm_engine.plain import named, unreserved
 from cm_engine.ports import Transaction
-from cm_engine.recording import pool_key
-from cm_engine.register import Register
 from cm_engine.rules.shared import Pool, shared_pools
 
 SAME_PERSON = (

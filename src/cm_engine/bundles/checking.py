@@ -6,7 +6,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from cm_engine.auditing import program_difference, verified_alone
+from cm_engine.acts.register import program_in, refolded
+from cm_engine.audit.auditing import program_difference, verified_alone
 from cm_engine.bundles.bundle import Bundle, derived, told_by
 from cm_engine.bundles.held import NO_KEY, Held, SeedRegister
 from cm_engine.bundles.layout import Document, Rows, canonical_form, digests_of, document_of, rows_from
@@ -16,7 +17,6 @@ from cm_engine.log.correction import Log
 from cm_engine.log.moves import EXPORTED
 from cm_engine.log.rows import RESERVED
 from cm_engine.log.stand import Enrolled, Stand, stand_from, stand_text
-from cm_engine.register import program_in, refolded
 from cm_engine.rules.shared import Pool, shared_pools
 from cm_engine.wrapping import TRAVELS, unwrapped
 

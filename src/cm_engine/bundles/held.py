@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cm_engine.acts.register import Register
 from cm_engine.bundles.layout import Rows
 from cm_engine.errors import SecretError, StorageError
 from cm_engine.log.rows import (
@@ -18,7 +19,6 @@ from cm_engine.log.rows import (
     WorkRow,
 )
 from cm_engine.ports import LAST, Claim, Found, WorkQuery
-from cm_engine.register import Register
 
 NO_KEY = (
     "its prizes are drawn from a seed that travels wrapped; give the key that the two hosts share: seal_with"

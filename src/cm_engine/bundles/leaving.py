@@ -3,6 +3,8 @@
 import json
 from typing import Any, NamedTuple
 
+from cm_engine.acts.recording import Act, Recording
+from cm_engine.acts.register import MISSING, Register
 from cm_engine.bundles.bundle import Bundle, bundle_of, told_by
 from cm_engine.bundles.checking import refuse_unsound, stood, with_state
 from cm_engine.bundles.layout import Rows, digests_of
@@ -14,8 +16,6 @@ from cm_engine.log.rows import RecordRow, StandingRow
 from cm_engine.log.stand import Enrolled
 from cm_engine.plain import named, one_line, unreserved
 from cm_engine.ports import Transaction
-from cm_engine.recording import Act, Recording
-from cm_engine.register import MISSING, Register
 from cm_engine.wrapping import TRAVELS, wrapped
 
 SAME = ("to", "why", "consent", "leaves")

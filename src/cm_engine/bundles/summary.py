@@ -6,7 +6,7 @@ from typing import Any
 from cm_engine.log.correction import Log, awarded_by
 from cm_engine.log.stand import Enrolled, Stand
 from cm_engine.rules.shared import pool_of
-from cm_engine.statement import balances
+from cm_engine.views.statement import balances
 
 OF_BALANCE = ("awarded", "owed", "in_flight", "issued", "expired", "absorbed", "offset", "deposit")
 """What is told of a balance."""

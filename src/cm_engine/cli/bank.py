@@ -10,7 +10,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from cm_engine.banking import SentPayout
+from cm_engine.acts.recorded import Recorded
 from cm_engine.cli.durable import opened, show
 from cm_engine.cli.journal import act_form, decision_text, one_line
 from cm_engine.cli.options import (
@@ -30,8 +30,8 @@ from cm_engine.cli.options import (
     reader,
 )
 from cm_engine.cli.tables import counted_noun, screen
+from cm_engine.facade.banking import SentPayout
 from cm_engine.program.values import amount as exact
-from cm_engine.recorded import Recorded
 
 commands = typer.Typer(rich_markup_mode=None)
 

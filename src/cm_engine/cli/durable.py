@@ -12,7 +12,9 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from cm_engine.auditing import Verification
+from cm_engine.acts.recorded import Enrollment, Recorded
+from cm_engine.acts.reported import Which
+from cm_engine.audit.auditing import Verification
 from cm_engine.cases import observation as observation_of
 from cm_engine.cli import journal
 from cm_engine.cli.heads import HeadsOption, keep_heads, kept_heads
@@ -57,10 +59,8 @@ from cm_engine.cli.records import SeenSoFar, read_record
 from cm_engine.cli.tables import screen
 from cm_engine.engine import Engine
 from cm_engine.errors import CmEngineError, ReportError
-from cm_engine.opened import SECRET_BYTES
+from cm_engine.facade.opened import SECRET_BYTES
 from cm_engine.program import digest
-from cm_engine.recorded import Enrollment, Recorded
-from cm_engine.reported import Which
 from cm_engine.rules import Evidence, Observation
 
 SECRET = "CM_ENGINE_SECRET"  # noqa: S105 - the name of the variable

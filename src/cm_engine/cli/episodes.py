@@ -10,6 +10,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from cm_engine.acts.recorded import Recorded
 from cm_engine.cli.durable import opened, show
 from cm_engine.cli.journal import (
     act_form,
@@ -43,9 +44,8 @@ from cm_engine.cli.options import (
 )
 from cm_engine.cli.tables import counted_noun, screen
 from cm_engine.engine import Engine
-from cm_engine.migrating import Migration
-from cm_engine.recorded import Recorded
-from cm_engine.visiting import PlannedVisit
+from cm_engine.facade.migrating import Migration
+from cm_engine.views.visiting import PlannedVisit
 
 commands = typer.Typer(rich_markup_mode=None)
 

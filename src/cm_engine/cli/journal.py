@@ -11,7 +11,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from cm_engine.auditing import Difference, Verification
+from cm_engine.acts.recorded import Enrollment, Recorded, RecordedDecision
+from cm_engine.audit.auditing import Difference, Verification
 from cm_engine.cli.forms import amounts, reason_form
 from cm_engine.cli.tables import COPIED, counted_noun, spoken
 from cm_engine.log.attending import NOT_COUNTED, UNPLACED
@@ -23,15 +24,14 @@ from cm_engine.log.history import AMENDED, ASSERTED, VOIDED
 from cm_engine.log.migrating import MIGRATED
 from cm_engine.log.purse import BANKED
 from cm_engine.log.sited import PLACED, REPLANNED, SITED, TRANSFERRED
-from cm_engine.previewing import Preview
 from cm_engine.program.units import Unit, unit_named
 from cm_engine.program.values import OUTCOMES
-from cm_engine.recorded import Enrollment, Recorded, RecordedDecision
 from cm_engine.rules import Award, Decision, Rules
 from cm_engine.rules.prizes import Prizes
 from cm_engine.rules.sentences import sentence
 from cm_engine.rules.words import WORDS
-from cm_engine.statement import Line, Statement
+from cm_engine.views.previewing import Preview
+from cm_engine.views.statement import Line, Statement
 
 UNDECIDED: Mapping[str, Any] = {
     **dict.fromkeys(("number", "target", "visit", "week", "date", "result")),

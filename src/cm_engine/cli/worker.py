@@ -28,9 +28,9 @@ from cm_engine.delivery.telemetry import say
 from cm_engine.delivery.working import Beat, Worker, health_of
 from cm_engine.engine import Engine
 from cm_engine.errors import CmEngineError
+from cm_engine.facade.opened import system_clock
 from cm_engine.log.encoding import instant
 from cm_engine.messages.messenger import Messenger
-from cm_engine.opened import system_clock
 from cm_engine.plain import one_line as plain_line
 
 commands = typer.Typer(rich_markup_mode=None)

@@ -8,6 +8,9 @@ from random import random
 from typing import Protocol, TypeVar
 from uuid import uuid4
 
+from cm_engine.acts.recorded import Recorded
+from cm_engine.acts.recording import Done
+from cm_engine.acts.reported import Report
 from cm_engine.delivery.sending import (
     LATE_AFTER,
     NOTHING_THERE,
@@ -24,9 +27,6 @@ from cm_engine.gateways import Answer, Order, Outcome
 from cm_engine.log.rows import OVER, WorkRow
 from cm_engine.plain import named, one_line
 from cm_engine.ports import PayoutGateway
-from cm_engine.recorded import Recorded
-from cm_engine.recording import Done
-from cm_engine.reported import Report
 
 LEASE = timedelta(minutes=5)
 """As long has a worker the payouts that it claimed; who is killed leaves them to others after it."""

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, product
 from typing import Any
 
+from cm_engine.acts.recording import Act
 from cm_engine.ledger.accounts import ISSUED
 from cm_engine.log.bank import BEARERS, Bank
 from cm_engine.log.correction import latest
@@ -12,7 +13,6 @@ from cm_engine.log.encoding import dumped
 from cm_engine.log.purse import DECLINED, REDEEMED, SETTLES, Lot, Sent
 from cm_engine.log.rows import DELIVERY, Subject
 from cm_engine.people.rights import SELF
-from cm_engine.recording import Act
 from cm_engine.rules.payout import minimum
 
 WHY = "a correction has taken it away before it was asked for"

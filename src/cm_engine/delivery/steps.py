@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from cm_engine.acts.recording import Act, Recording, whole_log
+from cm_engine.acts.register import Register
 from cm_engine.delivery.sending import ASKED, NOTHING_THERE, SOUGHT, Sending, changed, sending_of
 from cm_engine.errors import DeliveryError
 from cm_engine.gateways import Answer, Capabilities, Order, Outcome, misfit, order_id
@@ -20,8 +22,6 @@ from cm_engine.log.rows import DELIVERY, OVER, WAITING, RecordRow, WorkRow
 from cm_engine.log.sited import PLACED, ROOT
 from cm_engine.people.rights import SELF
 from cm_engine.ports import LAST, Transaction, WorkQuery
-from cm_engine.recording import Act, Recording, whole_log
-from cm_engine.register import Register
 from cm_engine.rules.windows import Calendar
 from cm_engine.sites.kind import SITE
 

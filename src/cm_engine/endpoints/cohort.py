@@ -5,13 +5,13 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from cm_engine.acts.recorded import Enrollment, Recorded
 from cm_engine.engine import Engine
 from cm_engine.errors import ProgramNotAddedError
 from cm_engine.log.history import AMENDED, OBSERVED, VOIDED, amended
 from cm_engine.outcomes.timeline import Timeline, Visits, last_day, with_only
 from cm_engine.program.values import OUTCOMES
-from cm_engine.recorded import Enrollment, Recorded
-from cm_engine.statement import Line, Statement
+from cm_engine.views.statement import Line, Statement
 
 PAGE = 500
 

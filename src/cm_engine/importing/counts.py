@@ -5,9 +5,9 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import NamedTuple
 
+from cm_engine.acts.recorded import Recorded
 from cm_engine.errors import StorageError
 from cm_engine.importing.refusals import Refused
-from cm_engine.recorded import Recorded
 
 
 class Imported(NamedTuple):

@@ -8,6 +8,8 @@ from typing import NamedTuple, TypeVar
 
 from pydantic_core import PydanticCustomError
 
+from cm_engine.acts.recorded import Enrollment
+from cm_engine.acts.reported import Report
 from cm_engine.engine import Engine
 from cm_engine.errors import CmEngineError, KeyConflictError, Problem, ReportError, SecretError, StorageError
 from cm_engine.importing.columns import EVIDENCE, PANEL, SEEN, WHO, Columns
@@ -16,8 +18,6 @@ from cm_engine.importing.times import moment
 from cm_engine.log.encoding import dumped, instant
 from cm_engine.log.history import day_of
 from cm_engine.program.values import amount, day, shown, symbol, wrong
-from cm_engine.recorded import Enrollment
-from cm_engine.reported import Report
 from cm_engine.rules.state import Evidence
 
 ENROLLMENT = "enrollment"

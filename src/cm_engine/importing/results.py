@@ -5,8 +5,9 @@ from itertools import islice
 from os import PathLike
 from typing import NamedTuple
 
+from cm_engine.acts.enrolling import zone_name
+from cm_engine.acts.recorded import Recorded
 from cm_engine.engine import Engine
-from cm_engine.enrolling import zone_name
 from cm_engine.errors import CmEngineError, ReportError, SecretError, StorageError
 from cm_engine.importing.columns import Columns, columns_of
 from cm_engine.importing.counts import Imported, ImportStoppedError
@@ -23,7 +24,6 @@ from cm_engine.importing.table import (
     stated_delimiter,
 )
 from cm_engine.plain import named
-from cm_engine.recorded import Recorded
 
 BATCH_MAX = 10_000
 EVERY = 1000

@@ -5,12 +5,12 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 
+from cm_engine.acts.recorded import Recorded
 from cm_engine.errors import Problem, StorageFullError
 from cm_engine.importing.reading import Dated
 from cm_engine.importing.refusals import Refused
 from cm_engine.importing.table import Line
 from cm_engine.log.attending import UNPLACED
-from cm_engine.recorded import Recorded
 
 MEMORY_KIB = 16_384
 """So much memory may be taken; what is more is put into a file without a name in the folder for temporary files."""

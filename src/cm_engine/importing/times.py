@@ -4,7 +4,7 @@ import re
 from datetime import MAXYEAR, MINYEAR, UTC, datetime
 from zoneinfo import ZoneInfo
 
-from cm_engine.enrolling import zone_name
+from cm_engine.acts.enrolling import zone_name
 from cm_engine.program.values import shown, wrong
 
 WRITTEN = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*")

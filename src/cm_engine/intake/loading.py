@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from cm_engine.enrolling import zone_name
+from cm_engine.acts.enrolling import zone_name
 from cm_engine.errors import MappingError, Problem, ProgramError, ProgramNotFoundError, ReportError
 from cm_engine.intake.mapping import SAME, CodeMapping, CodeRule, MappingFile, Panel
 from cm_engine.intake.queue import acts_source

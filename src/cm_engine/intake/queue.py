@@ -4,12 +4,12 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from cm_engine.acts.register import Register
 from cm_engine.errors import ReportError
 from cm_engine.intake.thing import ARRIVED, DISMISSED, PARTS, SETTLED, WRITTEN
 from cm_engine.journal import Act, Kind
 from cm_engine.log.encoding import dumped
 from cm_engine.ports import Transaction
-from cm_engine.register import Register
 
 
 class Item(NamedTuple):

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from cm_engine.acts.recorded import Recorded
 from cm_engine.intake.queue import item_name
 from cm_engine.intake.thing import PARTS, Did
 from cm_engine.intake.why import SENTENCES, Why
 from cm_engine.journal import Act
-from cm_engine.recorded import Recorded
 
 REPLAYED = "replayed"
 """What counts as nothing else: it was so before."""

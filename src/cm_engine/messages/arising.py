@@ -3,7 +3,10 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
-from cm_engine.enrolling import found_enrollment
+from cm_engine.acts.enrolling import found_enrollment
+from cm_engine.acts.recorded import Recorded, RecordedDecision
+from cm_engine.acts.recording import acts_of, whole_log
+from cm_engine.acts.register import Register
 from cm_engine.log.correction import WITHDRAWN, Log, latest
 from cm_engine.log.moves import IMPORTED
 from cm_engine.log.rows import Batch, DecisionRow, EntryRow, RecordRow
@@ -14,9 +17,6 @@ from cm_engine.messages.policy import MessagePolicy
 from cm_engine.messages.signals import Fired, Seen, drafts_of, signals
 from cm_engine.messages.standing import contact_in
 from cm_engine.ports import Transaction
-from cm_engine.recorded import Recorded, RecordedDecision
-from cm_engine.recording import acts_of, whole_log
-from cm_engine.register import Register
 from cm_engine.rules.reasons import WasReset
 
 Row = TypeVar("Row", RecordRow, DecisionRow, EntryRow)

@@ -6,7 +6,7 @@ from datetime import date
 from hashlib import sha256
 from typing import NamedTuple, TypeVar
 
-from cm_engine.enrolling import zone_name
+from cm_engine.acts.enrolling import zone_name
 from cm_engine.errors import ReportError
 from cm_engine.journal import OPENED, Asked, asked
 from cm_engine.log.encoding import dumped

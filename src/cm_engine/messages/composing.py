@@ -5,11 +5,11 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
+from cm_engine.acts.recorded import Recorded, RecordedDecision
 from cm_engine.log.history import OBSERVED
 from cm_engine.messages.draft import Draft, Value, draft
 from cm_engine.messages.kinds import EXPIRING, PARTICIPANT, MessageKind
 from cm_engine.messages.policy import MessagePolicy
-from cm_engine.recorded import Recorded, RecordedDecision
 from cm_engine.rules.reasons import MilestoneReached, Next, PaidOut, Recovered, WasReset
 
 ONE_DAY = timedelta(days=1)

@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple, cast
 
+from cm_engine.acts.recording import whole_log
+from cm_engine.acts.register import Register, program_in
 from cm_engine.errors import EnrollmentNotFoundError, JournalNotFoundError, ReportError
 from cm_engine.journal import Journal
 from cm_engine.log.correction import Log
@@ -29,8 +31,6 @@ from cm_engine.people.rules import (
 )
 from cm_engine.ports import Transaction
 from cm_engine.program.people import PeopleRules
-from cm_engine.recording import whole_log
-from cm_engine.register import Register, program_in
 
 KNOWN = "known"
 """What a host says that wants every act to be of somebody known, with the right for it."""

@@ -5,6 +5,11 @@ from datetime import date, datetime
 from itertools import count
 from typing import Any, NamedTuple, Self
 
+from cm_engine.acts.recorded import Recorded
+from cm_engine.acts.recording import Done, Recording
+from cm_engine.acts.register import Register
+from cm_engine.acts.reported import Amendment, Report
+from cm_engine.acts.reported import act_of as log_act_of
 from cm_engine.errors import CmEngineError, ReportError, SecretError, StorageError
 from cm_engine.intake.queue import INTAKE, QueueState, act_key, acts_source, item_name
 from cm_engine.intake.standing import ReviewItem
@@ -13,11 +18,6 @@ from cm_engine.journal import Act, Asked, Journal, act_of, all_journals, asked
 from cm_engine.plain import unreserved
 from cm_engine.ports import Transaction
 from cm_engine.reception.kept import Given, recorded_entry, report_of
-from cm_engine.recorded import Recorded
-from cm_engine.recording import Done, Recording
-from cm_engine.register import Register
-from cm_engine.reported import Amendment, Report
-from cm_engine.reported import act_of as log_act_of
 
 PROBED = 8
 """As many acts on one thing are looked up at a time."""

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from unicodedata import normalize
 
+from cm_engine.acts.recording import Done
+from cm_engine.acts.reported import Amendment, Report, Voiding
 from cm_engine.arrivals import Arrival, Code
 from cm_engine.errors import CmEngineError
 from cm_engine.intake.reading import Part
@@ -13,8 +15,6 @@ from cm_engine.intake.why import Why
 from cm_engine.ledger.accounts import BEARS
 from cm_engine.log.encoding import instant
 from cm_engine.plain import TELLING
-from cm_engine.recording import Done
-from cm_engine.reported import Amendment, Report, Voiding
 
 Given = Report | Amendment | Voiding
 """What is reported to the log of an enrollment."""

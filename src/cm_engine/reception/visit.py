@@ -6,6 +6,9 @@ from functools import cached_property
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from cm_engine.acts.recorded import Enrollment, Recorded, as_they_stand
+from cm_engine.acts.recording import Done
+from cm_engine.acts.reported import Amendment, Report, Voiding
 from cm_engine.arrivals import Arrival, Status
 from cm_engine.intake.mapping import CodeMapping
 from cm_engine.intake.queue import act_key, acts_source, item_name
@@ -40,9 +43,6 @@ from cm_engine.reception.kept import (
     short,
     waiting_entry,
 )
-from cm_engine.recorded import Enrollment, Recorded, as_they_stand
-from cm_engine.recording import Done
-from cm_engine.reported import Amendment, Report, Voiding
 
 CORRECTED = "corrected by the sender"
 SENT_IN_ERROR = "sent in error, by the sender"

@@ -6,15 +6,15 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
-from cm_engine.auditing import Verification
+from cm_engine.acts.recorded import Recorded
+from cm_engine.audit.auditing import Verification
 from cm_engine.log.entering import CONFIRMS
 from cm_engine.log.history import AMENDED, OBSERVED, VOIDED
 from cm_engine.log.purse import HANDED_OVER
-from cm_engine.recorded import Recorded
 from cm_engine.reports.page import Tile
 from cm_engine.reports.reading import Clinic, Course, moment, percent
 from cm_engine.reports.sheet import Report, Sheet
-from cm_engine.visiting import PlannedVisit
+from cm_engine.views.visiting import PlannedVisit
 
 STAGES = ("test to result", "result to decision", "decision to hand-over")
 

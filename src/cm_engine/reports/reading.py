@@ -7,16 +7,16 @@ from functools import cache, cached_property
 from typing import NamedTuple, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
-from cm_engine.auditing import Verification
-from cm_engine.banking import SentPayout
+from cm_engine.acts.recorded import Enrollment, Recorded, RecordedDecision
+from cm_engine.audit.auditing import Verification
 from cm_engine.engine import Engine
 from cm_engine.errors import ReportError
+from cm_engine.facade.banking import SentPayout
 from cm_engine.log.correction import latest
 from cm_engine.log.history import OBSERVED
 from cm_engine.log.sited import TRANSFERRED
 from cm_engine.people.standing import WaitingEntry
 from cm_engine.program.values import OUTCOMES
-from cm_engine.recorded import Enrollment, Recorded, RecordedDecision
 from cm_engine.sites.spending import SiteFunds
 from cm_engine.stock.standing import Stock
 

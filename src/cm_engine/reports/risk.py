@@ -13,7 +13,7 @@ from cm_engine.reports.reading import Clinic, Course
 from cm_engine.reports.sheet import Report, Sheet
 from cm_engine.rules.reasons import WasReset
 from cm_engine.rules.state import Decision
-from cm_engine.visiting import PlannedVisit
+from cm_engine.views.visiting import PlannedVisit
 
 RECENT = timedelta(days=14)
 """For so long after its visit is a signal listed."""

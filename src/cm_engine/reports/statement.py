@@ -5,16 +5,16 @@ from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
+from cm_engine.acts.recorded import RecordedDecision
 from cm_engine.engine import Engine
 from cm_engine.log.correction import WITHDRAWN
 from cm_engine.log.purse import BANKED, DECLINED, EXPIRED, HANDED_OVER, PAID_OUT, REDEEMED, REFUNDED
-from cm_engine.recorded import RecordedDecision
 from cm_engine.reports.page import Tile
 from cm_engine.reports.reading import Course
 from cm_engine.reports.sheet import Amount, Report, Sheet
 from cm_engine.reports.words import Words
 from cm_engine.rules.reasons import BonusEarned, Reason, WasReset
-from cm_engine.statement import Line
+from cm_engine.views.statement import Line
 
 
 class StatementLine(NamedTuple):

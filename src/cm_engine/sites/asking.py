@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from cm_engine.enrolling import zone_name
+from cm_engine.acts.enrolling import zone_name
 from cm_engine.errors import ReportError
 from cm_engine.journal import OPENED, Asked, asked
 from cm_engine.log.encoding import digits

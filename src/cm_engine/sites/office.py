@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from cm_engine.acts.register import Register
 from cm_engine.journal import Journal, all_journals
 from cm_engine.log.rows import StandingRow
 from cm_engine.log.stand import Enrolled, Stand
 from cm_engine.ports import Transaction
-from cm_engine.register import Register
 from cm_engine.sites.kind import SITE
 from cm_engine.sites.state import SiteState
 

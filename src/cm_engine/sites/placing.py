@@ -4,12 +4,12 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from cm_engine.acts.recording import Act, Beginning, Done, Recording
 from cm_engine.errors import KeyConflictError, SiteClosedError
 from cm_engine.log.encoding import dumped
 from cm_engine.log.rows import EnrollmentRow
 from cm_engine.log.sited import PLACED, REPLANNED, ROOT, TRANSFERRED, Days, replanned
 from cm_engine.people.rights import SELF
-from cm_engine.recording import Act, Beginning, Done, Recording
 from cm_engine.rules.windows import Calendar
 from cm_engine.sites.kind import SITE
 from cm_engine.sites.office import Office, Standing

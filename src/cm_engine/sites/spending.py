@@ -6,12 +6,12 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import NamedTuple
 
+from cm_engine.acts.recording import whole_log
 from cm_engine.errors import FundExhaustedError
 from cm_engine.ledger.funding import Funded, Funding, Spending, funding, spent_by
 from cm_engine.log.correction import by_subject
 from cm_engine.log.history import day_of
 from cm_engine.log.rows import Subject
-from cm_engine.recording import whole_log
 from cm_engine.sites.office import Office, Standing
 from cm_engine.sites.state import SiteState, unit_of
 

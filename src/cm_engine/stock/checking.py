@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from cm_engine.acts.register import Register
 from cm_engine.journal import Act
 from cm_engine.ports import Transaction
-from cm_engine.register import Register
 from cm_engine.stock.fold import ALLOTTED, RECEIVED, RETURNED, SEALED, TRADED
 from cm_engine.stock.state import CHUNK, Spans, spans_from
 

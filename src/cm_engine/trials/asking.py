@@ -7,7 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import NamedTuple
 
-from cm_engine.enrolling import before_text, zone_name
+from cm_engine.acts.enrolling import before_text, zone_name
 from cm_engine.errors import ReportError
 from cm_engine.journal import OPENED, Asked, asked
 from cm_engine.plain import one_line, opaque, plain_day

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
+from cm_engine.acts.register import Register
 from cm_engine.errors import SecretError
 from cm_engine.journal import Act, Kind
 from cm_engine.ports import Transaction
-from cm_engine.register import Register
 from cm_engine.rules.prizes import commitment
 from cm_engine.trials.allocation import Allocation, misallocated
 from cm_engine.trials.fold import ALLOCATED, TrialState, dump, fold, load

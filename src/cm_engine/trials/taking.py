@@ -4,16 +4,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from cm_engine.enrolling import new_id, program_called, refuse_other_content
+from cm_engine.acts.enrolling import new_id, program_called, refuse_other_content
+from cm_engine.acts.recorded import Enrollment
+from cm_engine.acts.recording import Recording
+from cm_engine.acts.register import Register
 from cm_engine.errors import AllocationError, ProgramNotAddedError
 from cm_engine.journal import Asked, Journal, Taken
 from cm_engine.log.encoding import dumped
 from cm_engine.log.rows import EnrollmentRow, ProgramRow
 from cm_engine.ports import Transaction
 from cm_engine.program import canonical, digest
-from cm_engine.recorded import Enrollment
-from cm_engine.recording import Recording
-from cm_engine.register import Register
 from cm_engine.rules.prizes import commitment
 from cm_engine.trials.allocation import Allocation, allocation, stratum_of
 from cm_engine.trials.fold import ALLOCATED, TrialState

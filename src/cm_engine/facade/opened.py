@@ -7,7 +7,11 @@ from random import random
 from time import sleep
 from typing import Any, Self, TypeAlias, TypeVar, cast
 
-from cm_engine.enrolling import zone_name
+from cm_engine.acts.enrolling import zone_name
+from cm_engine.acts.queueing import Queue
+from cm_engine.acts.recorded import Recorded
+from cm_engine.acts.recording import Act, Done, Recording
+from cm_engine.acts.register import Register
 from cm_engine.errors import (
     CmEngineError,
     NotAllowedError,
@@ -22,10 +26,6 @@ from cm_engine.opening import open_storage
 from cm_engine.people.guard import Policy, guarded, is_known
 from cm_engine.people.rights import Rights, checked_rights
 from cm_engine.ports import Clock, Storage, Transaction
-from cm_engine.queueing import Queue
-from cm_engine.recorded import Recorded
-from cm_engine.recording import Act, Done, Recording
-from cm_engine.register import Register
 
 SECRET_BYTES = 32
 

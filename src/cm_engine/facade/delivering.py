@@ -6,7 +6,11 @@ from itertools import islice
 from types import MappingProxyType
 from typing import Self
 
-from cm_engine.banking import Banking
+from cm_engine.acts.enrolling import found_enrollment
+from cm_engine.acts.noting import Noting
+from cm_engine.acts.recorded import Recorded
+from cm_engine.acts.recording import Act, Done, Recording, whole_log
+from cm_engine.acts.reported import Report, act_of_course
 from cm_engine.delivery.channels import Able, able_of, refuse_mismatches, refuse_written
 from cm_engine.delivery.dispatcher import LEASE, Dispatcher, Handle
 from cm_engine.delivery.owing import lowered, not_owed
@@ -34,8 +38,9 @@ from cm_engine.delivery.steps import (
     seen_to,
     taken_over,
 )
-from cm_engine.enrolling import found_enrollment
 from cm_engine.errors import DeliveryError, ReportError
+from cm_engine.facade.banking import Banking
+from cm_engine.facade.opened import Made, Work
 from cm_engine.gateways import Answer
 from cm_engine.ledger.accounts import OWED
 from cm_engine.log.bank import Bank
@@ -43,14 +48,9 @@ from cm_engine.log.encoding import instant
 from cm_engine.log.outbox import BY_HAND, PAYOUT, STUCK, TO_APPROVE, payout_of, work_name
 from cm_engine.log.purse import DECLINED, HANDED_OVER, PAYOUT_RELEASED, PAYOUT_RETRIED, REDEEMED
 from cm_engine.log.rows import OVER, WAITING, WorkRow
-from cm_engine.noting import Noting
-from cm_engine.opened import Made, Work
 from cm_engine.people.guard import refuse_act
 from cm_engine.plain import named
 from cm_engine.ports import LAST, Claim, PayoutGateway, Transaction, WorkQuery
-from cm_engine.recorded import Recorded
-from cm_engine.recording import Act, Done, Recording, whole_log
-from cm_engine.reported import Report, act_of_course
 from cm_engine.sites.office import Office
 
 PAGE = 1000

@@ -4,24 +4,24 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime
 from typing import TypeVar
 
-from cm_engine.enrolling import found_enrollment
+from cm_engine.acts.enrolling import found_enrollment
+from cm_engine.acts.recorded import Recorded
+from cm_engine.acts.recording import Recording
+from cm_engine.acts.register import program_in
+from cm_engine.acts.reported import Report, act_of_report, act_of_withdrawal
 from cm_engine.errors import JournalNotFoundError
+from cm_engine.facade.opened import Opened
 from cm_engine.journal import Asked, Journal, Taken
 from cm_engine.log.encoding import instant
 from cm_engine.log.entering import ENTERED, ENTRY_WITHDRAWN
 from cm_engine.log.history import day_of
 from cm_engine.log.rows import EnrollmentRow
-from cm_engine.opened import Opened
 from cm_engine.people.asking import Said, asked_to_add, asked_to_change, asked_to_leave
 from cm_engine.people.fold import STAFF_KIND, StaffState
 from cm_engine.people.rights import OWN, SELF, Rights, may
 from cm_engine.people.standing import Staff, StaffAct, WaitingEntry, staff_in
 from cm_engine.plain import one_line
 from cm_engine.ports import Transaction
-from cm_engine.recorded import Recorded
-from cm_engine.recording import Recording
-from cm_engine.register import program_in
-from cm_engine.reported import Report, act_of_report, act_of_withdrawal
 from cm_engine.rules.state import Evidence
 
 Found = TypeVar("Found")

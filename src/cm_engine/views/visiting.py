@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Literal
 
+from cm_engine.acts.recorded import RecordedDecision
 from cm_engine.log.attending import NOT_COUNTED, UNPLACED, plan_of
 from cm_engine.log.correction import WITHDRAWN, latest
 from cm_engine.log.encoding import reasons_from
 from cm_engine.log.rows import DecisionRow, EnrollmentRow
 from cm_engine.log.stand import Enrolled, Stand
-from cm_engine.recorded import RecordedDecision
 from cm_engine.rules.plan import Visit
 from cm_engine.rules.reasons import Waiting
 from cm_engine.rules.windows import Plan

@@ -7,8 +7,12 @@ from contextlib import nullcontext
 from datetime import date, timedelta
 from decimal import Decimal
 
-from cm_engine.enrolling import found_enrollment
+from cm_engine.acts.enrolling import found_enrollment
+from cm_engine.acts.recorded import Recorded, RecordedDecision
+from cm_engine.acts.recording import Done, Recording, whole_log
+from cm_engine.acts.reported import Report, act_of_course, act_of_report, refuse_ahead
 from cm_engine.errors import ReportError
+from cm_engine.facade.opened import OneByOne, Opened
 from cm_engine.ledger.accounts import IN_FLIGHT
 from cm_engine.log.attending import is_over
 from cm_engine.log.bank import Bank
@@ -17,16 +21,12 @@ from cm_engine.log.episode import DISCHARGED, FROZEN, MOVED, PAUSED, READMITTED,
 from cm_engine.log.history import SWEPT, VOIDED, day_in, zones_of
 from cm_engine.log.rows import RecordRow
 from cm_engine.log.stand import Enrolled, Stand
-from cm_engine.opened import OneByOne, Opened
 from cm_engine.plain import named, one_line, plain_day
-from cm_engine.recorded import Recorded, RecordedDecision
-from cm_engine.recording import Done, Recording, whole_log
-from cm_engine.reported import Report, act_of_course, act_of_report, refuse_ahead
 from cm_engine.rules.state import Evidence
 from cm_engine.sites.kind import SITE
 from cm_engine.sites.office import Office, refuse_unknown
 from cm_engine.sites.placing import followed
-from cm_engine.visiting import PlannedVisit, open_questions, planned_visits
+from cm_engine.views.visiting import PlannedVisit, open_questions, planned_visits
 
 SELF = "cm-engine"
 """Who reports what no person does: that days are over."""

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from cm_engine.enrolling import found_enrollment, program_called
+from cm_engine.acts.enrolling import found_enrollment, program_called
+from cm_engine.acts.recorded import Recorded
+from cm_engine.acts.recording import Act, Done, Recording
+from cm_engine.acts.reported import Report, act_of_course
+from cm_engine.facade.opened import Opened
 from cm_engine.log.migrating import MIGRATED
-from cm_engine.opened import Opened
 from cm_engine.plain import one_line, plain_day
-from cm_engine.previewing import Preview, previews, rest
-from cm_engine.recorded import Recorded
-from cm_engine.recording import Act, Done, Recording
-from cm_engine.reported import Report, act_of_course
+from cm_engine.views.previewing import Preview, previews, rest
 
 
 @dataclass(frozen=True, slots=True)

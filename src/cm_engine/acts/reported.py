@@ -6,6 +6,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from cm_engine.acts.recording import Act
 from cm_engine.errors import ReportError
 from cm_engine.log.encoding import dumped, instant, observed
 from cm_engine.log.history import AMENDED, ASSERTED, OBSERVED, VOIDED
@@ -13,7 +14,6 @@ from cm_engine.plain import is_number, named, one_line, plain_day, plain_evidenc
 from cm_engine.program.checks.base import awarded
 from cm_engine.program.models import Program
 from cm_engine.program.units import Unit
-from cm_engine.recording import Act
 from cm_engine.rules.state import Evidence, Observation
 
 YEARS = (1900, 9000)

@@ -9,6 +9,8 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any, Literal, Self
 
+from cm_engine.acts.recording import Done
+from cm_engine.acts.register import Register
 from cm_engine.ledger.accounts import DUE, IN_FLIGHT
 from cm_engine.log.correction import WITHDRAWN
 from cm_engine.log.encoding import awards_from, prizes_from, reasons_from
@@ -16,8 +18,6 @@ from cm_engine.log.history import AMENDED, VOIDED, day_in, zones_of
 from cm_engine.log.rows import DecisionRow, EnrollmentRow, EntryRow, RecordRow
 from cm_engine.log.stand import Enrolled, Stand
 from cm_engine.ports import Transaction
-from cm_engine.recording import Done
-from cm_engine.register import Register
 from cm_engine.rules.compiled import Rules
 from cm_engine.rules.prizes import Prizes
 from cm_engine.rules.reasons import Reason

@@ -8,7 +8,8 @@ from datetime import date, timedelta
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
-from cm_engine.enrolling import made_id, program_called
+from cm_engine.acts.enrolling import made_id, program_called
+from cm_engine.acts.register import Register
 from cm_engine.errors import (
     CmEngineError,
     EnrollmentNotFoundError,
@@ -42,7 +43,6 @@ from cm_engine.log.rows import (
 from cm_engine.log.stand import Enrolled, Stand, first_stand, stand_text, start_of
 from cm_engine.log.taking import taken
 from cm_engine.ports import Found, Transaction
-from cm_engine.register import Register
 from cm_engine.rules.prizes import commitment
 from cm_engine.rules.shared import Pool, Windows
 

@@ -6,8 +6,8 @@ from decimal import Decimal
 from functools import partial
 from typing import Any, TypeVar
 
-from cm_engine.allotting import Allotting
 from cm_engine.errors import ReportError
+from cm_engine.facade.allotting import Allotting
 from cm_engine.journal import Asked, Journal, Taken
 from cm_engine.people.rights import SELF
 from cm_engine.plain import named, one_line, opaque

@@ -5,9 +5,9 @@ from datetime import date
 from os import PathLike
 from typing import TypeVar
 
-from cm_engine.enrolling import new_nonce
+from cm_engine.acts.enrolling import new_nonce
 from cm_engine.errors import AllocationError
-from cm_engine.opened import Opened
+from cm_engine.facade.opened import Opened
 from cm_engine.rules.days import Before
 from cm_engine.trials.allocation import Allocation
 from cm_engine.trials.asking import Candidate, asked_to_allocate, asked_to_close, asked_to_open, opened_file

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from copy import copy
 
+from cm_engine.acts.lately import Lately, forget_some
 from cm_engine.errors import (
     UNREADABLE,
     EnrollmentNotFoundError,
@@ -12,7 +13,6 @@ from cm_engine.errors import (
     SecretError,
     StorageError,
 )
-from cm_engine.lately import Lately, forget_some
 from cm_engine.ledger.corrections import books
 from cm_engine.log.correction import Log, by_subject, history_of, latest, shared_then
 from cm_engine.log.deciding import Finding

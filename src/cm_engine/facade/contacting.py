@@ -4,7 +4,10 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple, Self, TypeVar
 
+from cm_engine.acts.recorded import Recorded
+from cm_engine.acts.recording import Recording
 from cm_engine.errors import JournalNotFoundError, ReportError, SecretError
+from cm_engine.facade.opened import Opened
 from cm_engine.gateways import Order
 from cm_engine.journal import Asked, Journal, Taken, act_of
 from cm_engine.keyring import Keyring, NoKeyring
@@ -36,12 +39,9 @@ from cm_engine.messages.quiet import NIGHT, Quiet
 from cm_engine.messages.replies import Reply, reply_of
 from cm_engine.messages.sending import Never, NotYet, Ready, may_send
 from cm_engine.messages.standing import Contact, Disclosure, contact_in, contacts_in, disclosures_in
-from cm_engine.opened import Opened
 from cm_engine.people.rights import SELF
 from cm_engine.plain import opaque
 from cm_engine.ports import Delivery, Envelope, PayoutGateway, Transaction
-from cm_engine.recorded import Recorded
-from cm_engine.recording import Recording
 from cm_engine.sealing import fingerprint, key_id, opened, sealed
 
 Found = TypeVar("Found")

@@ -4,11 +4,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Self
 
-from cm_engine.contacting import Contacting
-from cm_engine.delivering import Delivering
+from cm_engine.acts.enrolling import found_enrollment
+from cm_engine.acts.noting import Noting
+from cm_engine.acts.recording import Recording, whole_log
 from cm_engine.delivery.tasks import Noted, Task
-from cm_engine.enrolling import found_enrollment
 from cm_engine.errors import ReportError
+from cm_engine.facade.contacting import Contacting
+from cm_engine.facade.delivering import Delivering
+from cm_engine.facade.opened import Made, Work
+from cm_engine.facade.timing import Timing
 from cm_engine.journal import Journal
 from cm_engine.log.bank import Bank
 from cm_engine.log.encoding import instant
@@ -25,16 +29,12 @@ from cm_engine.messages.policy import MessagePolicy
 from cm_engine.messages.queued import MESSAGE, STATES, Message, message_of, queue
 from cm_engine.messages.sending import Never, NotYet
 from cm_engine.messages.standing import contact_in
-from cm_engine.noting import Noting
-from cm_engine.opened import Made, Work
 from cm_engine.plain import named
 from cm_engine.ports import Claim, Notifier, Transaction, WorkQuery
-from cm_engine.recording import Recording, whole_log
 from cm_engine.sites.spending import Alert
 from cm_engine.stock.kind import STOCK
 from cm_engine.stock.room import stocks_in
 from cm_engine.stock.standing import StockAlert, alerts_of
-from cm_engine.timing import Timing
 
 REMINDS = timedelta(hours=1)
 REMINDER = "visit reminder"

@@ -5,9 +5,9 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from cm_engine.contacting import Contacting
-from cm_engine.enrolling import found_enrollment
+from cm_engine.acts.enrolling import found_enrollment
 from cm_engine.errors import ReportError, SecretError
+from cm_engine.facade.contacting import Contacting
 from cm_engine.gateways import Order
 from cm_engine.journal import Act, Asked, Journal, Taken
 from cm_engine.keyring import NoKeyring

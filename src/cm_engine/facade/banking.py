@@ -8,22 +8,22 @@ from decimal import Decimal
 from itertools import islice
 from typing import Any, NamedTuple
 
-from cm_engine.enrolling import found_enrollment
+from cm_engine.acts.enrolling import found_enrollment
+from cm_engine.acts.recorded import Recorded, as_they_stand
+from cm_engine.acts.recording import Act, Recording, whole_log
+from cm_engine.acts.reported import Report, act_of_course, awarded_unit, exact, refuse_ahead
 from cm_engine.errors import ReportError
+from cm_engine.facade.opened import OneByOne, Opened
 from cm_engine.ledger.accounts import IN_FLIGHT, ISSUED
 from cm_engine.log.bank import Bank
 from cm_engine.log.encoding import instant
 from cm_engine.log.purse import DECLINED, EXPIRED, HANDED_OVER, PAID_OUT, REDEEMED, REFUNDED, Sent
 from cm_engine.log.rows import EnrollmentRow
 from cm_engine.log.stand import Enrolled
-from cm_engine.opened import OneByOne, Opened
 from cm_engine.people.rights import SELF
 from cm_engine.plain import named, one_line, plain_day
 from cm_engine.ports import Transaction
 from cm_engine.program.rewards import Payout
-from cm_engine.recorded import Recorded, as_they_stand
-from cm_engine.recording import Act, Recording, whole_log
-from cm_engine.reported import Report, act_of_course, awarded_unit, exact, refuse_ahead
 from cm_engine.sites.office import refuse_unknown
 
 PAGE = 500

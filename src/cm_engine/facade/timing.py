@@ -7,7 +7,6 @@ from random import random
 from types import MappingProxyType
 from uuid import uuid4
 
-from cm_engine.banking import Banking
 from cm_engine.delivery.tasks import (
     LEASE,
     Noted,
@@ -24,14 +23,15 @@ from cm_engine.delivery.tasks import (
     planned_of,
 )
 from cm_engine.delivery.telemetry import say, span
-from cm_engine.episodes import Episodes
 from cm_engine.errors import ReportError
+from cm_engine.facade.banking import Banking
+from cm_engine.facade.episodes import Episodes
+from cm_engine.facade.siting import Siting
 from cm_engine.log.rows import DUE, TASK, Batch, WorkRow
 from cm_engine.messages.alerting import tell_new
 from cm_engine.plain import named
 from cm_engine.ports import Transaction, WorkQuery
 from cm_engine.sites.spending import Alert
-from cm_engine.siting import Siting
 
 HOUR = timedelta(hours=1)
 """Days end in some zone at every hour, and in a few at half past."""

@@ -6,17 +6,17 @@ from decimal import Decimal
 from itertools import islice
 from typing import TypeVar
 
-from cm_engine.enrolling import found_enrollment
+from cm_engine.acts.enrolling import found_enrollment
+from cm_engine.acts.recorded import Enrollment, Recorded
+from cm_engine.acts.recording import Done
+from cm_engine.acts.reported import Report, act_of_course
 from cm_engine.errors import CmEngineError, ReportError, StorageError
+from cm_engine.facade.opened import Opened
 from cm_engine.journal import Asked, Taken
 from cm_engine.log.encoding import instant
 from cm_engine.log.history import day_in, zones_of
 from cm_engine.log.sited import TRANSFERRED
-from cm_engine.opened import Opened
 from cm_engine.plain import one_line, plain_day
-from cm_engine.recorded import Enrollment, Recorded
-from cm_engine.recording import Done
-from cm_engine.reported import Report, act_of_course
 from cm_engine.sites.asking import (
     asked_to_add_gateway,
     asked_to_close,

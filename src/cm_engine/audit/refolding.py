@@ -6,6 +6,8 @@ from functools import partial
 from itertools import pairwise, zip_longest
 from typing import Any, NamedTuple
 
+from cm_engine.acts.recording import enrollment_body
+from cm_engine.acts.register import Register, program_in, refolded
 from cm_engine.errors import CmEngineError
 from cm_engine.ledger.accounts import IN_FLIGHT
 from cm_engine.log.bank import Bank, banked
@@ -28,8 +30,6 @@ from cm_engine.log.rows import (
 from cm_engine.log.stand import Enrolled, Stand, first_stand, stand_from, stand_text, start_of
 from cm_engine.log.taking import taken
 from cm_engine.ports import LAST, Transaction, WorkQuery
-from cm_engine.recording import enrollment_body
-from cm_engine.register import Register, program_in, refolded
 from cm_engine.rules import RULES_VERSION
 from cm_engine.rules.prizes import commitment
 

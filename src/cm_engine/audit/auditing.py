@@ -6,6 +6,18 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple
 
+from cm_engine.acts.recording import PoolKey, pool_key
+from cm_engine.acts.register import Register
+from cm_engine.audit.outstanding import work_difference
+from cm_engine.audit.refolding import (
+    FoundError,
+    Stored,
+    check_chain,
+    check_enrollment,
+    check_fold,
+    check_work,
+    stored_of,
+)
 from cm_engine.errors import UNREADABLE, CmEngineError, SecretError
 from cm_engine.journal import all_journals
 from cm_engine.journals import journal_difference, made_by_journal, made_difference
@@ -23,20 +35,8 @@ from cm_engine.log.rows import (
 )
 from cm_engine.log.stand import Enrolled, Stand
 from cm_engine.messages.queued import MESSAGE
-from cm_engine.outstanding import work_difference
 from cm_engine.ports import LAST, Transaction, WorkQuery
 from cm_engine.program.canonical import digest_of, from_canonical
-from cm_engine.recording import PoolKey, pool_key
-from cm_engine.refolding import (
-    FoundError,
-    Stored,
-    check_chain,
-    check_enrollment,
-    check_fold,
-    check_work,
-    stored_of,
-)
-from cm_engine.register import Register
 from cm_engine.sites.checking import Known, site_difference
 
 PAGE = 500

@@ -8,8 +8,8 @@ from threading import Lock
 from time import sleep
 from typing import Protocol
 
+from cm_engine.acts.recording import Act, Done
 from cm_engine.errors import StorageBusyError, StorageError, StorageFullError
-from cm_engine.recording import Act, Done
 
 INTERRUPTED = "who wrote was interrupted; report the same again with the same key, it is recorded once"
 TOGETHER = 256

@@ -7,8 +7,11 @@ from os import PathLike
 from pathlib import Path
 from typing import TypeVar
 
+from cm_engine.acts.recorded import Recorded
+from cm_engine.acts.reported import Report
 from cm_engine.arrivals import Arrival, Arrivals, Unread
 from cm_engine.errors import CmEngineError, IntakeError, JournalNotFoundError, SecretError, StorageError
+from cm_engine.facade.opened import Opened
 from cm_engine.intake.loading import load_mapping
 from cm_engine.intake.mapping import CodeMapping
 from cm_engine.intake.offered import intake_of
@@ -17,14 +20,11 @@ from cm_engine.intake.standing import Outcome, Received, ReviewItem
 from cm_engine.intake.thing import Did
 from cm_engine.intake.why import Why
 from cm_engine.journal import Journal
-from cm_engine.opened import Opened
 from cm_engine.plain import one_line
 from cm_engine.ports import Intake
 from cm_engine.reception.desk import PartRefusedError, Reception, sources_in, waiting_in
 from cm_engine.reception.kept import said_by
 from cm_engine.reception.visit import Sender, opening, taken_in
-from cm_engine.recorded import Recorded
-from cm_engine.reported import Report
 from cm_engine.rules.state import Evidence
 
 Document = bytes | str | PathLike[str]

@@ -2,17 +2,17 @@
 
 from os import PathLike
 
+from cm_engine.acts.recorded import Enrollment, as_they_stand
+from cm_engine.acts.register import MISSING
 from cm_engine.bundles.arriving import Arriving, arrive, asked_to_arrive
 from cm_engine.bundles.bundle import Bundle
 from cm_engine.bundles.checking import bundle_from, bundle_text, checked_key, seed_in, stood
 from cm_engine.bundles.leaving import Leaving, asked_to_leave, leave_as_asked
 from cm_engine.delivery.steps import refuse_with_gateway
 from cm_engine.errors import ReportError, SecretError
+from cm_engine.facade.opened import Opened
 from cm_engine.log.encoding import instant
-from cm_engine.opened import Opened
 from cm_engine.ports import Transaction
-from cm_engine.recorded import Enrollment, as_they_stand
-from cm_engine.register import MISSING
 from cm_engine.wrapping import KEPT, wrapped
 
 

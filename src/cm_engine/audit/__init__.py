@@ -1,0 +1,1 @@
+"""Everything decided again and compared with what is stored."""

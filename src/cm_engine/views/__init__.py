@@ -1,0 +1,1 @@
+"""What is shown of an enrollment: its statement, what its next results would pay, its visits."""
