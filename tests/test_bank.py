@@ -877,7 +877,7 @@ def test_acts_of_the_bank_after_decisions_of_other_rules_are_followed_all_the_sa
     with monkeypatch.context() as patch:
         patch.setattr("cm_engine.log.deciding.reasons_text", lambda _: "[]")
         older = Log(f"sqlite:///{tmp_path / 'older.db'}", until_it_expires)
-    for module in ("log.deciding", "log.bank", "refolding"):
+    for module in ("log.deciding", "log.bank", "audit.refolding"):
         monkeypatch.setattr(f"cm_engine.{module}.RULES_VERSION", RULES_VERSION + 1)
     with older.copy() as copy:
         found = copy.verify()

@@ -782,7 +782,7 @@ def test_a_log_that_this_release_decides_otherwise_is_refused_with_the_decision(
     with monkeypatch.context() as older:
         older.setattr("cm_engine.log.deciding.reasons_text", lambda _: "[]")
         _, there, bundle = moved(ALL["absorbing"], 0, 3)
-    for module in ("log.deciding", "refolding"):
+    for module in ("log.deciding", "audit.refolding"):
         monkeypatch.setattr(f"cm_engine.{module}.RULES_VERSION", RULES_VERSION + 1)
     with pytest.raises(BundleError, match="decision 1: this release decides it otherwise: reasons"):
         there.take(bundle)

@@ -40,9 +40,9 @@ from cm_engine import (
     StorageError,
     cli,
     parse_program,
-    siting,
     step,
 )
+from cm_engine.facade import siting
 from cm_engine.ledger.funding import Source, Spending, funding
 from cm_engine.log import deciding
 from cm_engine.log.chain import GENESIS, hash_of

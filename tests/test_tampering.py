@@ -402,7 +402,7 @@ def older(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Log]:
     with monkeypatch.context() as patch:
         patch.setattr("cm_engine.log.deciding.reasons_text", lambda _: "[]")
         made = Log(f"sqlite:///{tmp_path / 'older.db'}", simple)
-    for module in ("log.deciding", "refolding"):
+    for module in ("log.deciding", "audit.refolding"):
         monkeypatch.setattr(f"cm_engine.{module}.RULES_VERSION", RULES_VERSION + 1)
     yield made
     made.close()
@@ -449,7 +449,7 @@ def test_where_other_rules_awarded_otherwise_it_is_said_that_nobody_can_look_at_
     with monkeypatch.context() as patch:
         patch.setattr("cm_engine.log.encoding.Observation", lambda _, *seen: Observation("+", *seen))
         made = Log(f"sqlite:///{tmp_path / 'older.db'}", simple)
-    for module in ("log.deciding", "refolding"):
+    for module in ("log.deciding", "audit.refolding"):
         monkeypatch.setattr(f"cm_engine.{module}.RULES_VERSION", RULES_VERSION + 1)
     with made.copy() as copy:
         found = copy.verify()
