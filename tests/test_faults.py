@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 import pytest
-from sqlalchemy import event
+from sqlalchemy import create_engine, event
 
 from cm_engine.acts.reported import Report
 from cm_engine.engine import Engine
@@ -31,7 +31,7 @@ from cm_engine.errors import (
 from cm_engine.facade import opened as opened_engine
 from cm_engine.opening import open_storage
 from cm_engine.testing.gateway import FakeGateway
-from cm_engine_adapters.storage import sql
+from cm_engine_adapters.storage import transaction
 from cm_engine_adapters.storage.failures import failure
 from cm_engine_adapters.storage.sqlite import SqliteStorage
 from tests.faults import (
@@ -337,6 +337,8 @@ def test_an_index_of_which_something_is_lost_is_found_by_the_audit(path: Path, u
     with engine_on(open_storage(url, {})) as engine:
         found = [str(each) for each in engine.verify().differences]
     assert found
+    with opened(url) as engine, create_engine(url).connect() as connection:
+        assert [str(each) for each in engine.joining(connection).verify().differences] == found
     assert all(each.startswith("storage: database: ") for each in found)
     assert any("cm_records_once" in each for each in found)
 
@@ -511,7 +513,7 @@ def retried(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             found.append(getattr(error, "sqlstate", ""))
         return ours
 
-    monkeypatch.setattr(sql, "failure", counted)
+    monkeypatch.setattr(transaction, "failure", counted)
     return found
 
 

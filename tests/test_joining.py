@@ -23,8 +23,8 @@ from cm_engine.errors import (
     StorageConflictError,
     StorageError,
 )
-from cm_engine_adapters.storage.postgresql import PostgresTransaction
-from cm_engine_adapters.storage.sql import SqlTransaction
+from cm_engine_adapters.storage.transaction import SqlTransaction
+from cm_engine_adapters.storage.transaction_postgresql import PostgresTransaction
 
 PROGRAM = "california-recovery-incentives"
 FIRST, SECOND, THIRD = date(2026, 1, 5), date(2026, 1, 8), date(2026, 1, 12)

@@ -19,7 +19,7 @@ from cm_engine.errors import KeyConflictError, ReportError, ResultsError, Storag
 from cm_engine.log.rows import StandingRow
 from cm_engine.opening import open_storage
 from cm_engine.ports import Found
-from cm_engine_adapters.storage import sql
+from cm_engine_adapters.storage import transaction
 from cm_engine_adapters.storage.failures import failure
 from cm_engine_adapters.storage.sql import SqlStorage
 from cm_engine_adapters.storage.sqlite import SqliteStorage
@@ -151,7 +151,7 @@ def test_a_repeated_key_is_no_error_of_the_server(
         errors.append(error)
         return failure(error, **more)
 
-    monkeypatch.setattr(sql, "failure", noted)
+    monkeypatch.setattr(transaction, "failure", noted)
     with closing(Clinic(postgresql_url)) as clinic:
         told(clinic.there, "f", clinic.next)
         assert told(clinic.here, "f", clinic.next).replayed

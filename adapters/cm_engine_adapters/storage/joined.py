@@ -2,18 +2,23 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from sqlalchemy import Connection
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, Dialect
 
 from cm_engine.errors import StorageError
 from cm_engine_adapters.storage.failures import BY_ITSELF
-from cm_engine_adapters.storage.postgresql import transaction_of
-from cm_engine_adapters.storage.sql import SqlTransaction, errors_of, statements_for, translated
 from cm_engine_adapters.storage.tables import PREFIX
+from cm_engine_adapters.storage.transaction import SqlTransaction, errors_of, statements_for, translated
+from cm_engine_adapters.storage.transaction_postgresql import PostgresTransaction
+from cm_engine_adapters.storage.transaction_sqlite import SqliteTransaction
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 SAVEPOINT = "cm_engine"
+OF_DRIVERS: dict[str, type[SqlTransaction]] = {"psycopg": PostgresTransaction, "pysqlite": SqliteTransaction}
+"""How the rows of a driver are written; those of others, and of asynchronous ones, as any database takes them."""
 
 
 class SqlJoined:
@@ -27,7 +32,7 @@ class SqlJoined:
     joined = True
 
     def __init__(
-        self, bind: Connection | Session, *, prefix: str = PREFIX, schema: str | None = None
+        self, bind: "Connection | Session", *, prefix: str = PREFIX, schema: str | None = None
     ) -> None:
         self._bind = bind
         self._prefix = prefix
@@ -35,14 +40,19 @@ class SqlJoined:
 
     def _connection(self) -> Connection:
         """Return the host's connection, in its transaction."""
-        if isinstance(self._bind, Session):
-            return self._bind.connection()
         if not isinstance(self._bind, Connection):
-            msg = f"expected a Connection or a Session of SQLAlchemy, got {type(self._bind).__name__}"
-            raise StorageError(msg)
+            return self._of_session()
         if not self._bind.in_transaction():
             self._bind.begin()
         return self._bind
+
+    def _of_session(self) -> Connection:
+        from sqlalchemy.orm import Session  # noqa: PLC0415 - who has one has imported it
+
+        if not isinstance(self._bind, Session):
+            msg = f"expected a Connection or a Session of SQLAlchemy, got {type(self._bind).__name__}"
+            raise StorageError(msg)
+        return self._bind.connection()
 
     @contextmanager
     def writing(self, *, lock: bool = False, wait: bool = True) -> Iterator[SqlTransaction]:
@@ -70,14 +80,18 @@ class SqlJoined:
         self, connection: Connection, cursor: Any, *, lock: bool = False, wait: bool = True
     ) -> SqlTransaction:
         statements = statements_for(connection.dialect, self._prefix, self._schema)
-        return transaction_of(connection.dialect)(cursor, statements, lock=lock, wait=wait)
+        return _transaction_of(connection.dialect)(cursor, statements, lock=lock, wait=wait)
 
-    def joining(self, bind: Connection | Session) -> Self:
+    def joining(self, bind: "Connection | Session") -> Self:
         """Return a storage in another transaction of the host's."""
         return type(self)(bind, prefix=self._prefix, schema=self._schema)
 
     def close(self) -> None:
         """Leave the host's transaction as it is."""
+
+
+def _transaction_of(dialect: Dialect) -> type[SqlTransaction]:
+    return SqlTransaction if dialect.is_async else OF_DRIVERS.get(dialect.driver, SqlTransaction)
 
 
 def _undo(connection: Connection, cursor: Any) -> None:

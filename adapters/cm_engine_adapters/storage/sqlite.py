@@ -1,8 +1,7 @@
 """SQLite: the embedded default; one file, write-ahead log, every commit on the disk before it is said to be done."""
 
-import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
@@ -13,10 +12,10 @@ from urllib.parse import parse_qsl
 from sqlalchemy import Engine, event
 
 from cm_engine.errors import SchemaError, StorageError
-from cm_engine.log.rows import RecordRow, StandingRow
-from cm_engine.ports import Found
-from cm_engine_adapters.storage.sql import SqlStorage, SqlTransaction
+from cm_engine_adapters.storage.sql import SqlStorage
 from cm_engine_adapters.storage.tables import PREFIX
+from cm_engine_adapters.storage.transaction import SqlTransaction
+from cm_engine_adapters.storage.transaction_sqlite import SqliteTransaction
 
 if TYPE_CHECKING:
     from cm_engine_adapters.storage.schema import Release
@@ -28,31 +27,6 @@ BUSY_SECONDS = 30.0
 BUSY_PAUSE = 0.005
 PRAGMAS = ("synchronous = FULL", "cache_size = -32768", "recursive_triggers = ON")
 """Every commit is on the disk; 32 MiB of the file are kept at hand; a row that replaces another is guarded too."""
-
-
-class SqliteTransaction(SqlTransaction):
-    """Look up all that a batch names at once."""
-
-    def look_up(self, enrollments: Sequence[str], keys: Sequence[tuple[str, str]]) -> Found:
-        """Return where enrollments stand, and what was recorded under keys."""
-        if len(keys) == 1:
-            return super().look_up(enrollments, keys)
-        standings, records = self.statements.tables.standings.name, self.statements.tables.records.name
-        by_id = f'SELECT t.* FROM json_each(?) AS w JOIN "{standings}" AS t ON t.enrollment = w.value'
-        by_key = (
-            f'SELECT t.* FROM json_each(?) AS w JOIN "{records}" AS t '
-            "ON t.source = json_extract(w.value, '$[0]') AND t.key = json_extract(w.value, '$[1]')"
-        )
-        stand = map(StandingRow._make, self.cursor.execute(by_id, [json.dumps(enrollments)]).fetchall())
-        known = map(RecordRow._make, self.cursor.execute(by_key, [json.dumps(keys)]).fetchall())
-        return Found({row.enrollment: row for row in stand}, {(row.source, row.key): row for row in known})
-
-    def damage(self) -> list[str]:
-        """Return what SQLite finds damaged: pages, and indexes that are not those of their tables."""
-        found = [
-            line for (told,) in self.cursor.execute("PRAGMA integrity_check") for line in told.splitlines()
-        ]
-        return [] if found == ["ok"] else found
 
 
 class SqliteStorage(SqlStorage):
