@@ -454,7 +454,7 @@ def test_what_is_owed_goes_out_on_the_pay_day_and_not_before(fridays: Clinic) ->
     assert fridays.engine.pay_due() == []
     fridays.today = date(2026, 1, 9)
     [paid] = fridays.engine.pay_due()
-    assert paid.decisions[0].sentence == "Pay day: $25.00 on the way."
+    assert paid.decisions[0].sentence == "Pay day, 9 January 2026: $25.00 on the way."
     assert (paid.source, paid.key, paid.by) == ("cm-engine", "e-1/paid out/2026-01-09", "cm-engine")
     assert paid.hand_over == {"USD": Decimal("25.00")}
     assert fridays.places() == {"awarded": "25.00", "in_flight": "25.00"}

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 from shutil import copytree
 from typing import Any, NamedTuple
@@ -14,11 +16,11 @@ import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Column, MetaData, Table, Text, inspect, text
+from sqlalchemy import Column, Index, MetaData, Table, Text, inspect, text
 from sqlalchemy import Engine as Database
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from cm_engine import Engine, cli
+from cm_engine import Engine, Report, cli
 from cm_engine.cli import durable
 from cm_engine.errors import SchemaError, StorageError
 from cm_engine.opening import open_storage
@@ -149,6 +151,20 @@ def options(request: pytest.FixtureRequest, empty: Database) -> dict[str, str]:
     if "schema" in found:
         execute(empty, 'CREATE SCHEMA "My Clinic"')
     return found
+
+
+def decided(engine: Engine) -> Engine:
+    """Record a result, and two at once; the same again if they were."""
+    program, start = "california-recovery-incentives", date(2026, 1, 5)
+    engine.add_program(program)
+    engine.enroll(
+        participant="p-1", program=program, start=start, by="nurse", id="e-1", key="e-1", again=True
+    )
+    days = [start + timedelta(day) for day in (0, 3, 7)]
+    first, *others = [Report("e-1", "desk", f"k-{day}", "nurse", "-", on=day) for day in days]
+    engine.record(enrollment="e-1", source="desk", key=first.key, by="nurse", result="-", on=first.on)
+    engine.record_many(others)
+    return engine
 
 
 def execute(engine: Database, *statements: str) -> None:
@@ -449,20 +465,62 @@ LACKING = {
     "DROP TABLE cm_work": "cm_work is missing",
     "DROP INDEX cm_records_once": "cm_records has no index cm_records_once",
     "ALTER TABLE cm_pools DROP COLUMN windows": "cm_pools has no column windows",
-    "ALTER TABLE cm_pools ADD COLUMN note TEXT": "cm_pools has a column note",
+    "ALTER TABLE cm_pools ADD COLUMN note TEXT NOT NULL": "cm_pools has a column note",
+    "ALTER TABLE cm_pools ALTER COLUMN windows DROP NOT NULL": "cm_pools.windows: modify nullable",
+    "ALTER TABLE cm_records DROP CONSTRAINT cm_records_pkey": "cm_records has no primary key (enrollment, seq)",
+    "ALTER TABLE cm_records DISABLE TRIGGER ALL": (
+        "cm_records has no trigger cm_records_no_change; cm_records has no trigger cm_records_no_truncate"
+    ),
 }
+OF_POSTGRESQL = ("NOT NULL", "CONSTRAINT", "DISABLE")
+"""What SQLite cannot do to a table that is there."""
+HARMLESS = [
+    "ALTER TABLE cm_pools ADD COLUMN note TEXT",
+    "ALTER TABLE cm_pools ADD COLUMN note TEXT NOT NULL DEFAULT 'x'",
+    "CREATE INDEX mine ON cm_records (actor)",
+    "COMMENT ON TABLE cm_records IS 'what was observed'",
+    "COMMENT ON COLUMN cm_records.actor IS 'who'",
+]
 
 
 @pytest.mark.parametrize("change", LACKING)
 def test_tables_of_a_host_that_lack_something_are_refused_with_what_they_lack(
     empty: Database, database_url: str, change: str
 ) -> None:
+    if empty.dialect.name == "sqlite" and any(word in change for word in OF_POSTGRESQL):
+        pytest.skip("SQLite cannot")
     tables().metadata.create_all(empty)
     execute(empty, change)
     for make in (True, False):
         with pytest.raises(SchemaError) as refused:
             Engine.open(database_url, make=make)
         assert str(refused.value).endswith(f"and have to bring them up to date: {LACKING[change]}")
+
+
+@pytest.mark.parametrize("change", HARMLESS)
+def test_what_a_host_adds_to_its_tables_is_its_own(empty: Database, database_url: str, change: str) -> None:
+    if empty.dialect.name == "sqlite" and change.startswith("COMMENT"):
+        pytest.skip("SQLite has no comments")
+    tables().metadata.create_all(empty)
+    execute(empty, change)
+    with Engine.open(database_url, zone="UTC") as engine:
+        assert decided(engine).verify().is_clean
+
+
+def test_tables_of_a_host_may_have_their_columns_in_another_order(empty: Database, database_url: str) -> None:
+    theirs = MetaData()
+    for table in tables().metadata.sorted_tables:
+        columns = [column._copy() for column in reversed(table.columns)]  # noqa: SLF001 - SQLAlchemy's own way to a copy
+        turned = Table(table.name, theirs, *columns)
+        for index in table.indexes:
+            Index(index.name, *(turned.c[column.name] for column in index.columns), unique=index.unique)
+    theirs.create_all(empty)
+    for statement in guards(empty.dialect.name):
+        execute(empty, statement)
+    with Engine.open(database_url, zone="UTC") as engine:
+        assert decided(engine).verify().is_clean
+    with Engine.open(database_url, zone="UTC") as engine:
+        assert decided(engine).balance(enrollment="e-1")["USD"].awarded == Decimal("31.50")
 
 
 def test_tables_of_a_host_whose_rows_nothing_guards_are_refused_until_its_migrations_guard_them(
@@ -577,6 +635,21 @@ def test_commands_take_the_prefix_and_the_schema_of_the_environment(
     monkeypatch.delenv("CM_ENGINE_PREFIX")
     with pytest.raises(SchemaError, match="the tables are missing"):
         durable.opened(postgresql_url)
+
+
+@pytest.mark.parametrize("change", ["DROP TABLE cm_work", "DROP INDEX cm_records_once", "the triggers"])
+def test_db_check_says_what_somebody_changed_in_the_tables(
+    run: Run, empty: Database, database_url: str, change: str
+) -> None:
+    Engine.open(database_url).close()
+    assert run("check", "--db", database_url).code == 0
+    on = " ON cm_records" if empty.dialect.name == "postgresql" else ""
+    name = "cm_records_no_change" if on else "cm_records_no_update"
+    execute(empty, f"DROP TRIGGER {name}{on}" if change == "the triggers" else change)
+    code, out, _ = run("check", "--db", database_url)
+    assert code == 1
+    assert out.startswith("somebody changed the tables, which release 2 has otherwise; run verify")
+    assert out.endswith(f": {LACKING.get(change, f'cm_records has no trigger {name}')}\n")
 
 
 def test_db_check_makes_no_file(run: Run, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import sqlite3
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,7 @@ def corrected(backed: Backed, ann: str, result: str) -> None:
     ("payout", "paid"),
     [
         ("", ["1.00", "1.00", "10.00", "10.00", "11.00"]),
-        ("payout: {when: set days, days: [friday]}", ["33.00"]),
+        ("payout: {when: set days, days: [friday]}", ["12.00", "21.00"]),
     ],
 )
 def test_what_is_reported_again_under_its_keys_is_known_to_the_vendor(
@@ -343,4 +344,105 @@ def test_an_engine_that_was_open_while_another_enrolled_anew_under_a_lost_id_rea
     done = backed.clinic.negative("e-1", 7)
     assert backed.clinic.engine.history(enrollment="e-1")[-1].decisions[0].visit == 1, done
     assert backed.clinic.engine.verify().is_clean
+    backed.clinic.engine.close()
+
+
+WEEKLY = """
+program: cards
+version: "1"
+title: Cards
+currency: USD
+visits: [{weeks: 1-12, days: [monday, thursday]}]
+windows: {after: 1}
+targets: {sessions: {behavior: attendance, schedule: [{weeks: 1-12, REWARD}]}}
+"""
+SETS = WEEKLY.replace("REWARD", "fixed: 10") + "payout: {when: set days, days: [friday]}\n"
+KEPT = WEEKLY.replace("REWARD", "weekly: {all: 10, some: 5}") + (
+    "milestones: {phase: {says: Phase, when: {end_of: 1-2, at_least: 1}, amount: 50}}\n"
+)
+
+
+def visits_of(backed: Backed, ann: str, *, every: int) -> None:
+    """Two visits; a worker looks after what became due so many days after each, or after both if not at all."""
+    for day in (0, 7):
+        backed.clinic.negative(ann, day)
+        if every:
+            backed.clinic.engine.sweep(until=START + timedelta(day + every))
+            backed.clinic.engine.pay_due(until=START + timedelta(day + every))
+            backed.handed_over()
+    backed.clinic.engine.sweep(until=START + timedelta(19))
+    backed.clinic.engine.pay_due(until=START + timedelta(19))
+    backed.handed_over()
+
+
+@pytest.mark.parametrize("before", [4, 5, 0])
+@pytest.mark.parametrize("after", [4, 6, 0])
+@pytest.mark.parametrize(
+    ("program", "paid"), [(SETS, ["10.00", "10.00"]), (KEPT, ["5.00", "55.00"])], ids=["set days", "weekly"]
+)
+def test_whenever_a_worker_looks_after_what_is_due_a_vendor_knows_it_again(
+    tmp_path: Path, program: str, paid: list[str], before: int, after: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(f"{__name__}.PROGRAM", program)
+        backed = Backed(tmp_path)
+        ann = backed.clinic.enrolled()
+        backed.clinic.later(days=20)
+        backed.put_aside()
+        visits_of(backed, ann, every=before)
+        assert backed.paid() == paid
+        balance = backed.clinic.balance(ann)
+        backed.bring_back()
+        visits_of(backed, ann, every=after)
+        assert (backed.paid(), backed.clinic.balance(ann)) == (paid, balance)
+        assert backed.clinic.engine.verify().is_clean
+        backed.clinic.engine.close()
+
+
+@pytest.mark.parametrize("act", ["cancel", "reissue"])
+def test_what_a_vendor_has_from_before_the_backup_is_not_taken_back_by_hand_either(
+    tmp_path: Path, act: str
+) -> None:
+    backed = Backed(tmp_path)
+    ann = backed.clinic.enrolled()
+    backed.clinic.later(days=14)
+    backed.put_aside()
+    backed.clinic.negative(ann)
+    backed.handed_over()
+    backed.bring_back()
+    backed.clinic.negative(ann)
+    [waits] = backed.clinic.engine.deliveries()
+    told: dict[str, Any] = {
+        "enrollment": ann,
+        "number": waits.number,
+        "why": "lost",
+        "source": "desk",
+        "by": "boss-1",
+    }
+    with pytest.raises(DeliveryError, match="cards has it, or cannot say"):
+        getattr(backed.clinic.dispatcher(backed.vendor), act)(key="c", **told)
+    assert backed.handed_over() == ["over"]
+    assert (backed.paid(), backed.clinic.balance(ann)["issued"]) == (["10.00"], "10.00")
+    backed.clinic.engine.close()
+
+
+def test_a_worker_without_one_of_the_gateways_of_a_site_takes_nothing_back(tmp_path: Path) -> None:
+    backed = Backed(tmp_path)
+    told = {"by": "boss-1", "source": "office", "key": "gateway/bank"}
+    backed.clinic.engine.add_gateway("north", "bank", **told)
+    cards = FakeGateway(capabilities=Capabilities(frozenset({"USD"}), least=Decimal(25)))
+    both = {"cards": cards, "bank": backed.vendor}
+    ann = backed.clinic.enrolled()
+    backed.clinic.later(days=14)
+    backed.put_aside()
+    backed.clinic.negative(ann)
+    assert [each.gateway for each in backed.clinic.engine.dispatcher(both).deliver()] == ["bank"]
+    backed.bring_back()
+    backed.clinic.negative(ann)
+    corrected(backed, ann, "+")
+    [waits] = backed.clinic.engine.dispatcher({"cards": cards}).deliver()
+    assert (waits.status, waits.note) == ("waiting", "no worker here has the gateway bank")
+    backed.clinic.later(hours=1)
+    assert [each.status for each in backed.clinic.engine.dispatcher(both).deliver()] == ["over"]
+    assert backed.clinic.balance(ann) == {"issued": "10.00", "absorbed": "10.00"}
     backed.clinic.engine.close()

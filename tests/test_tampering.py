@@ -23,6 +23,7 @@ from cm_engine.log.rows import DecisionRow
 from cm_engine.opening import open_storage
 from cm_engine.program.canonical import canonical, from_canonical
 from cm_engine.rules import RULES_VERSION, Observation
+from cm_engine.rules.stored import LAYOUT
 from cm_engine_adapters.storage.tables import tables
 from tests.faults import PROGRAMS, SOURCE, START, engine_on, engine_with_programs, enrolled, negative
 
@@ -580,3 +581,20 @@ def test_who_is_enrolled_in_a_program_goes_on_by_it_whatever_a_later_release_ask
             0,
         ]
         assert engine_on(storage).verify().is_clean
+
+
+def test_a_state_kept_by_an_earlier_release_is_said_to_be_folded_again_and_is(log: Log) -> None:
+    with log.copy() as copy:
+        row = next(row for row in copy.rows("standings") if row["enrollment"] == "climb")
+        former = row["state"].replace(f'"layout":{LAYOUT}', '"layout":1')
+        copy.change("standings", row, {"state": former})
+        found = copy.verify()
+        assert found.is_clean
+        told = "it is kept in layout 1 of an earlier release, and is folded again before it is used"
+        assert [(each.enrollment, each.what) for each in found.other_rules] == [("climb", told)]
+        engine = engine_on(log.storage).joining(copy.connection)
+        before = engine.balance(enrollment="climb")["USD"].awarded
+        assert negative(engine, "climb", "one more", day=30).awards == {"USD": 6}
+        assert engine.balance(enrollment="climb")["USD"].awarded == before + 6
+        assert copy.verify() == engine.verify()
+        assert not engine.verify().other_rules

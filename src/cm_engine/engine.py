@@ -348,7 +348,8 @@ class Engine(
     def rehearse(self, reports: Iterable[Report | Amendment | Voiding]) -> list[Recorded]:
         """Return what observations and corrections would lead to if they were recorded now; nothing is written.
 
-        Of a result that two people enter, it is what the second entry would decide.
+        Of a result that two people enter, it is what the second entry would decide. Prizes that new observations draw are an
+        example: nobody can look which of several keys would win more.
 
         Args:
             reports: in their order; each builds on those before it.

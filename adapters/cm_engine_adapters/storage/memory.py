@@ -35,9 +35,12 @@ class MemoryStorage:
         self._tables = MemoryTransaction()
 
     @classmethod
-    def open(cls, url: str = "memory:", *, make: bool = True) -> Self:
+    def open(cls, url: str = "memory:", *, make: bool = True, **options: object) -> Self:
         """Return an empty storage; there is nothing to say in the URL, and nothing to be there before."""
         _ = make
+        if options:
+            msg = f"a storage in memory has no tables, and so no {' or '.join(options)}; leave that out"
+            raise StorageError(msg)
         if url.rstrip("/") != "memory:":
             msg = f"a storage in memory has the URL 'memory:', got {url!r}"
             raise StorageError(msg)

@@ -22,12 +22,18 @@ LOCK = 0x636D5F65
 HOSTS_OWN = (
     "no release is written down of the tables that are there: a host's own create_all or migrations made them"
 )
+CHANGED = "somebody changed the tables, which release {} has otherwise; run verify, and bring a backup back if it finds anything"
 TRIGGERS = {
     "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger' AND :schema IS :schema",
     "postgresql": "SELECT t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid "
-    "WHERE c.relnamespace = coalesce(CAST(:schema AS text), current_schema())::regnamespace",
+    "JOIN pg_namespace n ON n.oid = c.relnamespace "
+    "WHERE n.nspname = coalesce(CAST(:schema AS text), current_schema()) AND t.tgenabled <> 'D'",
 }
-"""How a database tells the triggers of tables."""
+"""How a database tells the triggers of tables that are not disabled."""
+LACKING = {
+    "add_table", "add_column", "add_index", "add_constraint", "modify_type", "modify_nullable", "remove_column",
+}  # fmt: skip
+"""The differences that matter: what a host has beside what is needed, or says of it, is its own."""
 _MIGRATING = Lock()
 """Alembic has one migration at a time in a process, whatever the database: two threads would take each other's."""
 
@@ -76,6 +82,16 @@ def state(engine: Engine, *, prefix: str = PREFIX, schema: str | None = None) ->
     """Return which release the tables are of, and what is wrong with it."""
     with engine.connect() as connection:
         return _state(connection, prefix, schema)
+
+
+def looked_at(engine: Engine, *, prefix: str = PREFIX, schema: str | None = None) -> Release:
+    """Return which release the tables are of, and what is wrong with it, whatever is written down: guards included."""
+    with engine.connect() as connection:
+        found = _state(connection, prefix, schema)
+        if found.found is None or found.problem:
+            return found
+        lacks = "; ".join(_lacks(connection, prefix, schema))
+    return found._replace(problem=f"{CHANGED.format(found.found)}: {lacks}" if lacks else "")
 
 
 def _state(connection: Connection, prefix: str, schema: str | None) -> Release:
@@ -160,14 +176,32 @@ def _lacks(connection: Connection, prefix: str, schema: str | None) -> Iterator[
         return (name if kind == "table" else parents["table_name"]) in names
 
     told = {"include_schemas": schema is not None, "include_name": is_ours}
-    found = list(compare_metadata(MigrationContext.configure(connection, opts=told), needed))
+    found = list(
+        filter(_matters, compare_metadata(MigrationContext.configure(connection, opts=told), needed))
+    )
     missing = {thing[1].name for thing in found if thing[0] == "add_table"}
     yield from (f"{name} is missing" for name in sorted(missing))
     yield from (told for table, told in map(_difference, found) if table not in missing)
+    for table in needed.sorted_tables:
+        wanted_key = {column.name for column in table.primary_key}
+        if table.name not in missing and wanted_key != _key_of(connection, table.name, schema):
+            yield f"{table.name} has no primary key ({', '.join(column.name for column in table.primary_key)})"
     there = set(connection.scalars(text(TRIGGERS[connection.dialect.name]), {"schema": schema}))
     for guarded in sorted(names - missing):
         wanted = trigger_names(connection.dialect.name, guarded, guarded.removeprefix(prefix))
         yield from (f"{guarded} has no trigger {name}" for name in wanted if name not in there)
+
+
+def _matters(found: Any) -> bool:
+    """Tell whether a difference keeps rows from being written, or found, as they have to be."""
+    verb = found[0][0] if isinstance(found, list) else found[0]
+    return verb in LACKING and not (
+        verb == "remove_column" and (found[-1].nullable or found[-1].server_default)
+    )
+
+
+def _key_of(connection: Connection, table: str, schema: str | None) -> set[str]:
+    return set(inspect(connection).get_pk_constraint(table, schema=schema)["constrained_columns"])
 
 
 def _difference(found: Any) -> tuple[str, str]:

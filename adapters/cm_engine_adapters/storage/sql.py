@@ -84,11 +84,11 @@ class SqlStorage:
         Raises:
             StorageError: the database cannot be opened.
         """
-        from cm_engine_adapters.storage.schema import state  # noqa: PLC0415 - only where tables are made
+        from cm_engine_adapters.storage.schema import looked_at  # noqa: PLC0415 - only where tables are made
 
         refuse_names(prefix, schema)
         with cls._reached(url, options) as engine:
-            return state(engine, prefix=prefix, schema=schema)
+            return looked_at(engine, prefix=prefix, schema=schema)
 
     @classmethod
     def upgrade(

@@ -29,7 +29,7 @@ from cm_engine.log.rows import (
 
 PREFIX = "cm_"
 LONGEST, UNNAMED = 30, frozenset("\"'")
-"""As long may a prefix be, as PostgreSQL cuts names after 63 characters; and what neither it nor a schema may have in it."""
+"""As many bytes may a prefix have, as PostgreSQL cuts names after 63; and what neither it nor a schema may have in it."""
 APPEND_ONLY = ("programs", "enrollments", "records", "decisions", "entries", "payouts")
 KEPT = ("work", "standings", "pools")
 """The tables whose rows change, and are never removed."""
@@ -113,8 +113,8 @@ def refuse_names(prefix: str, schema: str | None) -> None:
     Raises:
         StorageError: it says what can.
     """
-    if len(prefix) > LONGEST or not prefix.isprintable() or UNNAMED & set(prefix + (schema or "")):
-        msg = f"prefix, schema: expected names without {' '.join(sorted(UNNAMED))}, a prefix of at most {LONGEST} characters"
+    if len(prefix.encode()) > LONGEST or not prefix.isprintable() or UNNAMED & set(prefix + (schema or "")):
+        msg = f"prefix, schema: expected names without {' '.join(sorted(UNNAMED))}, a prefix of at most {LONGEST} bytes"
         raise StorageError(msg)
 
 

@@ -123,7 +123,7 @@ def _looked_up(statements: Statements) -> str:
     """Return the statement that looks up where an enrollment stands, and what was recorded under a key."""
     standings, records = statements.tables.standings, statements.tables.records
     return (
-        "SELECT s.*, r.* FROM (VALUES (%s::text, %s::text, %s::text)) AS w (enrollment, source, key) "
+        f"SELECT {_columns('standings', 's.')}, {_columns('records', 'r.')} FROM (VALUES (%s::text, %s::text, %s::text)) AS w (enrollment, source, key) "
         f"LEFT JOIN {_name(standings)} AS s ON s.enrollment = w.enrollment "
         f"LEFT JOIN {_name(records)} AS r ON r.source = w.source AND r.key = w.key"
     )
@@ -133,14 +133,14 @@ def _looked_up(statements: Statements) -> str:
 def _by_ids(statements: Statements, lock: str) -> str:
     """Return the statement that looks up where enrollments stand."""
     standings = _name(statements.tables.standings)
-    return f"SELECT * FROM {standings} AS s WHERE enrollment = ANY(%s::text[]) {IN_ONE_ORDER} {lock}"
+    return f"SELECT {_columns('standings')} FROM {standings} AS s WHERE enrollment = ANY(%s::text[]) {IN_ONE_ORDER} {lock}"
 
 
 @lru_cache
 def _by_keys(statements: Statements) -> str:
     """Return the statement that looks up what was recorded under keys: each by the index, however many there are."""
     records = _name(statements.tables.records)
-    by_key = f"SELECT * FROM {records} AS i WHERE i.source = w.source AND i.key = w.key OFFSET 0"
+    by_key = f"SELECT {_columns('records', 'i.')} FROM {records} AS i WHERE i.source = w.source AND i.key = w.key OFFSET 0"
     return f"SELECT r.* FROM unnest(%s::text[], %s::text[]) AS w (source, key), LATERAL ({by_key}) AS r"
 
 
@@ -207,7 +207,7 @@ def _statement(
         f"WHERE s.enrollment = n.enrollment AND s.head = n.read AND NOT EXISTS ({known}) RETURNING 1"
     )
     inserts = "".join(
-        f", {name} AS (INSERT INTO {_name(statements.tables.named(name))} SELECT * FROM {rows} "
+        f", {name} AS (INSERT INTO {_name(statements.tables.named(name))} ({_columns(name)}) SELECT * FROM {rows} "
         "WHERE (SELECT count(*) FROM moved) = %s)"
         for name, rows in inserted.items()
     )
@@ -218,6 +218,11 @@ def _name(table: Table) -> str:
     """Return the name of a table, as a statement has it that takes parameters."""
     name = f'"{table.schema}"."{table.name}"' if table.schema else f'"{table.name}"'
     return name.replace("%", "%%")
+
+
+def _columns(name: str, of: str = "") -> str:
+    """Return the columns of a table by name, as a host's own may stand in another order."""
+    return ", ".join(f"{of}{field}" for field in ROWS[name])
 
 
 def _kind(column: Column[Any]) -> str:

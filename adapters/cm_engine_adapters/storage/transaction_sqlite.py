@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from cm_engine.log.rows import RecordRow, StandingRow
 from cm_engine.ports import Found
-from cm_engine_adapters.storage.transaction import SqlTransaction
+from cm_engine_adapters.storage.transaction import ROWS, SqlTransaction
 
 
 class SqliteTransaction(SqlTransaction):
@@ -16,9 +16,12 @@ class SqliteTransaction(SqlTransaction):
         if len(keys) == 1:
             return super().look_up(enrollments, keys)
         standings, records = self.statements.tables.standings.name, self.statements.tables.records.name
-        by_id = f'SELECT t.* FROM json_each(?) AS w JOIN "{standings}" AS t ON t.enrollment = w.value'
+        stands, known_as = (
+            ", ".join(f't."{field}"' for field in ROWS[name]) for name in ("standings", "records")
+        )
+        by_id = f'SELECT {stands} FROM json_each(?) AS w JOIN "{standings}" AS t ON t.enrollment = w.value'
         by_key = (
-            f'SELECT t.* FROM json_each(?) AS w JOIN "{records}" AS t '
+            f'SELECT {known_as} FROM json_each(?) AS w JOIN "{records}" AS t '
             "ON t.source = json_extract(w.value, '$[0]') AND t.key = json_extract(w.value, '$[1]')"
         )
         stand = map(StandingRow._make, self.cursor.execute(by_id, [json.dumps(enrollments)]).fetchall())

@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
+from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar
 
 from cm_engine.acts.enrolling import made_id, program_called
@@ -74,6 +75,10 @@ class Act(NamedTuple):
     text: str
 
 
+KEY = attrgetter("key")
+"""What an act is recorded under."""
+
+
 class Beginning(NamedTuple):
     """Where an enrollment begins.
 
@@ -129,8 +134,17 @@ class _Desk:
 class Recording:
     """Take acts in one transaction: read what they need, decide them in order, and write all rows at the end."""
 
-    def __init__(self, tx: Transaction, register: Register, now: str, *, locked: bool) -> None:
+    def __init__(
+        self,
+        tx: Transaction,
+        register: Register,
+        now: str,
+        *,
+        locked: bool,
+        named: Callable[[Act], str] = KEY,
+    ) -> None:
         self._tx = tx
+        self._named = named
         self._locked = locked
         self._register = register
         self._now = now
@@ -254,6 +268,7 @@ class Recording:
         written = self._written(desk, record, act.body, others)
         self._add(desk, record, written)
         frozen = written.stand.calendar.frozen
+        record = record._replace(key=act.key)
         done = Done(desk.enrolled, record, written.decisions, written.entries, frozen=frozen)
         self._done[act.source, act.key] = done
         return done
@@ -342,8 +357,18 @@ class Recording:
     def _record(self, desk: _Desk, act: Act, others: Others) -> RecordRow:
         """Return the row of an act, with its hash; no act is recorded before the one it follows."""
         now = max(self._now, desk.recorded_at)
-        enrollment, kind, source, key, actor, _, text = act
-        fields = (enrollment, desk.seq + 1, kind, source, key, actor, now, text, pools_text(others))
+        enrollment, kind, source, _, actor, _, text = act
+        fields = (
+            enrollment,
+            desk.seq + 1,
+            kind,
+            source,
+            self._named(act),
+            actor,
+            now,
+            text,
+            pools_text(others),
+        )
         return RecordRow(*fields, hash_of(fields, desk.head))
 
     def _written(self, desk: _Desk, record: RecordRow, body: Mapping[str, Any], others: Others) -> Written:

@@ -32,6 +32,7 @@ from cm_engine.log.taking import taken
 from cm_engine.ports import LAST, Transaction, WorkQuery
 from cm_engine.rules import RULES_VERSION
 from cm_engine.rules.prizes import commitment
+from cm_engine.rules.stored import earlier_layout
 
 
 class FoundError(Exception):
@@ -169,6 +170,13 @@ def check_fold(enrolled: Enrolled, stored: Stored) -> tuple[Stand, list[tuple[st
     _compare("entry", stored.entries, entries)
     _compare("payout", stored.payouts, payouts)
     assert stored.standing is not None
+    if layout := earlier_layout(stored.standing.state):
+        cached = (
+            "standing",
+            f"it is kept in layout {layout} of an earlier release, and is folded again before it is used",
+        )
+        now = enrolled.under(program_in(stored.standing.state))
+        return (refolded(now, stored.log)[0], [other, cached]) if other else (stand, [cached])
     if other:
         return _stand_of_others(enrolled.under(program_in(stored.standing.state)), stored, other)
     if stored.standing.state != stand_text(stand):

@@ -241,7 +241,7 @@ def amend(
     with opened(db) as engine:
         done = engine.amend(
             enrollment=enrollment,
-            record=corrected(record, record_source or source, record_key),
+            record=corrected(record, (record_source, source), record_key),
             why=why,
             source=source,
             key=key,
@@ -277,7 +277,7 @@ def void(
     with opened(db) as engine:
         done = engine.void(
             enrollment=enrollment,
-            record=corrected(record, record_source or source, record_key),
+            record=corrected(record, (record_source, source), record_key),
             why=why,
             source=source,
             key=key,
@@ -488,12 +488,22 @@ def _one_of(option: str, given: Value, of_file: Value, file: Path | None) -> Val
     return given or of_file
 
 
-def corrected(record: int | None, source: str, key: str) -> Which:
-    """Return what options say is corrected: the number of a record, or its source and key."""
+def corrected(record: int | None, sources: tuple[str, str], key: str) -> Which:
+    """Return what options say is corrected: the number of a record, or its source and key.
+
+    Args:
+        record: the number.
+        sources: whose the key is said to be, and else is.
+        key: the key.
+    """
     if (record is None) == (not key):
         msg = "expected --record N or --record-key KEY: what is corrected, one of them"
         raise ReportError(msg)
-    return (source, key) if record is None else record
+    theirs, own = sources
+    if record is not None and theirs:
+        msg = "--record-source says whose --record-key it is; remove it, or name the record by its key"
+        raise ReportError(msg)
+    return (theirs or own, key) if record is None else record
 
 
 def refuse_unsaid(seen: Reported) -> None:

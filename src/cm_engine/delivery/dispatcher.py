@@ -62,6 +62,9 @@ class Outbox(Protocol):
     def delivery(self, *, enrollment: str, number: int, leg: int = 1) -> Delivery:
         """Return what has become of a payout on its way."""
 
+    def order_of(self, known: Delivery) -> str:
+        """Return the id of the order that a payout is, as the log names it."""
+
     def cancelled(self, report: Report, known: Delivery, why: str) -> Done:
         """Take a payout back that a gateway surely does not have."""
 
@@ -187,13 +190,23 @@ class Dispatcher:
             DeliveryError: it may have it.
         """
         known = self._engine.delivery(enrollment=report.enrollment, number=number, leg=leg)
-        gateway = self._gateways.get(known.gateway)
-        if known.status != OVER and known.order and not is_absent and not _is_absent(gateway, known):
-            told = (
-                f"{known.gateway} has it, or cannot say; look there, and if it surely has not: is_absent=True"
-            )
-            raise DeliveryError(report.enrollment, number, leg, told)
+        if known.status == OVER or is_absent:
+            return known
+        order = known.order or self._engine.order_of(known)
+        for name, gateway in self._who_may_have(known).items():
+            if not _is_absent(gateway, order):
+                told = f"{name} has it, or cannot say; look there, and if it surely has not: is_absent=True"
+                raise DeliveryError(report.enrollment, number, leg, told)
         return known
+
+    def _who_may_have(self, known: Delivery) -> dict[str, PayoutGateway | None]:
+        """Return the gateways that may have a payout: the one that was asked for it, or all that can be asked if none was.
+
+        A backup may have been brought back that knows nothing of it.
+        """
+        if known.order:
+            return {known.gateway: self._gateways.get(known.gateway)}
+        return {name: each for name, each in self._gateways.items() if each.capabilities.reads_back}
 
     def _tried(self, row: WorkRow) -> WorkRow | None:
         """Return what became of a payout; what it meets stands in the way of no other.
@@ -310,12 +323,12 @@ def _doubted(answer: Answer) -> Answer:
     )
 
 
-def _is_absent(gateway: PayoutGateway | None, known: Delivery) -> bool:
-    """Tell whether a gateway surely has nothing under the id of a payout."""
+def _is_absent(gateway: PayoutGateway | None, order: str) -> bool:
+    """Tell whether a gateway surely has nothing under the id of an order."""
     if gateway is None or not gateway.capabilities.reads_back:
         return False
     try:
-        found = gateway.find(known.order)
+        found = gateway.find(order)
     except Exception:  # noqa: BLE001 - an adapter of a stranger's may raise anything
         return False
     return found is None or _looked_up(found).outcome == Outcome.REJECTED

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -9,7 +10,7 @@ from typing import NamedTuple
 from cm_engine.acts.recording import Act, Recording, whole_log
 from cm_engine.acts.register import Register
 from cm_engine.delivery.sending import ASKED, NOTHING_THERE, SOUGHT, Sending, changed, sending_of
-from cm_engine.errors import DeliveryError
+from cm_engine.errors import DeliveryError, JournalNotFoundError
 from cm_engine.gateways import Answer, Capabilities, Order, Outcome, misfit, order_id
 from cm_engine.journal import Journal
 from cm_engine.ledger.accounts import IN_FLIGHT
@@ -17,7 +18,7 @@ from cm_engine.log.bank import Bank
 from cm_engine.log.correction import Log
 from cm_engine.log.encoding import dumped, instant
 from cm_engine.log.outbox import BY_HAND, PAYOUT, STUCK, TO_APPROVE, payout_of, stay_on
-from cm_engine.log.purse import HANDED_OVER, PAYOUT_RELEASED, Sent
+from cm_engine.log.purse import HANDED_OVER, PAID_OUT, PAYOUT_RELEASED, Sent
 from cm_engine.log.rows import DELIVERY, OVER, WAITING, RecordRow, WorkRow
 from cm_engine.log.sited import PLACED, ROOT
 from cm_engine.people.rights import SELF
@@ -94,9 +95,8 @@ class Ready:
         No log says that it was sent: a backup may have been brought back that knows nothing of it.
         """
         able = self.equipment.able
-        first = next(self._gateways())
-        if first not in able:
-            return self._later(f"no worker here has the gateway {first}")
+        if missing := [name for name in self._gateways() if name not in able]:
+            return self._later(f"no worker here has the gateway {missing[0]}")
         if not any(each.reads_back for each in able.values()):
             return None
         sending = self.sending._replace(gateway="", order=self.order(), began=instant(self.now), last=SOUGHT)
@@ -183,8 +183,7 @@ class Ready:
         """Return what the log says is to be asked for, without where it is delivered."""
         sent, participant = self.sent, self.bank.enrolled.row.participant
         amount = self.bank.unit(sent.unit).decimal(sent.amount)
-        name = name_of(self.bank.log, sent.number)
-        return Order(order_id(name, sent.leg), amount, sent.unit, sent.product, participant)
+        return Order(order_id(*name_of(self.bank.log, sent)), amount, sent.unit, sent.product, participant)
 
     def _left(self, state: str, note: str) -> WorkRow:
         """Return work that is not asked for now; whether an earlier call was answered is not known any more."""
@@ -196,24 +195,40 @@ class Ready:
         return self._left(WAITING, note)._replace(due=instant(self.now + WAITS))
 
 
-def name_of(log: Log, number: int) -> str:
-    """Return what names a decision: its enrollment, the act that led to it, and what it is about.
+def name_of(log: Log, sent: Sent) -> tuple[str, int]:
+    """Return what names a payout, and its leg: its enrollment and what it is for.
 
-    No time is in it, and the number of a visit only if nothing was recorded of it. So what is reported again after a
-    backup was brought back has the same order, which the vendor knows; and whatever of it comes to another amount then is
-    another order under one id, which a person is asked about. What a correction sends anew is of another act.
+    No time is in it, nor when a worker looked after it, and the number of a visit only if nothing was recorded of it. So
+    what is reported again after a backup was brought back has the same order, which the vendor knows; and whatever of it
+    comes to another amount then is another order under one id, which a person is asked about. What a correction sends
+    anew is of its act too.
 
     Args:
         log: all rows of the enrollment.
-        number: of the decision.
+        sent: the payout.
     """
-    acts = {record.seq: (record.source, record.key) for record in log.records}
-    names = [
-        (acts[row.record], acts[row.observation] if row.observation else (row.target, row.visit))
-        for row in log.decisions
-    ]
-    place = [row.number for row in log.decisions].index(number)
-    return dumped([*_enrollment_of(log), *names[place], names[:place].count(names[place])])
+    paid_out = {row.number for row in log.decisions if row.outcome == PAID_OUT}
+    which = (sent.number, sent.leg if sent.number in paid_out else 0)
+    names = list(_names(log))
+    place = [each for each, _ in names].index(which)
+    _, name = names[place]
+    same = sum(other == name for _, other in names[:place])
+    return dumped([*_enrollment_of(log), *name, same]), 1 if which[1] else sent.leg
+
+
+def _names(log: Log) -> Iterator[tuple[tuple[int, int], tuple[object, ...]]]:
+    """Yield what names the payouts of each decision, by its number and 0: what was decided first of something, that alone.
+
+    Those of pay days are named by the pay day and the unit, each by its number and leg.
+    """
+    acts, known = {record.seq: (record.source, record.key) for record in log.records}, set[object]()
+    for row in log.decisions:
+        if row.outcome == PAID_OUT:
+            for leg, reason in enumerate(json.loads(row.reasons), 1):
+                yield (row.number, leg), (PAID_OUT, reason["day"], reason["unit"])
+        about = acts[row.observation] if row.observation else (row.target, row.visit)
+        yield (row.number, 0), ((acts[row.record], about) if about in known else (about,))
+        known.add(about)
 
 
 def _enrollment_of(log: Log) -> tuple[str, ...]:
@@ -228,9 +243,13 @@ def _enrollment_of(log: Log) -> tuple[str, ...]:
 
 
 def gateways_on(tx: Transaction, calendar: Calendar, day: str) -> Iterator[str]:
-    """Yield the gateways by which a payout of a day may go at the site where an enrollment is then, in order."""
-    site = Journal(SITE, stay_on(calendar, day).site, tx).state()
-    return (each.name for each in site.gateways if day >= each.since)
+    """Yield the gateways by which a payout of a day may go at the site where an enrollment is then, in order.
+
+    A site that is another database's, from which the enrollment came, has none here.
+    """
+    with suppress(JournalNotFoundError):
+        site = Journal(SITE, stay_on(calendar, day).site, tx).state()
+        yield from (each.name for each in site.gateways if day >= each.since)
 
 
 def taken_over(tx: Transaction, act: Act, row: WorkRow) -> WorkRow:

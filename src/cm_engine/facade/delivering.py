@@ -274,6 +274,13 @@ class Delivering(Banking):
 
         return Recorded(self._written(work, lock=True))
 
+    def order_of(self, known: Delivery) -> str:
+        """Return the id of the order that a payout is, as the log names it, whether it was asked for or not."""
+        with self._storage.reading() as tx:
+            row = _found(tx, known.enrollment, known.number, known.leg)
+            equipment = Equipment({}, lambda *_: "")
+            return Ready.of(tx, self._register, row, equipment, self._now()).order().id
+
     def cancelled(self, report: Report, known: Delivery, why: str) -> Done:
         """Take a payout back that a gateway surely does not have; a dispatcher asks it first."""
         return self._written(self._taking_back(report, known, why), lock=True)

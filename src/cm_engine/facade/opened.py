@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from random import random
+from secrets import token_hex
 from time import sleep
 from typing import Any, Self, TypeAlias, TypeVar, cast
 
@@ -249,7 +250,8 @@ class Opened:
         try:
             with self._storage.writing(lock=True) as tx:
                 register = self._register.in_transaction_of_host()
-                recording = Recording(tx, register, instant(self._now()), locked=True)
+                now = instant(self._now())
+                recording = Recording(tx, register, now, locked=True, named=_otherwise)
                 raise _RehearsedError(look(recording.take(acts), recording))  # noqa: TRY301 - so that it is undone
         except _RehearsedError as over:
             return cast("Made", over.found)
@@ -271,6 +273,11 @@ class Opened:
                 if tries == TRIES or not wait:
                     raise
                 sleep(random() * PAUSE * (tries - 1))  # noqa: S311 - so that two do not meet again and again
+
+
+def _otherwise(act: Act) -> str:
+    """Return a key of chance for an observation that is rehearsed, so that nobody sees which key wins which prize."""
+    return token_hex() if act.kind == OBSERVED else act.key
 
 
 def _checked_secret(secret: bytes) -> bytes:

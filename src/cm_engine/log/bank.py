@@ -134,13 +134,14 @@ class Bank:
         yield Step(reason, (Posting(OWED, IN_FLIGHT, unit.name, asked),))
 
     def paid_out(self, body: Mapping[str, Any]) -> Iterator[Step]:
-        """Yield that what is owed goes on its way, by unit, where its pay day has come."""
-        due = Counter[str]()
-        for lot in self.purse.due_on(body["until"]):
-            due[lot.unit] += lot.amount * (not self.calendar.frozen)
-        for name, amount in due.items():
+        """Yield that what is owed goes on its way, pay day by pay day and by unit, whenever it is looked after."""
+        due = Counter[tuple[str, str]]()
+        for day, lot in self.purse.due_on(body["until"]):
+            due[day, lot.unit] += lot.amount * (not self.calendar.frozen)
+        for (day, name), amount in sorted(due.items()):
             if amount:
-                yield Step(PayDayCame(self.unit(name), amount), (Posting(OWED, IN_FLIGHT, name, amount),))
+                reason = PayDayCame(self.unit(name), amount, date.fromisoformat(day))
+                yield Step(reason, (Posting(OWED, IN_FLIGHT, name, amount),))
 
     def handed_over(self, body: Mapping[str, Any]) -> Iterator[Step]:
         """Yield that payouts reached the participant."""

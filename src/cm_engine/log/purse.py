@@ -104,9 +104,9 @@ class Purse:
         """Return what is owed of a unit, in minor units."""
         return sum(lot.amount for lot in self.owed if lot.unit == unit)
 
-    def due_on(self, day: str) -> Iterator[Lot]:
-        """Yield the lots whose pay day has come, where the program has pay days."""
-        return (lot for lot in self.owed if self._pay_day(lot) <= day)
+    def due_on(self, day: str) -> Iterator[tuple[str, Lot]]:
+        """Yield the lots whose pay day has come, each with that day, where the program has pay days."""
+        return ((own, lot) for lot in self.owed if (own := self._pay_day(lot)) <= day)
 
     def over_by(self, day: str) -> Iterator[tuple[Lot, str]]:
         """Yield the lots that could be collected up to a day or one before it, each with its last day."""

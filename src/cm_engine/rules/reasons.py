@@ -308,10 +308,11 @@ class Redeemed(NamedTuple):
 
 
 class PayDayCame(NamedTuple):
-    """A pay day came, and what was owed goes out."""
+    """A pay day came, and what was owed by it goes out."""
 
     unit: Unit
     amount: int
+    day: date
     code: Literal["pay day"] = "pay day"
 
 

@@ -365,7 +365,7 @@ def _(reason: Redeemed, words: Words) -> str:
 
 @_said.register
 def _(reason: PayDayCame, words: Words) -> str:
-    return f"Pay day: {reason.unit.spoken(reason.amount)} on the way."
+    return f"Pay day, {_plain_day(reason.day)}: {reason.unit.spoken(reason.amount)} on the way."
 
 
 @_said.register

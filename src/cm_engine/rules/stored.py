@@ -1,6 +1,7 @@
 """A state as text, for a host to keep between visits."""
 
 import json
+import re
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -13,6 +14,7 @@ from cm_engine.rules.milestones import Progress
 from cm_engine.rules.state import Ladder, Received, State, Track
 
 LAYOUT = 4
+EARLIER = re.compile(r'\{"layout":([1-9][0-9]*),')
 
 
 def dump_state(state: State) -> str:
@@ -55,6 +57,17 @@ def load_state(rules: Rules, text: str) -> State:
         return _state(fields)
     except (KeyError, TypeError, ValueError, InvalidOperation) as error:
         raise StateError("a damaged state", rules.digest) from error
+
+
+def earlier_layout(text: str) -> int:
+    """Return the layout of a state that an earlier release dumped, or 0.
+
+    Example:
+        >>> earlier_layout('{"layout":1,"program":"..."}'), earlier_layout("no state")
+        (1, 0)
+    """
+    told = EARLIER.match(text) if isinstance(text, str) else None  # it may be damaged
+    return int(told[1]) if told and int(told[1]) < LAYOUT else 0
 
 
 def _state(fields: dict[str, Any]) -> State:
