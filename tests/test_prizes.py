@@ -3,6 +3,7 @@
 import hmac
 import json
 from collections import Counter
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -11,8 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cm_engine import (
+    Engine,
     Observation,
     Program,
+    Recorded,
+    Report,
     ResultsError,
     catalogue,
     compile_rules,
@@ -189,3 +193,21 @@ def test_the_order_of_slips_is_part_of_the_digest_because_it_decides_what_is_dra
     assert compile_rules(one).digest != compile_rules(other).digest
     assert Drawn("k", 1, "small", 100) in draw(full_bowl(one, "draw"), SEED, "k", 1)[1]
     assert Decimal(full_bowl(other, "draw").values[0]) == 2000
+
+
+def test_nobody_can_look_which_key_of_several_wins_most() -> None:
+    engine = Engine.open("memory:", zone="UTC", secret=SEED)
+    engine.add_program("va-prize")
+    start = date(2026, 1, 5)
+    engine.enroll(participant="p-1", program="va-prize", start=start, by="nurse", id="e-1")
+    first = Report("e-1", "desk", "udt-1", "nurse", "-", on=start)
+    shown = {won(engine.rehearse([first])[0]) for _ in range(60)}
+    assert len(shown) > 1
+    done = engine.record(enrollment="e-1", source="desk", key="udt-1", by="nurse", result="-", on=start)
+    assert won(engine.rehearse([first])[0]) == won(done)
+    assert engine.rehearse([first._replace(key="udt-2", on=start + timedelta(3))])[0].key == "udt-2"
+
+
+def won(done: Recorded) -> tuple[str, ...]:
+    assert done.prizes is not None
+    return tuple(slip.slip for slip in done.prizes.drawn)

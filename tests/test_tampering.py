@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Table, create_engine, delete, insert, select,
 from cm_engine import parse_program
 from cm_engine.audit.auditing import Verification
 from cm_engine.engine import Engine
-from cm_engine.errors import ProgramError, StorageError
+from cm_engine.errors import ProgramError, RulesChangedError, StorageError
 from cm_engine.log.chain import hash_of
 from cm_engine.log.rows import DecisionRow
 from cm_engine.opening import open_storage
@@ -403,7 +403,7 @@ def older(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Log]:
     with monkeypatch.context() as patch:
         patch.setattr("cm_engine.log.deciding.reasons_text", lambda _: "[]")
         made = Log(f"sqlite:///{tmp_path / 'older.db'}", simple)
-    for module in ("log.deciding", "audit.refolding"):
+    for module in ("log.correction", "log.deciding", "audit.refolding"):
         monkeypatch.setattr(f"cm_engine.{module}.RULES_VERSION", RULES_VERSION + 1)
     yield made
     made.close()
@@ -443,6 +443,19 @@ def test_where_an_enrollment_stands_is_looked_at_after_decisions_of_other_rules_
         assert_found(copy.verify(), "standings", row)
 
 
+@pytest.mark.parametrize("record", [1, 4])
+def test_no_correction_draws_into_today_what_other_rules_decided_otherwise(older: Log, record: int) -> None:
+    """Not even one of the first observation, which all others follow."""
+    told: dict[str, Any] = {"enrollment": "share-1", "source": SOURCE, "by": "nurse", "why": "mistaken"}
+    with older.copy() as copy:
+        before = copy.rows("decisions")
+        with pytest.raises(RulesChangedError):
+            engine_on(older.storage).joining(copy.connection).amend(
+                record=record, result="+", key="a", **told
+            )
+        assert copy.rows("decisions") == before
+
+
 def test_where_other_rules_awarded_otherwise_it_is_said_that_nobody_can_look_at_where_it_stands(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -450,7 +463,7 @@ def test_where_other_rules_awarded_otherwise_it_is_said_that_nobody_can_look_at_
     with monkeypatch.context() as patch:
         patch.setattr("cm_engine.log.encoding.Observation", lambda _, *seen: Observation("+", *seen))
         made = Log(f"sqlite:///{tmp_path / 'older.db'}", simple)
-    for module in ("log.deciding", "audit.refolding"):
+    for module in ("log.correction", "log.deciding", "audit.refolding"):
         monkeypatch.setattr(f"cm_engine.{module}.RULES_VERSION", RULES_VERSION + 1)
     with made.copy() as copy:
         found = copy.verify()

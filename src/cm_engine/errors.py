@@ -503,7 +503,7 @@ class RulesChangedError(CmEngineError):
         self.number = number
         super().__init__(
             f"decision {number} of {enrollment} was made by other rules than today's; "
-            "look at `verify` first, and correct with the release that made it"
+            "verify lists them. No correction changes in passing what others decided: what it would come to is settled outside"
         )
 
 

@@ -21,6 +21,7 @@ from cm_engine.log.migrating import moves_of
 from cm_engine.log.purse import BANKED, expired_of, held_back_of
 from cm_engine.log.rows import DecisionRow, EntryRow, PayoutRow, RecordRow, Subject
 from cm_engine.log.stand import Enrolled, start_of
+from cm_engine.rules import RULES_VERSION
 from cm_engine.rules.windows import widest
 
 WITHDRAWN = "withdrawn"
@@ -88,11 +89,19 @@ def redecide(
             raise error.__cause__ from None
         raise
     _refuse_other_rules((each for each in findings if each.shown_by not in touched), former)
+    if any(row.rules != RULES_VERSION for row in former.values()):
+        _refuse_other_rules(_by_today(enrolled, log, former), former)
     again = touched if enrolled.pools else set[int]()
     rows = tuple(chained(_changed(log, record, findings, again), record.hash))
     entries = posted(enrolled, log, rows)
     offset = _offset(books(by_subject(log)).offset, entries)
     return Written(rows, entries, _payouts(rows, entries), stand._replace(offset=offset))
+
+
+def _by_today(enrolled: Enrolled, log: Log, former: Mapping[Subject, DecisionRow]) -> list[Finding]:
+    """Return what today's rules find of a log as it stands, before anything of it is corrected."""
+    history = history_of(enrolled, log.records)
+    return folded(enrolled, history, lambda _, subject: shared_then(log, former, subject))[1]
 
 
 def posted(enrolled: Enrolled, log: Log, rows: Sequence[DecisionRow]) -> tuple[EntryRow, ...]:
