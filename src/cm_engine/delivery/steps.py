@@ -225,7 +225,7 @@ def _names(log: Log) -> Iterator[tuple[tuple[int, int], tuple[object, ...]]]:
     for row in log.decisions:
         if row.outcome == PAID_OUT:
             for leg, reason in enumerate(json.loads(row.reasons), 1):
-                yield (row.number, leg), (PAID_OUT, reason["day"], reason["unit"])
+                yield (row.number, leg), (PAID_OUT, reason.get("day", row.day), reason["unit"])
         about = acts[row.observation] if row.observation else (row.target, row.visit)
         yield (row.number, 0), ((acts[row.record], about) if about in known else (about,))
         known.add(about)

@@ -308,11 +308,11 @@ class Redeemed(NamedTuple):
 
 
 class PayDayCame(NamedTuple):
-    """A pay day came, and what was owed by it goes out."""
+    """A pay day came, and what was owed by it goes out; rules before the fifth did not say which day it was."""
 
     unit: Unit
     amount: int
-    day: date
+    day: date | None = None
     code: Literal["pay day"] = "pay day"
 
 

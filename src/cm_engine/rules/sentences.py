@@ -365,7 +365,8 @@ def _(reason: Redeemed, words: Words) -> str:
 
 @_said.register
 def _(reason: PayDayCame, words: Words) -> str:
-    return f"Pay day, {_plain_day(reason.day)}: {reason.unit.spoken(reason.amount)} on the way."
+    day = f", {_plain_day(reason.day)}" if reason.day else ""
+    return f"Pay day{day}: {reason.unit.spoken(reason.amount)} on the way."
 
 
 @_said.register
