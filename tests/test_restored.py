@@ -446,3 +446,33 @@ def test_a_worker_without_one_of_the_gateways_of_a_site_takes_nothing_back(tmp_p
     assert [each.status for each in backed.clinic.engine.dispatcher(both).deliver()] == ["over"]
     assert backed.clinic.balance(ann) == {"issued": "10.00", "absorbed": "10.00"}
     backed.clinic.engine.close()
+
+
+def test_what_is_paid_when_nobody_came_is_the_same_whether_a_worker_finds_it_or_the_desk_reports_it(
+    tmp_path: Path,
+) -> None:
+    missed: dict[str, Any] = {
+        "result": "o",
+        "on": START + timedelta(10),
+        "source": "desk",
+        "key": "missed",
+        "by": "n",
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(f"{__name__}.PROGRAM", KEPT)
+        backed = Backed(tmp_path)
+        ann = backed.clinic.enrolled()
+        backed.clinic.later(days=20)
+        backed.put_aside()
+        backed.clinic.negative(ann, 7)
+        backed.clinic.engine.sweep(until=START + timedelta(12))
+        backed.handed_over()
+        backed.clinic.engine.record(enrollment=ann, **missed)
+        assert backed.paid() == ["55.00"]
+        backed.bring_back()
+        backed.clinic.negative(ann, 7)
+        backed.clinic.engine.record(enrollment=ann, **missed)
+        backed.handed_over()
+        assert backed.paid() == ["55.00"]
+        assert backed.clinic.balance(ann)["issued"] == "55.00"
+        backed.clinic.engine.close()

@@ -198,7 +198,7 @@ class Ready:
 def name_of(log: Log, sent: Sent) -> tuple[str, int]:
     """Return what names a payout, and its leg: its enrollment and what it is for.
 
-    No time is in it, nor when a worker looked after it, and the number of a visit only if nothing was recorded of it. So
+    No time is in it, nor when a worker looked after it, and the number of a visit only if it was not met. So
     what is reported again after a backup was brought back has the same order, which the vendor knows; and whatever of it
     comes to another amount then is another order under one id, which a person is asked about. What a correction sends
     anew is of its act too.
@@ -226,7 +226,8 @@ def _names(log: Log) -> Iterator[tuple[tuple[int, int], tuple[object, ...]]]:
         if row.outcome == PAID_OUT:
             for leg, reason in enumerate(json.loads(row.reasons), 1):
                 yield (row.number, leg), (PAID_OUT, reason.get("day", row.day), reason["unit"])
-        about = acts[row.observation] if row.observation else (row.target, row.visit)
+        by_visit = row.visit and row.outcome != "-"  # a worker may find nobody there before that is reported
+        about = (row.target, row.visit) if by_visit else acts[row.observation]
         yield (row.number, 0), ((acts[row.record], about) if about in known else (about,))
         known.add(about)
 
