@@ -268,7 +268,8 @@ class Recording:
         written = self._written(desk, record, act.body, others)
         self._add(desk, record, written)
         frozen = written.stand.calendar.frozen
-        record = record._replace(key=act.key)
+        if record.key != act.key:  # it is rehearsed
+            record = record._replace(key=act.key)
         done = Done(desk.enrolled, record, written.decisions, written.entries, frozen=frozen)
         self._done[act.source, act.key] = done
         return done
