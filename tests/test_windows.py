@@ -134,6 +134,16 @@ def test_what_is_made_good_is_read_as_the_target_says(engine: Engine) -> None:
     assert desk.place(desk.seen("-", 12)) == (2, "-")
 
 
+@pytest.mark.parametrize(
+    ("its", "absence", "came"),
+    [("reads: {makeup: missed}", "e", 12), ("quotas: [{of: makeup, at_most: 1, per: episode}]", "o", 14)],
+)
+def test_an_absence_makes_nothing_good(engine: Engine, its: str, absence: str, came: int) -> None:
+    desk = Desk(engine, program("{makeup: 2}", days=MONDAYS, targets=target(its)))
+    assert desk.place(desk.seen(absence, 7)) == (1, absence)
+    assert desk.place(desk.seen("-", came)) == (2, "-")
+
+
 def test_within_a_week_the_window_is_the_program_week_of_the_visit(engine: Engine) -> None:
     desk = Desk(engine, program("{within: week}", days="days: [wednesday]"))
     assert [desk.place(desk.seen("-", n))[0] for n in (5, 18, 19)] == [1, 2, 3]

@@ -14,7 +14,7 @@ from cm_engine.program.worked import Case, Seen
 from cm_engine.rules import Decision, Evidence, Observation, Timeline, decide
 from cm_engine.rules.compiled import compile_rules
 from cm_engine.rules.timeline import Results
-from cm_engine.rules.windows import AS_PLANNED, Plan
+from cm_engine.rules.windows import AS_PLANNED, Counted, Plan
 
 Difference = tuple[tuple[str | int, ...], str]
 
@@ -116,22 +116,43 @@ def outside_windows(
 ) -> Iterator[tuple[int, str]]:
     """Yield the days that are not of the visit that they are taken for, by the places of their observations.
 
-    Observations are taken in their order, one a visit; a database would find another visit for such a day.
+    Observations are taken in their order, one a visit; a database would find another visit for such a day, or none.
     """
-    if start is None or not any(map(program.windows_of, program.targets.values())):
-        return
     rules = compile_rules(program)
-    targets = {target.name: target for target in rules.targets}
+    if start is None or not rules.has_windows:
+        return
+    before: dict[str, Counted | None] = {}
     for index, (seen, decision) in enumerate(decided):
-        target = targets.get(decision.target)
-        conditions = seen.evidence and seen.evidence.conditions
-        if seen.on is None or conditions or not target or not target.windows or not decision.visit:
+        target = rules.target(decision.target) if decision.visit else None
+        if target is None or not target.windows:
             continue
-        window = Plan(rules, target, start, AS_PLANNED).window(target.visits[decision.visit - 1])
-        if window and not window.opens <= seen.on <= window.closes:
-            days = f"from {window.opens} to {window.closes}"
-            what = f"{seen.on} is no day of visit {decision.visit}, which has the days {days}; there is one observation a visit"
-            yield index, f"{what}, in order: write those that nobody came to, too, with the result o"
+        plan, last = Plan(rules, target, start, AS_PLANNED), before.get(target.name)
+        if seen.on and (what := _elsewhere(plan, last, seen, decision.visit)):
+            yield index, what
+        before[target.name] = Counted(seen.on, decision.visit) if seen.on else None
+
+
+def _elsewhere(plan: Plan, last: Counted | None, seen: Observation, number: int) -> str:
+    """Say why a database would take an observation for another visit than that of a number, or otherwise."""
+    day, conditions = seen.on, seen.evidence.conditions if seen.evidence else ()
+    window = plan.window(plan.target.visits[number - 1])
+    assert day
+    assert window
+    if "rescheduled" in conditions:
+        return ""
+    if not window.opens <= day <= window.closes:
+        days = f"from {window.opens} to {window.closes}"
+        what = (
+            f"{day} is no day of visit {number}, which has the days {days}; there is one observation a visit"
+        )
+        return f"{what}, in order: write those that nobody came to, too, with the result o"
+    place = plan.place(number - 1, last, day, day)
+    if place.visit is None or (place.how, place.visit.number) != ("counts", number):
+        held = f", {place.visit.number}" if place.visit else ""
+        return f"{day} is taken for one more result of the visit before{held}, and not for visit {number}; leave it out, or write a later day"
+    if place.is_makeup and "makeup" not in conditions and seen.outcome not in {"o", "e"}:
+        return f"{day} makes visit {number} good, as it comes after {window.made_up_after}; write conditions: [makeup] beside it"
+    return ""
 
 
 def _read_otherwise(case: Case, timeline: Timeline) -> Iterator[Difference]:

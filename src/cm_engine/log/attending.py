@@ -203,7 +203,8 @@ class _Report:
         return self._kept(stand, plan, NOT_COUNTED, another, place.visit)
 
     def _counted(self, stand: Stand, plan: Plan, visit: Visit, *, is_makeup: bool) -> Found:
-        conditions = {MAKEUP} if is_makeup else set[str]()
+        came = self.seen.observation.outcome not in ABSENCES
+        conditions = {MAKEUP} if is_makeup and came else set[str]()
         seen = self.seen.with_conditions(add=conditions, less={UNSCHEDULED})
         after, finding = decided(self.enrolled, stand, seen, self.shared(seen.subject))
         counted = {**stand.counted, plan.target.name: f"{seen.place[0]}/{visit.number}"}
