@@ -22,6 +22,7 @@ from cm_engine.analysis.proofs.course import first_paid, most_within, never_paid
 from cm_engine.analysis.proofs.evidence import lines, texts
 from cm_engine.analysis.proofs.finding import CounterExample, Finding
 from cm_engine.analysis.proofs.findings import findings, findings_unexplored, load_silences
+from cm_engine.analysis.proofs.pitfalls import of_words
 from cm_engine.analysis.proofs.proving import ORDERS, grounds_of, proved
 from cm_engine.analysis.proofs.reaching import exceeded, overshot, unreached
 from cm_engine.analysis.purse import Held
@@ -40,7 +41,7 @@ LADDER = {"escalate": {"start": "1.00", "step": "1.00"}}
 RECOVERY = {"after": 2, "paid": "next", "level": "last earned"}
 
 
-def a_program(visits: int, *phases: dict[str, Any], behavior: str = "abstinence", **more: Any) -> Program:
+def a_program(visits: int, /, *phases: dict[str, Any], behavior: str = "abstinence", **more: Any) -> Program:
     """Return a program with one visit a week; phases cover all of its weeks unless they say which."""
     schedule = [{"weeks": f"1-{visits}", **phase} for phase in phases]
     return parse_program(
@@ -351,7 +352,7 @@ class TestABrokenProgram:
 class TestASoundProgram:
     def test_has_no_findings_at_all(self) -> None:
         sound = {**LADDER, "reset": {"on": ["positive", "missed", "refused", "invalid"]}}
-        assert not rules_of(a_program(6, {**sound, "recover": RECOVERY}))
+        assert not rules_of(a_program(8, {**sound, "recover": RECOVERY}))
 
     def test_may_reset_for_an_invalid_specimen_or_reward_no_specimens_at_all(self) -> None:
         assert not rules_of(a_program(6, {**LADDER, "reset": {}}, behavior="attendance"))
@@ -613,7 +614,7 @@ class TestDesign:
         [
             ("two-words", {"behavior": "attendance", "reset": ["missed"]}, {"behavior": "attendance", "reset": ["missed", "positive"]}),
             ("two-words", {"behavior": "attendance", "reset": ["positive"]}, {"behavior": "abstinence", "reset": ["positive"]}),
-            ("never-back", {"recover": 8}, {"recover": 7}),
+            ("recovery-unreached", {"recover": 4}, {"recover": 3}),
             ("windows-over-others", {"windows": {"after": 2, "makeup": 1}}, {"windows": {"after": 1, "makeup": 1}}),
             ("windows-over-others", {"windows": {"before": 3}}, {"windows": {"within": "week"}}),
             ("out-of-reach", {"minimum": "44.01"}, {"minimum": "44.00"}),
@@ -625,6 +626,74 @@ class TestDesign:
     ) -> None:
         assert rule in {each.rule for each in findings(explore(of_four_weeks(**found)))}
         assert rule not in {each.rule for each in findings(explore(of_four_weeks(**not_found)))}
+
+    @pytest.mark.parametrize(
+        ("phase", "more", "least"),
+        [
+            ({"descend": {"start": "20.00", "step": "10.00"}, "reset": {}}, {}, 70),
+            ({"choice": {"dose": {"amount": 1, "unit": "take-home dose"}, "cash": {"amount": 20}}}, {}, 120),
+            ({"group": {"size": 3}, "together": ["5.00", "10.00", "50.00"]}, {}, 300),
+            ({"fixed": "5.00"}, {"milestones": {"job": {"says": "a job", "when": {"event": "job"}, "amount": 50}}}, 80),
+            ({"fixed": 1, "unit": "draw"}, {"bowls": {"draw": {"slips": {"none": {"count": 9, "value": 0}, "big": {"count": 1, "value": 100}}}}}, 600),
+        ],
+    )  # fmt: skip
+    def test_of_savings_takes_the_most_that_anybody_can_have(
+        self, phase: dict[str, Any], more: dict[str, Any], least: int
+    ) -> None:
+        for minimum, is_found in ((least, False), (least + 1, True)):
+            payout = {"when": "on request", "minimum": minimum}
+            program = a_program(6, phase, behavior="abstinence", **more, payout=payout)
+            assert ("out-of-reach" in {each.rule for each in findings(explore(program))}) == is_found
+
+    def test_of_savings_never_speaks_of_what_events_pay_without_an_end(self) -> None:
+        hours = {"says": "an hour", "when": {"event": "hour"}, "amount": 5, "repeats": True}
+        payout = {"when": "on request", "minimum": 500}
+        program = a_program(4, {"fixed": "5.00"}, milestones={"hours": hours}, payout=payout)
+        assert "out-of-reach" not in {each.rule for each in findings(explore(program))}
+
+    @pytest.mark.parametrize(
+        ("visits", "windows", "told"),
+        [
+            ({"days": ["monday", "thursday"]}, {"before": 3}, "3 days later: results a day apart can"),
+            (
+                {"days": ["monday", "thursday"]},
+                {"before": 3, "apart": 3},
+                "3 days later: results a day apart can",
+            ),
+            ({"days": ["monday", "thursday"]}, {"makeup": 3}, "3 days later: results of one day can"),
+            ({"days": ["friday"]}, {"within": "week", "makeup": 5}, "7 days later: results of one day can"),
+            ({"days": ["friday"]}, {"within": "week", "makeup": 4}, ""),
+            (
+                {"days": ["monday", "thursday"], "per_day": 2},
+                {"after": 3},
+                "3 days later: results of one day can",
+            ),
+            ({"days": ["monday", "thursday"], "per_day": 2}, {"after": 2}, ""),
+        ],
+    )
+    def test_of_windows_says_how_near_results_can_be_that_pay_two_visits(
+        self, visits: dict[str, Any], windows: dict[str, Any], told: str
+    ) -> None:
+        program = a_program(4, {"fixed": "5.00"}, visits=[{"weeks": "1-4", **visits}], windows=windows)
+        said = [each.message for each in of_words(program)]
+        assert [told in each for each in said] == ([True] if told else [])
+
+    @pytest.mark.parametrize(
+        ("more", "is_found"),
+        [
+            ({}, False),
+            ({"milestones": {"run": {"says": "a run", "when": {"run": 3}, "amount": 50, "resets_on": ["missed"]}}}, True),
+            ({"milestones": {"kept": {"says": "kept", "when": {"visits": 3}, "amount": 50}}}, True),
+            ({"deposit": {"stake": 50, "loss": 10, "on": ["missed"]}}, True),
+            ({"deposit": {"stake": 50, "loss": 10, "on": ["missed", "positive"]}}, False),
+        ],
+    )  # fmt: skip
+    def test_of_two_words_looks_at_all_that_they_lead_to(self, more: dict[str, Any], is_found: bool) -> None:
+        back = {"milestones": {"end": {"says": "the end", "when": {"end_of": "1-4"}, "refunds": True}}}
+        more |= back if "deposit" in more else {}
+        without_effect = {"fixed": "5.00", "reset": {"on": ["missed"]}}
+        program = a_program(4, without_effect, behavior="attendance", **more)
+        assert ("two-words" in {each.rule for each in findings(explore(program))}) == is_found
 
     def test_of_attendance_is_not_held_against_evidence_of_abstinence(self) -> None:
         found = {

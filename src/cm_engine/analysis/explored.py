@@ -195,9 +195,9 @@ class Explored:
             for place, (limit, each) in pairs
         )
 
-    def is_open(self, limit: LimitRules) -> bool:
-        """Tell whether events may pay more, within a limit, than exploring looks at."""
-        return any(_is_open(self.rules, limit.unit, milestone) for milestone in self.rules.milestones)
+    def is_open(self, unit: Unit) -> bool:
+        """Tell whether events may pay more in a unit than exploring looks at."""
+        return any(_is_open(self.rules, unit, milestone) for milestone in self.rules.milestones)
 
     @cached_property
     def _initial(self) -> State:

@@ -12,6 +12,7 @@ from cm_engine.analysis.flow import Flow
 from cm_engine.analysis.joint import Joint, Key
 from cm_engine.analysis.parts import Part, paid_of
 from cm_engine.analysis.purse import drawn
+from cm_engine.program.units import Unit
 from cm_engine.rules.state import Award, Received
 
 
@@ -104,6 +105,22 @@ def most_within(course: tuple[Paid, ...], days: int) -> Fraction:
             first += 1
         found = max(found, sums[last + 1] - sums[first])
     return found
+
+
+def most_at_hand(explored: Explored, money: Unit, days: int) -> int:
+    """Return what nobody can have been paid more than within so many days, with the best luck, in minor units.
+
+    Results come on the planned days, and events on any day. What is best at each visit is taken for all of them.
+    """
+    by_day, at_any_time = dict[int, int](), 0
+    for automaton in (*explored.automata, *explored.ties):
+        for place, slot in enumerate(automaton.slots):
+            parts = (explored.parts[number] for number in automaton.parts_of(place))
+            most = max(part.at_most(money, explored.rules) + max(part.own, 0) for part in parts)
+            by_day[slot.day] = by_day.get(slot.day, 0) + (0 if slot.event else most)
+            at_any_time += most if slot.event else 0
+    within = (sum(by_day.get(day, 0) for day in range(last - days + 1, last + 1)) for last in by_day)
+    return at_any_time + max(within, default=0)
 
 
 def never_paid(explored: Explored, rate: Fraction) -> float:

@@ -22,7 +22,7 @@ from cm_engine.analysis.proofs.course import (
 )
 from cm_engine.analysis.proofs.evidence import cited, figure, lines
 from cm_engine.analysis.proofs.finding import Finding, Severity
-from cm_engine.analysis.proofs.pitfalls import of_savings, of_words
+from cm_engine.analysis.proofs.pitfalls import of_states, of_words
 from cm_engine.analysis.purse import drawn
 from cm_engine.errors import TooManyStatesError
 from cm_engine.program.ladders import Phase
@@ -69,7 +69,7 @@ def of_course(explored: Explored, rate: Fraction, on: date | None) -> Iterator[F
     yield from _cut(course)
     yield from _draws_cut(explored)
     yield from _ways_back(explored)
-    yield from of_savings(explored.program, course, explored.money)
+    yield from of_states(explored)
     if explored.money and explored.money.name == DOLLARS:
         yield from _over(explored, course, left, on)
 

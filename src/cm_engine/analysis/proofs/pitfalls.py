@@ -1,16 +1,20 @@
-"""What a program file says that does not come to what its words promise: found in the file alone, or in who meets every visit."""
+"""What a program says that does not come to what its words promise: in its windows, its savings, and in two words for one thing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
-from fractions import Fraction
 from itertools import pairwise
 
-from cm_engine.analysis.proofs.course import Paid, most_within
+import numpy as np
+
+from cm_engine.analysis.actions import Action
+from cm_engine.analysis.automaton import Automaton, Table
+from cm_engine.analysis.explored import Explored
+from cm_engine.analysis.extremes import maximum
+from cm_engine.analysis.proofs.course import most_at_hand
 from cm_engine.analysis.proofs.finding import Finding
-from cm_engine.program.models import Program, Target
-from cm_engine.program.plan import visit_count
-from cm_engine.program.units import Unit
+from cm_engine.program.models import Program
 from cm_engine.rules.compiled import TargetRules, compile_rules
+from cm_engine.rules.windows import AS_PLANNED, Counted, Plan, Window
 
 MONDAY = date(2026, 1, 5)
 """A week that begins so has its days in the order of the calendar."""
@@ -19,69 +23,108 @@ MONDAY = date(2026, 1, 5)
 def of_words(program: Program) -> Iterator[Finding]:
     """Yield what can be told from a program file alone."""
     rules = compile_rules(program)
-    for name, target in program.targets.items():
-        yield from _two_words(name, target)
-        yield from _never_back(program, name, target)
-        yield from _over_others(rules.target(name))
+    for target in rules.targets:
+        if target.windows:
+            yield from _over_others(Plan(rules, target, MONDAY, AS_PLANNED))
 
 
-def of_savings(program: Program, course: tuple[Paid, ...], money: Unit | None) -> Iterator[Finding]:
-    """Yield that what is saved can never be asked for: all that is paid until it expires is less than the least."""
-    payout = program.payout
-    if not (money and payout.when == "on request" and payout.minimum):
-        return
-    days = payout.expires_after
-    owed = most_within(course, days + 1) if days else sum((each.worth for each in course), Fraction(0))
-    if owed < money.minor(payout.minimum):
-        within = f" within the {days} days before it expires" if days else ""
-        said = (
-            f"Who meets every visit has saved {money.spoken(round(owed))} at most{within}, and "
-            f"{money.spoken(money.minor(payout.minimum))} is the least that is handed over: nothing can be asked for."
-        )
-        yield Finding("out-of-reach", "warning", said)
+def of_states(explored: Explored) -> Iterator[Finding]:
+    """Yield what can be told from all states of a program."""
+    yield from _two_words(explored)
+    yield from _out_of_reach(explored)
 
 
-def _two_words(name: str, target: Target) -> Iterator[Finding]:
+def _two_words(explored: Explored) -> Iterator[Finding]:
     """Yield that a visit which is not attended pays differently by the word it is recorded with."""
-    for phase in target.schedule if target.behavior == "attendance" else ():
-        apart = {"positive", "missed"} & phase.resetting
-        if len(apart) == 1:
-            [word] = apart
-            kept = "+ (not attended)" if word == "missed" else "o (missed)"
+    for target in explored.rules.targets:
+        behavior = explored.program.targets[target.name].behavior
+        apart = next(_told_apart(explored, target), None) if behavior == "attendance" else None
+        if apart is not None:
             said = (
-                f"Of {name}, in weeks {phase.weeks}, {word} resets and the other word for a visit that nobody came to does not: "
-                f"recorded as {kept}, it keeps the place. Write both, or agree on one word."
+                f"A visit of {target.name} that nobody came to, as in week {target.visits[apart].week}, does not lead to the same if "
+                "it is recorded as + (not attended) and if it is recorded as o (missed). Let resets, milestones and a deposit "
+                "name both, or agree on one word."
             )
             yield Finding("two-words", "warning", said)
 
 
-def _never_back(program: Program, name: str, target: Target) -> Iterator[Finding]:
-    """Yield that a recovery asks for more successes than there are visits after a lapse."""
-    most = visit_count(program.plan(target)) - 1
-    for phase in target.schedule:
-        if phase.recover and phase.recover.after > most:
-            said = (
-                f"The recovery of {name} asks for {phase.recover.after} successes after a lapse, and there are {most} visits at "
-                "most: it never comes."
-            )
-            yield Finding("never-back", "warning", said)
+def _told_apart(explored: Explored, target: TargetRules) -> Iterator[int]:
+    """Yield the places of the visits of a target at which the two words lead to something else."""
+    automata: Iterable[Automaton] = (*explored.automata, *explored.ties)
+    for automaton in automata:
+        for place, slot in enumerate(automaton.slots):
+            if slot.target == target.index and _differs(automaton.table(place)):
+                yield slot.visit
 
 
-def _over_others(target: TargetRules) -> Iterator[Finding]:
-    """Yield that the days of a visit reach the planned day of another one, so that days in a row pay several visits."""
-    rule = target.windows
-    if rule is None or rule.within == "week":
+def _differs(table: Table) -> bool:
+    """Tell whether a result that was not met and one that was missed do different things in some state."""
+    columns = {action: column for column, action in enumerate(table.actions)}
+    pairs = [(columns[each], columns[other]) for each in columns if (other := _missed(each)) in columns]
+    done = (table.after, table.parts, table.stays)
+    return any(not np.array_equal(each[:, one], each[:, other]) for one, other in pairs for each in done)
+
+
+def _missed(action: Action) -> Action | None:
+    """Return what is seen instead of a visit that was not met; None for all else."""
+    return action._replace(symbol="o") if action.symbol == "+" else None
+
+
+def _out_of_reach(explored: Explored) -> Iterator[Finding]:
+    """Yield that what is saved can never be asked for: the most that can be at hand at a time is less than the least."""
+    payout, money = explored.program.payout, explored.money
+    if not (money and payout.minimum) or explored.is_open(money):
         return
-    days = [visit.days[MONDAY.weekday()] for visit in target.visits]
-    apart = min((later - day for day, later in pairwise(days)), default=0)
-    reach = max(rule.before, rule.after + rule.makeup)
-    if 0 < apart <= reach:
+    least, most = money.minor(payout.minimum), maximum(explored, money).sure
+    if payout.expires_after is not None:
+        most = min(most, most_at_hand(explored, money, payout.expires_after + 1))
+    if most < least:
+        before = f" before it expires after {payout.expires_after} days" if payout.expires_after else ""
         said = (
-            f"The days of a visit of {target.name} reach {_days(reach)} far, and visits are planned "
-            f"{_days(apart)} apart: results of {_days(rule.apart)} apart are paid as visits of weeks. "
-            "Shorten the windows, or raise `apart`."
+            f"Nobody who comes on the planned days has more than {money.spoken(most)} saved at a time{before}, and "
+            f"{money.spoken(least)} is the least that is handed over: nothing can be asked for until the episode is ended."
         )
-        yield Finding("windows-over-others", "warning", said)
+        yield Finding("out-of-reach", "warning", said)
+
+
+def _over_others(plan: Plan) -> Iterator[Finding]:
+    """Yield that the days of a visit reach the planned day of the next one, so that days in a row pay several visits."""
+    days = [(visit, window) for visit in plan.target.visits if (window := plan.window(visit))]
+    for (visit, window), (_, later) in pairwise(days):
+        gaps = _gaps(plan, visit.number, window, later) if _reaches(plan, window, later) else []
+        if gaps:
+            shortest = f"{_days(min(gaps))} apart" if min(gaps) else "of one day"
+            said = (
+                f"The days of a visit of {plan.target.name} reach the planned day of another, which comes "
+                f"{_days((later.planned - window.planned).days)} later: results {shortest} can be paid as both. Shorten its windows."
+            )
+            yield Finding("windows-over-others", "warning", said)
+            return
+
+
+def _reaches(plan: Plan, window: Window, later: Window) -> bool:
+    """Tell whether a visit has the planned day of the next one; within one week that is what is meant."""
+    if window.planned == later.planned or (plan.windows.within == "week" and window.opens == later.opens):
+        return False
+    return later.opens <= window.planned or later.planned <= window.closes
+
+
+def _gaps(plan: Plan, number: int, window: Window, later: Window) -> list[int]:
+    """Return how many days two results can be apart of which each counts for a visit of its own."""
+    return [
+        (second - first).days
+        for first in _each(window)
+        for second in _each(later)
+        if first <= second and _counts(plan, Counted(first, number), second)
+    ]
+
+
+def _each(window: Window) -> list[date]:
+    return [date.fromordinal(day) for day in range(window.opens.toordinal(), window.closes.toordinal() + 1)]
+
+
+def _counts(plan: Plan, counted: Counted, day: date) -> bool:
+    return plan.place(counted.visit, counted, day, day).how == "counts"
 
 
 def _days(number: int) -> str:

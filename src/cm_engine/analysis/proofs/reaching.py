@@ -134,6 +134,12 @@ def _unreached_of(explored: Explored, automaton: Automaton, target: TargetRules)
         if phase.bonus_every and phase.bonus and not _tells(explored, automaton, places, "bonus"):
             said = f"The bonus in {where} is never paid: there are too few visits for {phase.bonus_every} in a row."
             yield Finding("bonus-unreached", "warning", said)
+        if phase.recovery and not _tells(explored, automaton, places, "recovered"):
+            said = (
+                f"The recovery in {where} never brings anything back: after a lapse there are too few visits for "
+                f"{phase.recovery.after} in a row, or they bring no less back without it."
+            )
+            yield Finding("recovery-unreached", "warning", said)
         ladder, top = written[id(phase)], stretches(target)[automaton.slots[places[0]].visit].top
         last, highest = rate(phase, top), rate(phase, _highest(automaton, target, places))
         if _is_bounded(ladder) and highest != last:
@@ -195,7 +201,7 @@ def idle_limits(explored: Explored) -> frozenset[int]:
     cut = cut_by_meeting_all(explored)
     is_long = sum(len(each.slots) for each in explored.automata) > FEW_SLOTS
     limits = enumerate(explored.rules.limits)
-    in_question = {place for place, limit in limits if place not in cut and not explored.is_open(limit)}
+    in_question = {place for place, limit in limits if place not in cut and not explored.is_open(limit.unit)}
     if is_long or in_question <= explored.idle:
         return explored.idle
     try:
