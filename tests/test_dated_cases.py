@@ -47,7 +47,7 @@ def in_a_database(program: Program) -> dict[int, tuple[str, Decimal]]:
     """Return how a database decides the visits of the case, each result recorded in its turn."""
     case, engine = program.cases[0], Engine.open("memory:", zone="UTC", clock=lambda: JUNE)
     engine.add_program(program)
-    enrolled = engine.enroll(participant="p", program="dated", start=case.start, by="me").id
+    enrolled = engine.enroll(participant="p", program="dated", start=case.start or MONDAY, by="me").id
     for number, seen in enumerate(map(observed, case.observations)):
         engine.record(
             enrollment=enrolled, result=seen.outcome, on=seen.on, evidence=seen.evidence,

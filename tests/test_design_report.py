@@ -1,7 +1,9 @@
 """The design report: one page that says what the analysis found, and that anyone can read, on a phone and on paper."""
 
 import re
+from dataclasses import replace
 from datetime import date
+from fractions import Fraction
 from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,12 +13,13 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Browser, ViewportSize
 
-from cm_engine import catalogue, parse_program
-from cm_engine.analysis import Analysis, analyze, visitwise
+from cm_engine import Program, catalogue, parse_program
+from cm_engine.analysis import Analysis, analyze, dropping_out, visitwise
 from cm_engine.cli.analyzing import page as shown
 from cm_engine.reports.design import design_report
 from cm_engine.reports.in_words import target_words
-from cm_engine.reports.visits_in_words import visit_words
+from cm_engine.reports.rewards_in_words import deposit_words, limit_words, milestone_words
+from cm_engine.reports.visits_in_words import beside_words, visit_words
 
 PROGRAMS = ("california-recovery-incentives", "halpern-2015-deposit", "miedar-prize", "va-prize")
 PHONE, DESKTOP = ViewportSize(width=390, height=844), ViewportSize(width=1200, height=900)
@@ -207,22 +210,163 @@ def test_the_words_say_when_visits_are_kept_and_how_they_are_read() -> None:
     assert visit_words(program, "tests") == [
         "On Monday and Thursday.",
         (
-            "A visit can be kept on its planned day, from a day before it to 2 days after it, and made good for a day more; "
-            "who has not come by then, or within a day more, has missed it."
+            "A visit can be kept from a day before its planned day to 2 days after it, and made good for a day more; "
+            "who has not come by then has missed it. That is decided a day later, as results may be on their way."
         ),
-        (
-            "A dilute specimen is read as positive, a substituted one as refused, an adulterated one as positive, a late one as it "
-            "was tested."
-        ),
-        "Only these excuse an absence: illness and court.",
+        "Of several specimens of one visit the first counts.",
+        "A dilute specimen is read as positive, a substituted one as refused, an adulterated one as positive.",
+        "What is recorded as late is read as what it shows, what is put off beforehand as excused.",
+        "Of reasons that are named, only these excuse an absence: illness and court.",
         "At most 2 excused absences in a calendar month; each one beyond counts as missed.",
         "No visits made good in the whole program; each counts as refused.",
         "After a result that is invalid the visit stays open for another specimen, up to 2 times.",
     ]
-    assert visit_words(program, "talks")[1:] == [
-        "A visit can be kept on any day of its week; who has not come by then has missed it."
-    ]
+    assert visit_words(program, "talks")[1] == (
+        "A visit can be kept on any day of its program week; who has not come by then has missed it."
+    )
     analysis = analyze(program, visitwise("0.8"), start=date(2026, 1, 5))
     text = design_report(analysis)
     assert "After a pause all visits come as much later." in text
     assert "is taken off later awards." in text
+
+
+def of_four_visits(rest: str = "", weeks: str = "1-4") -> Program:
+    """Return a program that pays 5.00 a week."""
+    return parse_program(
+        f"""
+program: four
+version: "1"
+title: Four visits
+currency: USD
+visits: [{{weeks: {weeks}, per_week: 1}}]
+targets: {{tests: {{behavior: abstinence, schedule: [{{weeks: {weeks}, fixed: 5}}]}}}}
+{rest}
+"""
+    )
+
+
+JOB = 'milestones: {job: {says: A job, when: {event: "a job"}, amount: 50}}'
+
+
+def test_earnings_by_share_have_events_and_leaving_from_the_model() -> None:
+    program = of_four_visits(JOB)
+    model = replace(dropping_out(visitwise("0.8"), "0.5"), events={"a job": Fraction(1, 10)})
+    [figures] = analyze(program, model).figures
+    by_rate = {each.rate: each for each in analyze(program, model).earnings(figures.unit)}
+    assert by_rate[Fraction(4, 5)].mean == pytest.approx(figures.moments.mean)
+    assert by_rate[Fraction(0)].mean == pytest.approx(500), "a job of 50.00, with one chance in ten"
+    assert by_rate[Fraction(1)].mean == pytest.approx(500 + 500 * (1 / 2 + 1 / 4 + 1 / 8 + 1 / 16))
+
+
+def test_simulated_earnings_have_events_and_leaving_from_the_model() -> None:
+    model = replace(dropping_out(visitwise("0.8"), 1), events={"a job": Fraction(1)})
+    analysis = analyze(of_four_visits(JOB), model, most=1)
+    assert analysis.refusal
+    assert {(each.low, each.high) for each in analysis.earnings(analysis.figures[0].unit)} == {(5000, 5000)}
+
+
+def test_the_page_says_which_reports_its_figures_have_and_its_examples_lack() -> None:
+    text = design_report(analyze(of_four_visits(JOB), visitwise("0.8")))
+    assert "with every result met, and a job reported" in text
+    assert "Nothing is reported of a job in them: what comes of that is in none of the amounts." in text
+    assert "Each report of a job comes before the first visit, with a chance of 0.8." in text
+    assert "is reported of" not in design_report(analyze(of_four_visits(), visitwise("0.8")))
+
+
+def test_the_page_of_a_program_without_an_end_says_how_long_its_figures_are() -> None:
+    analysis = analyze(of_four_visits(weeks="1-"), visitwise("0.8"))
+    text = design_report(analysis, analysis.findings())
+    assert text.count("1,040 weeks") == 2, "at a glance, and as a finding"
+    assert "1,040 weeks" not in design_report(analyze(of_four_visits(), visitwise("0.8")))
+
+
+def test_what_names_in_a_hat_win_is_no_figure_and_the_page_says_so() -> None:
+    analysis = analyze(catalogue.program("name-in-hat-group"), visitwise("0.8"))
+    assert [each.unit.name for each in analysis.figures] == ["name slip"]
+    assert "What names drawn from the hat win is in no figure" in design_report(analysis)
+
+
+def test_a_story_of_two_missed_visits_takes_visits_to_come_back_to() -> None:
+    assert "Two visits missed in a row, then back" in design_report(
+        analyze(of_four_visits(), visitwise("0.8"))
+    )
+    assert "Two visits missed" not in design_report(analyze(of_four_visits(weeks="1-3"), visitwise("0.8")))
+
+
+@pytest.mark.parametrize(
+    ("phase", "said"),
+    [
+        ("fixed: 5, bonus: {every: 3, amount: 10}", "Every 3 negative tests add $10.00."),
+        ("fixed: 5, bonus: {every: 3, amount: 10}, reset: {on: [positive]}", "Every 3 negative tests add $10.00."),
+        ("fixed: 5, bonus: {every: 3, amount: 10}, reset: {}", "Every 3 negative tests in a row add $10.00."),
+        (
+            "escalate: {start: 5, step: 1}, reset: {}, recover: {after: 1, paid: next, level: last earned, saved: latest}",
+            "After a reset, the next negative test brings back the reward last paid, for the one after it.",
+        ),
+        (
+            "escalate: {start: 5, step: 1}, reset: {}, recover: {after: 2, paid: nth, level: next step}",
+            "2 negative tests in a row bring back the reward that was next (after several resets, the highest of these), with the last of them.",
+        ),
+        ("hours: 4, fixed: 5", "A visit has 4 hours."),
+    ],
+)  # fmt: skip
+def test_the_words_of_a_phase_say_no_more_than_it_does(phase: str, said: str) -> None:
+    program = parse_program(KEPT.replace("fixed: 5, reset: {}", phase))
+    assert said in target_words(program, "tests")[1]
+
+
+@pytest.mark.parametrize(
+    ("milestone", "said"),
+    [
+        ("when: {run: 3}", "$50.00 for a run of 3 successes."),
+        ("when: {run: 3}, resets_on: [missed]", "$50.00 for a run of 3 successes. What is missed begins the count anew."),
+        ("when: {count: 3, targets: [talks]}, resets_on: [positive, missed]", "What is failed or missed begins the count anew."),
+        ("when: {visits: 3}, resets_on: [refused]", "$50.00 for 3 visits kept. What is refused begins the count anew."),
+    ],
+)  # fmt: skip
+def test_the_words_of_a_milestone_say_what_begins_its_count_anew(milestone: str, said: str) -> None:
+    program = parse_program(f"{KEPT}milestones: {{three: {{says: Three, {milestone}, amount: 50}}}}\n")
+    assert milestone_words(program, program.milestones["three"]).endswith(said)
+
+
+def test_the_words_of_windows_say_which_of_several_results_counts() -> None:
+    windows = "{after: 2, makeup: 2, apart: 2, specimens: worst, unscheduled: counted}"
+    read = KEPT.replace("{before: 1, after: 2, makeup: 1, grace: 1}", windows).replace(
+        "late: as tested", "makeup: missed"
+    )
+    assert visit_words(parse_program(read), "tests")[1:5] == [
+        (
+            "A visit can be kept from its planned day to 2 days after it; what comes in the 2 days after that is read as missed; "
+            "who has not come by then has missed it."
+        ),
+        "Of several specimens of one visit the worst counts: a positive, else a refused, else an invalid, else a negative one.",
+        "Results less than 2 days apart are of one visit, if its days last so long, but for one on the planned day of the next.",
+        "A specimen that was not planned counts for the visit of its day.",
+    ]
+
+
+def test_without_windows_a_pause_moves_nothing_and_a_closure_waives_what_was_missed() -> None:
+    plain = KEPT.replace("windows: {before: 1, after: 2, makeup: 1, grace: 1}", "").replace(
+        ", windows: {within: week}", ""
+    )
+    plain = plain.replace("pauses: later", "").replace(
+        "{of: makeup, at_most: 0, per: episode, then: refused}", ""
+    )
+    assert beside_words(parse_program(plain)) == [
+        "An absence of a day on which the clinic is closed is of a visit that was not required."
+    ]
+
+
+def test_the_words_of_a_deposit_say_what_takes_of_it() -> None:
+    back = "milestones: {end: {says: The end, when: {end_of: 1-4}, refunds: true}}"
+    program = of_four_visits(f"deposit: {{stake: 50, loss: 10, on: [missed, positive]}}\n{back}")
+    assert deposit_words(program) == (
+        "The participant pays in $50.00. What is positive or missed takes $10.00 of it."
+    )
+
+
+def test_a_limit_that_stops_does_so_within_its_window() -> None:
+    program = of_four_visits("limits: [{per: week, amount: 3, crossing: stop}]")
+    assert limit_words(program, program.limits[0]) == (
+        "$3.00 per week: the reward that would cross it is not paid, and nothing after it in the same window"
+    )

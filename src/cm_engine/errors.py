@@ -54,6 +54,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from cm_engine.spelling import counted
+
 UNREADABLE = (
     ValueError,
     LookupError,
@@ -192,7 +194,7 @@ class PlanExceededError(ResultsError):
         self.given = given
         self.planned = planned
         super().__init__(
-            f"{given} results, but the plan has {planned} visits; shorten the results, or truncate them"
+            f"{counted(given, 'result')}, but the plan has {counted(planned, 'visit')}; shorten the results, or truncate them"
         )
 
 

@@ -1,4 +1,4 @@
-"""What somebody probably meant who misspelt a name."""
+"""How things are called: what somebody probably meant who misspelt a name, and one or several of a thing."""
 
 from collections.abc import Iterable
 from difflib import SequenceMatcher, get_close_matches
@@ -36,3 +36,13 @@ def nearest(name: str, options: Iterable[str]) -> str:
     )
     found = whole or ([close] if close else [])
     return f"; did you mean {' or '.join(map(repr, found))}?" if found else ""
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """Return a number of things, as they are called.
+
+    Example:
+        >>> counted(1, "visit"), counted(2_000, "success", "successes")
+        ('1 visit', '2000 successes')
+    """
+    return f"{number} {one if number == 1 else many or one + 's'}"

@@ -43,6 +43,7 @@ class Behavior:
         rate: how likely a visit is met all in all: for members of a group and for events, of which a model says nothing.
         events: how likely each time of an event is, where it is not `rate`.
         others: the behavior of a target of its own, by the target's name.
+        leave: the chance of leaving for good before each visit.
         is_open: nobody said what is seen if a visit is not met.
     """
 
@@ -52,6 +53,7 @@ class Behavior:
     rate: Fraction
     events: Mapping[str, Fraction] = field(default_factory=dict)
     others: Mapping[str, "Behavior"] = field(default_factory=dict)
+    leave: Fraction = Fraction(0)
     is_open: bool = False
 
     def of(self, target: str, rewarded: str = "abstinence") -> "Behavior":
@@ -76,6 +78,19 @@ class Behavior:
     def event(self, name: str) -> Fraction:
         """Return how likely each time of an event is."""
         return self.events.get(name, self.rate)
+
+    def meeting(self, rate: Fraction, events: Iterable[str]) -> "Behavior":
+        """Return the behavior that meets each visit with one chance, and has events and leaving from this one.
+
+        Example:
+            >>> model = dropping_out(visitwise("0.8"), "0.1")
+            >>> half = model.meeting(Fraction(1, 2), ["job"])
+            >>> half.rate, half.event("job"), half.leave
+            (Fraction(1, 2), Fraction(4, 5), Fraction(1, 10))
+        """
+        met = visitwise(rate)
+        met = dropping_out(met, self.leave) if self.leave else met
+        return replace(met, events={name: self.event(name) for name in events})
 
 
 def lapse_of(rewarded: str) -> str:
@@ -169,7 +184,10 @@ def dropping_out(behavior: Behavior, hazard: Chance) -> Behavior:
         f"{behavior.says}; before each visit one in {_said(1 / chance) if chance else 'none'} leaves for good"
     )
     others = {name: dropping_out(each, hazard) for name, each in behavior.others.items()}
-    return replace(behavior, says=said, start=(*behavior.start, Fraction(0)), turns=turns, others=others)
+    leave = 1 - (1 - behavior.leave) * (1 - chance)
+    return replace(
+        behavior, says=said, start=(*behavior.start, Fraction(0)), turns=turns, others=others, leave=leave
+    )
 
 
 def estimated(words: Iterable[str]) -> Behavior:

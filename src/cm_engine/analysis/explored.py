@@ -88,8 +88,10 @@ class Explored:
     @cached_property
     def units(self) -> tuple[Unit, ...]:
         """Return the units that anything is earned in, the program's money first."""
-        money = [self.money] if self.money and (self.rules.deposit or self.program.bowls) else []
-        found = dict.fromkeys([*money, *(unit for part in self.parts for unit in part.units)])
+        earned = dict.fromkeys(unit for part in self.parts for unit in part.units)
+        wins = any(unit.name in self.program.bowls for unit in earned)
+        money = [self.money] if self.money and (self.rules.deposit or wins) else []
+        found = dict.fromkeys([*money, *earned])
         return tuple(sorted(found, key=lambda unit: (not unit.is_money, unit.name)))
 
     def clusters_of(self, unit: Unit) -> tuple[Cluster, ...]:

@@ -113,13 +113,17 @@ class Analysis:
         return findings_unexplored(self.program, self.refusal, silenced=silenced)
 
     def earnings(self, unit: Unit) -> tuple[Earning, ...]:
-        """Return what a participant earns in a unit by the share of visits met."""
+        """Return what a participant earns in a unit by the share of visits met, with events and leaving as in the model."""
         if not self.explored:
             return tuple(_simulated_earning(self, unit, rate) for rate in RATES[::2])
         try:
-            return earnings(self.explored, unit)
+            return earnings(self.explored, unit, like=self.behavior)
         except TooManyStatesError:
-            return tuple(_sampled_earning(self.explored, unit, rate) for rate in RATES)
+            return tuple(_sampled_earning(self, self.explored, unit, rate) for rate in RATES)
+
+    def meeting(self, rate: Fraction) -> Behavior:
+        """Return the model of behavior as if each visit were met with one chance."""
+        return self.behavior.meeting(rate, self.rules.events)
 
 
 def analyze(program: Program, behavior: Behavior, *, start: date | None = None, most: int = MOST) -> Analysis:
@@ -181,8 +185,17 @@ def figures_of(explored: Explored, behavior: Behavior, unit: Unit) -> Figures:
     return Figures(unit, maximum(explored, unit), minimum(explored, unit), moments, found)
 
 
-def earnings(explored: Explored, unit: Unit, rates: Sequence[Fraction] = RATES) -> tuple[Earning, ...]:
+def earnings(
+    explored: Explored, unit: Unit, rates: Sequence[Fraction] = RATES, *, like: Behavior | None = None
+) -> tuple[Earning, ...]:
     """Return what a participant earns in a unit by the share of visits met, each visit having the same chance.
+
+    Args:
+        explored: the program.
+        unit: what is earned.
+        rates: the chances that a visit is met.
+        like: the behavior that says how likely events are, and leaving for good; left out, events are as likely as visits
+            are met, and nobody leaves.
 
     Example:
         >>> from cm_engine import catalogue
@@ -190,7 +203,8 @@ def earnings(explored: Explored, unit: Unit, rates: Sequence[Fraction] = RATES) 
         >>> [round(each.mean) for each in earnings(explored, explored.units[0], [Fraction(1, 2), Fraction(1)])]
         [5088, 36375]
     """
-    found = ((rate, distribution(explored, visitwise(rate), unit)) for rate in rates)
+    models = (like.meeting(rate, explored.rules.events) if like else visitwise(rate) for rate in rates)
+    found = ((rate, distribution(explored, model, unit)) for rate, model in zip(rates, models, strict=True))
     return tuple(Earning(rate, each.mean, each.quantile(0.05), each.quantile(0.95)) for rate, each in found)
 
 
@@ -226,13 +240,13 @@ def _of_every_visit(program: Program, start: date | None, unit: Unit, symbol: st
 
 def _simulated_earning(analysis: Analysis, unit: Unit, rate: Fraction) -> Earning:
     simulation = simulate(
-        analysis.program, visitwise(rate), participants=SIMULATED // 5, start=analysis.start, most=0
+        analysis.program, analysis.meeting(rate), participants=SIMULATED // 5, start=analysis.start, most=0
     )
     found = next(sample for sample in simulation.samples if sample.unit == unit).distribution
     return Earning(rate, found.mean, found.quantile(0.05), found.quantile(0.95))
 
 
-def _sampled_earning(explored: Explored, unit: Unit, rate: Fraction) -> Earning:
-    simulation = sampled(explored, visitwise(rate), participants=SAMPLED)
+def _sampled_earning(analysis: Analysis, explored: Explored, unit: Unit, rate: Fraction) -> Earning:
+    simulation = sampled(explored, analysis.meeting(rate), participants=SAMPLED)
     found = next(sample for sample in simulation.samples if sample.unit == unit).distribution
     return Earning(rate, found.mean, found.quantile(0.05), found.quantile(0.95))

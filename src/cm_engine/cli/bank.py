@@ -29,9 +29,10 @@ from cm_engine.cli.options import (
     WhyOption,
     reader,
 )
-from cm_engine.cli.tables import counted_noun, screen
+from cm_engine.cli.tables import screen
 from cm_engine.facade.banking import SentPayout
 from cm_engine.program.values import amount as exact
+from cm_engine.spelling import counted
 
 commands = typer.Typer(rich_markup_mode=None)
 
@@ -226,7 +227,7 @@ def _show_acts(acts: list[Recorded], what: str, *, as_json: bool) -> None:
     for done in acts:
         for each in done.decisions:
             typer.echo(f"{done.enrollment}: {decision_text(each)}")
-    typer.echo(f"{counted_noun(len(acts), 'enrollment')} {what}")
+    typer.echo(f"{counted(len(acts), 'enrollment')} {what}")
 
 
 def _form(payout: SentPayout) -> dict[str, object]:
@@ -254,7 +255,7 @@ def _table(found: list[SentPayout]) -> Group:
         which = (each.enrollment, str(each.number), str(each.leg))
         amount = f"{each.amount:f} {each.unit}"
         table.add_row(*which, f"{each.on:%d %b %Y}", amount, each.product, _status(each))
-    return Group(table, Text(counted_noun(len(found), "payout")))
+    return Group(table, Text(counted(len(found), "payout")))
 
 
 def _status(payout: SentPayout) -> str:

@@ -22,8 +22,8 @@ from cm_engine.cli.options import (
     SourceOption,
     WhyOption,
 )
-from cm_engine.cli.tables import counted_noun
 from cm_engine.errors import CmEngineError
+from cm_engine.spelling import counted
 
 SHARED_KEY = "CM_ENGINE_SEAL"
 
@@ -176,7 +176,7 @@ def _form(found: Bundle) -> dict[str, Any]:
 
 def _lines(found: Bundle) -> Iterator[str]:
     told, rows = found.exported, found.rows
-    counts = f"{counted_noun(len(rows.records), 'record')}, {counted_noun(len(rows.decisions), 'decision')}"
+    counts = f"{counted(len(rows.records), 'record')}, {counted(len(rows.decisions), 'decision')}"
     program = rows.programs[-1]
     yield f"{found.participant}, {found.enrollment}, {program.program}@{program.version}: {counts}"
     how = "left" if found.leaves else "copied"

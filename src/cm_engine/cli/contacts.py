@@ -20,7 +20,7 @@ from cm_engine.cli.options import (
     moment,
     reader,
 )
-from cm_engine.cli.tables import counted_noun, screen
+from cm_engine.cli.tables import screen
 from cm_engine.engine import Engine
 from cm_engine.errors import CmEngineError
 from cm_engine.keyring import FileKeyring
@@ -31,6 +31,7 @@ from cm_engine.messages.quiet import NIGHT
 from cm_engine.messages.standing import Contact, Disclosure
 from cm_engine.people.rights import SELF
 from cm_engine.program.values import day
+from cm_engine.spelling import counted
 
 KEYRING, HOST_KEYS = "CM_ENGINE_KEYRING", "CM_ENGINE_KEYS"
 """Where the keys of persons are, and the host's keys in hexadecimal digits, the newest first, with commas between."""
@@ -321,7 +322,7 @@ def list_contacts(db: DatabaseOption, as_json: JsonOption = False) -> None:
         return
     for each in found:
         channels = ", ".join(dict.fromkeys(handle.channel for handle in each.handles)) or "not reached"
-        typer.echo(f"{each.participant}: {channels}; {counted_noun(len(each.consents), 'consent')}")
+        typer.echo(f"{each.participant}: {channels}; {counted(len(each.consents), 'consent')}")
 
 
 @commands.command(epilog=f"Example: cm-engine contact disclosures {AT} p-104")

@@ -21,12 +21,13 @@ from cm_engine.analysis.form import rounded
 from cm_engine.cli.analyzing import behavior_of
 from cm_engine.cli.behaviors import Asked
 from cm_engine.cli.results import read_results
-from cm_engine.cli.tables import counted_noun, heading, spoken
+from cm_engine.cli.tables import heading, spoken
 from cm_engine.cli.watching import watched
 from cm_engine.errors import ResultsError
 from cm_engine.program import Program
 from cm_engine.program.units import Unit
 from cm_engine.rules import compile_rules
+from cm_engine.spelling import counted
 
 SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)
 WIDEST = 40
@@ -196,7 +197,7 @@ def _told(found: WhatIf) -> Iterator[Any]:
     samples = tuple(found.sample(unit) for unit in found.units)
     yield Text(heading(compile_rules(found.program)))
     totals = spoken({unit: found.total(unit) for unit in found.units})
-    yield Text(f"{counted_noun(len(found.earned), 'participant')} would have earned {totals}.")
+    yield Text(f"{counted(len(found.earned), 'participant')} would have earned {totals}.")
     yield samples_table(samples)
     if found.program.bowls:
         money = found.program.unit(None)

@@ -23,11 +23,12 @@ from cm_engine.cli.options import (
     SourceOption,
     WhyOption,
 )
-from cm_engine.cli.tables import counted_noun, screen
+from cm_engine.cli.tables import screen
 from cm_engine.delivery.configuring import load_gateways
 from cm_engine.delivery.sending import Delivery
 from cm_engine.engine import Engine
 from cm_engine.errors import CmEngineError
+from cm_engine.spelling import counted
 
 commands = typer.Typer(rich_markup_mode=None)
 payout = typer.Typer(
@@ -229,4 +230,4 @@ def _table(found: list[Delivery]) -> Group:
         due = each.due[:19].replace("T", " ")
         place = (each.enrollment, str(each.number), str(each.leg), each.status)
         table.add_row(*place, due, each.gateway, str(each.tries), each.note)
-    return Group(table, Text(counted_noun(len(found), "payout")))
+    return Group(table, Text(counted(len(found), "payout")))

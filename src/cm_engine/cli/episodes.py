@@ -42,9 +42,10 @@ from cm_engine.cli.options import (
     VisitOption,
     WhyOption,
 )
-from cm_engine.cli.tables import counted_noun, screen
+from cm_engine.cli.tables import screen
 from cm_engine.engine import Engine
 from cm_engine.facade.migrating import Migration
+from cm_engine.spelling import counted
 from cm_engine.views.visiting import PlannedVisit
 
 commands = typer.Typer(rich_markup_mode=None)
@@ -104,7 +105,7 @@ def questions(
         return
     for each in found:
         typer.echo(f"{each.enrollment}, record {each.record}: {decision_text(each)}")
-    typer.echo(counted_noun(len(found), "result") + " to ask about")
+    typer.echo(counted(len(found), "result") + " to ask about")
 
 
 @commands.command(epilog=f"Example: cm-engine sweep {AT}")
@@ -274,7 +275,7 @@ def _show_acts(acts: list[Recorded], *, as_json: bool) -> None:
             typer.echo(f"{done.enrollment}: {decision_text(each)}")
     decided = sum(len(done.decisions) for done in acts)
     nobody = "" if decided else "; a program without `windows` expects nobody on a day, and is not swept"
-    typer.echo(f"{counted_noun(decided, 'visit')} decided{nobody}")
+    typer.echo(f"{counted(decided, 'visit')} decided{nobody}")
 
 
 def _show_visits(found: Iterable[PlannedVisit], *, as_json: bool) -> None:
@@ -306,7 +307,7 @@ def _table(found: list[PlannedVisit]) -> Group:
         table.add_row(
             *which, f"{each.on:%a %d %b %Y}", f"{_short(each.opens)} to {_short(each.closes)}", status
         )
-    return Group(table, Text(counted_noun(len(found), "visit")))
+    return Group(table, Text(counted(len(found), "visit")))
 
 
 def _short(day: date) -> str:

@@ -14,9 +14,9 @@ from rich.progress import Progress as Bar
 from cm_engine.cli.durable import opened
 from cm_engine.cli.journal import one_line
 from cm_engine.cli.options import ByOption, DatabaseOption, JsonOption, SourceOption
-from cm_engine.cli.tables import counted_noun
 from cm_engine.importing import Imported, import_results
 from cm_engine.importing.results import Progress
+from cm_engine.spelling import counted
 
 LOOKING = "Looking at lines"
 
@@ -164,7 +164,7 @@ def _lines(done: Imported, report: Path | None, *, dry_run: bool) -> str:
 
 
 def _told(done: Imported, report: Path | None, *, dry_run: bool) -> Iterator[str]:
-    lines = counted_noun(done.lines, "line")
+    lines = counted(done.lines, "line")
     if dry_run:
         yield f"Looked at {lines}: {done.refused_lines} refused, and nothing was written"
         yield "Whether each result fits its program, and what is recorded already, shows when it is imported."
@@ -174,9 +174,9 @@ def _told(done: Imported, report: Path | None, *, dry_run: bool) -> Iterator[str
         sums = ", ".join(f"{amount:f} {unit}" for unit, amount in done.awarded.items())
         yield f"Awarded by them: {sums or 'nothing'}"
         if done.missed:
-            yield f"They show that nobody came to {counted_noun(done.missed, 'visit')}."
+            yield f"They show that nobody came to {counted(done.missed, 'visit')}."
         if done.unplaced:
-            results = counted_noun(done.unplaced, "result")
+            results = counted(done.unplaced, "result")
             yield f"Of them {results} fit no visit, and wait for an answer: cm-engine questions"
     yield from map(str, done.refused)
     if (left := done.refused_lines - len(done.refused)) > 0:

@@ -22,11 +22,11 @@ from cm_engine.cli.options import (
     TargetOption,
     WhyOption,
 )
-from cm_engine.cli.tables import counted_noun
 from cm_engine.intake.standing import Outcome, Received, ReviewItem
 from cm_engine.intake.thing import Did
 from cm_engine.intake.why import Why
 from cm_engine.log.encoding import instant
+from cm_engine.spelling import counted
 
 commands = typer.Typer(rich_markup_mode=None)
 review = typer.Typer(help="Look at what waits for a person.", no_args_is_help=True, rich_markup_mode=None)
@@ -88,7 +88,7 @@ def list_items(
         typer.echo(f"{each.source}: {each.item}: {each.sentence}")
         for name, told in _told(each):
             typer.echo(f"  {name}: {told}")
-    typer.echo(counted_noun(len(found), "item"))
+    typer.echo(counted(len(found), "item"))
 
 
 @review.command(

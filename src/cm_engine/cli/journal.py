@@ -14,7 +14,7 @@ from rich.text import Text
 from cm_engine.acts.recorded import Enrollment, Recorded, RecordedDecision
 from cm_engine.audit.auditing import Difference, Verification
 from cm_engine.cli.forms import amounts, reason_form
-from cm_engine.cli.tables import COPIED, counted_noun, spoken
+from cm_engine.cli.tables import COPIED, spoken
 from cm_engine.log.attending import NOT_COUNTED, UNPLACED
 from cm_engine.log.correction import WITHDRAWN
 from cm_engine.log.encoding import instant
@@ -30,6 +30,7 @@ from cm_engine.rules import Award, Decision, Rules
 from cm_engine.rules.prizes import Prizes
 from cm_engine.rules.sentences import sentence
 from cm_engine.rules.words import WORDS
+from cm_engine.spelling import counted
 from cm_engine.views.previewing import Preview
 from cm_engine.views.statement import Line, Statement
 
@@ -241,10 +242,10 @@ def act_text(done: Recorded, by: Sequence[str] = ()) -> Iterator[str]:
     else:
         yield _asserted(done) if _is_asserted(done) else _payable(done, by)
     if done.missed:
-        yield f"It shows {counted_noun(len(done.missed), 'visit')} to be over:"
+        yield f"It shows {counted(len(done.missed), 'visit')} to be over:"
         yield from (f"  {decision_text(each)}" for each in done.missed)
     if done.corrected:
-        yield f"It corrects {counted_noun(len(done.corrected), 'other decision')}:"
+        yield f"It corrects {counted(len(done.corrected), 'other decision')}:"
         yield from (f"  {_about(each)}{decision_text(each)}" for each in done.corrected)
 
 
@@ -410,7 +411,7 @@ def enrollments_table(enrollments: Sequence[Enrollment], programs: Mapping[str, 
         name = _name_of(each.program, programs)
         where = [each.site, each.zone] if sites else [each.zone]
         table.add_row(each.id, each.participant, name, f"{each.start:%d %b %Y}", *where, _status(each))
-    return Group(table, Text(counted_noun(len(enrollments), "enrollment")))
+    return Group(table, Text(counted(len(enrollments), "enrollment")))
 
 
 def _status(enrollment: Enrollment) -> str:
@@ -447,8 +448,8 @@ def verification_text(found: Verification) -> Iterator[str]:
     """Yield what was looked at, and each difference on a line."""
     counts = ("enrollment", found.enrollments), ("record", found.records), ("decision", found.decisions)
     journals = [("journal", found.journals)] if found.journals else []
-    looked_at = ", ".join(counted_noun(number, noun) for noun, number in (*counts, *journals))
-    many = counted_noun(len(found.differences), "difference") if found.differences else "no difference"
+    looked_at = ", ".join(counted(number, noun) for noun, number in (*counts, *journals))
+    many = counted(len(found.differences), "difference") if found.differences else "no difference"
     yield f"Looked at {looked_at}: {many}"
     yield from map(str, found.differences)
     yield from (_of_other_rules(each) for each in found.other_rules)

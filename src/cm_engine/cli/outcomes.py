@@ -14,7 +14,7 @@ from rich.table import Table
 from cm_engine.cli.durable import opened
 from cm_engine.cli.files import write
 from cm_engine.cli.options import DATABASE, TargetOption
-from cm_engine.cli.tables import counted_noun, screen
+from cm_engine.cli.tables import screen
 from cm_engine.endpoints.cohort import Person, enrolled_people
 from cm_engine.endpoints.loading import endpoints as endpoints_of
 from cm_engine.endpoints.picture import picture
@@ -35,6 +35,7 @@ from cm_engine.endpoints.words import read_words
 from cm_engine.errors import ReportError
 from cm_engine.outcomes.compiled import Value
 from cm_engine.outcomes.model import EndpointSet
+from cm_engine.spelling import counted
 
 commands = typer.Typer(rich_markup_mode=None)
 
@@ -162,7 +163,7 @@ def _enrolled(db: str, program: str, target: str, trial: str) -> list[Person]:
 
 
 def _title(chosen: EndpointSet, found: Sequence[Outcome]) -> str:
-    return f"{chosen.title} ({chosen.set}), {counted_noun(len(found), 'participant')}"
+    return f"{chosen.title} ({chosen.set}), {counted(len(found), 'participant')}"
 
 
 def _cohort(chosen: EndpointSet, names: Sequence[str], found: Sequence[Outcome]) -> Shown:

@@ -8,7 +8,8 @@ from cm_engine.program import Program
 from cm_engine.program.prizes import Bowl, average
 from cm_engine.program.rewards import CONDITIONS_OF_MILESTONES, When
 from cm_engine.program.worked import Case
-from cm_engine.reports.in_words import amount_words, limit_words, rhythm
+from cm_engine.reports.in_words import amount_words, rhythm
+from cm_engine.reports.rewards_in_words import limit_words
 
 
 def index_page(programs: Sequence[Program]) -> str:

@@ -30,10 +30,11 @@ from cm_engine.cli.options import (
     WithdrawnOption,
     reader,
 )
-from cm_engine.cli.tables import counted_noun, screen
+from cm_engine.cli.tables import screen
 from cm_engine.log.encoding import instant
 from cm_engine.people.standing import Staff, StaffAct, WaitingEntry
 from cm_engine.program.values import day
+from cm_engine.spelling import counted
 
 commands = typer.Typer(rich_markup_mode=None)
 staff = typer.Typer(help="Say who works here.", no_args_is_help=True, rich_markup_mode=None)
@@ -224,7 +225,7 @@ def waiting(db: DatabaseOption, enrollment: OneEnrollmentArgument = "", as_json:
         return
     for each in found:
         typer.echo(f"{each.enrollment}, record {each.record}: {_which(each)}, entered by {each.by}")
-    typer.echo(counted_noun(len(found), "result") + " to be entered by a second person")
+    typer.echo(counted(len(found), "result") + " to be entered by a second person")
 
 
 @commands.command(

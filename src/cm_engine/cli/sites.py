@@ -28,7 +28,7 @@ from cm_engine.cli.options import (
     ZoneOption,
     reader,
 )
-from cm_engine.cli.tables import counted_noun, screen
+from cm_engine.cli.tables import screen
 from cm_engine.errors import ReportError
 from cm_engine.log.encoding import digits, instant
 from cm_engine.program.values import amount, day
@@ -36,6 +36,7 @@ from cm_engine.sites.calendars import Calendars, PublicHolidays
 from cm_engine.sites.spending import Alert, FundBalance, SiteFunds
 from cm_engine.sites.standing import Followed, Site
 from cm_engine.sites.state import Fund, unit_of
+from cm_engine.spelling import counted
 
 commands = typer.Typer(help="Keep sites.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -121,7 +122,7 @@ def show(db: DatabaseOption, site: OneSiteArgument = "", as_json: JsonOption = F
         screen().print(_site_text(each))
     for alert in alerts:
         typer.echo(alert.text)
-    typer.echo(counted_noun(len(found), "site"))
+    typer.echo(counted(len(found), "site"))
 
 
 @commands.command(epilog=f"Example: cm-engine site close north {AT} --why 'it moves' {BY.format(key='s-9')}")
@@ -320,7 +321,7 @@ def _show_followed(found: Followed, *, as_json: bool) -> None:
     else:
         again = "; it was before, and nothing is written of it now" if found.replayed else ""
         typer.echo(f"Site {found.site.id} is closed on {_days(found.site)}{again}.")
-        typer.echo(counted_noun(len(found.replanned), "enrollment") + " planned anew")
+        typer.echo(counted(len(found.replanned), "enrollment") + " planned anew")
         for enrollment, why in found.refused:
             typer.echo(f"{enrollment} cannot follow: {why}")
     if found.refused:
@@ -339,7 +340,7 @@ def _days(site: Site) -> str:
     found = {
         each.first.toordinal() + n for each in site.closures for n in range((each.last - each.first).days + 1)
     }
-    return counted_noun(len(found), "day") if found else "no day"
+    return counted(len(found), "day") if found else "no day"
 
 
 def _site_form(site: Site) -> dict[str, Any]:

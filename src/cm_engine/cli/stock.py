@@ -25,12 +25,13 @@ from cm_engine.cli.options import (
     WhyOption,
     reader,
 )
-from cm_engine.cli.tables import counted_noun, screen
+from cm_engine.cli.tables import screen
 from cm_engine.errors import ReportError
 from cm_engine.log.encoding import instant
 from cm_engine.people.rights import SELF
 from cm_engine.program.values import amount, day
 from cm_engine.sites.state import unit_of
+from cm_engine.spelling import counted
 from cm_engine.stock.standing import Allotment, Offer, Piece, Stock, StockAct, StockAlert
 from cm_engine.stock.state import HOLDS
 
@@ -145,7 +146,7 @@ def show(db: DatabaseOption, stock: OneStockArgument = "", as_json: JsonOption =
     for each in found:
         screen().print(_text(each))
     _tell(alerts)
-    typer.echo(counted_noun(len(found), "stock"))
+    typer.echo(counted(len(found), "stock"))
 
 
 @commands.command(
@@ -382,7 +383,7 @@ def waiting(stock: StockArgument, db: DatabaseOption, as_json: JsonOption = Fals
         return
     for each in found:
         typer.echo(_allotment_text(each))
-    typer.echo(counted_noun(len(found), "order"))
+    typer.echo(counted(len(found), "order"))
 
 
 @commands.command(
@@ -554,7 +555,7 @@ def _text(found: Stock) -> Group:
         lines += [_lines_table(found), _holdings_table(found), _lots_table(found)]
     lines += [Text(_offer_text(each)) for each in found.offers]
     if found.waiting:
-        lines.append(Text(f"{counted_noun(len(found.waiting), 'order')} to be handed over"))
+        lines.append(Text(f"{counted(len(found.waiting), 'order')} to be handed over"))
     return Group(*lines)
 
 

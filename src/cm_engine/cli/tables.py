@@ -19,6 +19,7 @@ from cm_engine.program.values import OUTCOMES
 from cm_engine.program.worked import Case
 from cm_engine.rules import Decision, Rules, Timeline
 from cm_engine.rules.timeline import running_sums
+from cm_engine.spelling import counted
 
 COPIED = frozenset({"Id", "Participant", "Results"})
 """The columns that a person copies from, and that are never broken over lines."""
@@ -69,7 +70,9 @@ def cohort_table(rules: Rules, decided: Sequence[tuple[Participant, Timeline]]) 
         everything |= {unit: everything.get(unit, 0) + amount for unit, amount in sums.items()}
         met = sum(word.count("-") for word in participant.results.values())
         table.add_row(participant.participant, str(len(timeline.decisions)), str(met), spoken(sums))
-    total = f"In all: {counted_noun(len(decided), 'participant')}, {counted_noun(visits, 'visit')}, {spoken(everything)}"
+    total = (
+        f"In all: {counted(len(decided), 'participant')}, {counted(visits, 'visit')}, {spoken(everything)}"
+    )
     return Group(Text(heading(rules)), table, Text(total))
 
 
@@ -80,11 +83,6 @@ def _result(decision: Decision) -> str:
     if decision.outcome == "+" and not decision.words.is_test:
         return "not met"
     return OUTCOMES[decision.outcome]
-
-
-def counted_noun(number: int, noun: str) -> str:
-    """Return a number with its noun: 1 visit, 2 visits."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def explained(rules: Rules, timeline: Timeline) -> Iterator[str]:
@@ -126,14 +124,14 @@ def cases_table(program: Program, problems: Sequence[Problem | None]) -> Group:
         return Group(Text(f"{name}: no cases, so nothing was compared"))
     many = f"all {len(problems)} cases pass" if len(problems) > 1 else "the 1 case passes"
     differ = "differs" if failed == 1 else "differ"
-    verdict = f"{failed} of {counted_noun(len(problems), 'case')} {differ}" if failed else many
+    verdict = f"{failed} of {counted(len(problems), 'case')} {differ}" if failed else many
     return Group(Text(f"{name}: {verdict}"), table)
 
 
 def case_word(case: Case) -> str:
     """Return what a case observes, short."""
     if case.observations:
-        return counted_noun(len(case.observations), "observation")
+        return counted(len(case.observations), "observation")
     return " ".join(f"{name}: {word}" for name, word in case.timelines.items()) or case.results or ""
 
 

@@ -25,8 +25,9 @@ from cm_engine.cli.options import (
     ZoneOption,
 )
 from cm_engine.cli.records import AllocationRecord, read_record
-from cm_engine.cli.tables import counted_noun, screen
+from cm_engine.cli.tables import screen
 from cm_engine.errors import Problem, ReportError, TrialError
+from cm_engine.spelling import counted
 from cm_engine.trials.allocation import Allocation, misallocated
 from cm_engine.trials.loading import parse_trial, program_problems, read_trial, trial_text
 from cm_engine.trials.model import Trial, canonical_trial, trial_digest
@@ -185,7 +186,7 @@ def close(
     if as_json:
         sys.stdout.write(one_line(_standing_form(found)))
     else:
-        typer.echo(f"Trial {found.id} is closed, with {counted_noun(found.total, 'participant')}.")
+        typer.echo(f"Trial {found.id} is closed, with {counted(found.total, 'participant')}.")
 
 
 @commands.command(epilog="Example: cm-engine trial unblinded cocaine-2026 --db sqlite:///clinic.db")
@@ -234,7 +235,7 @@ def verify(
     if wrong:
         raise typer.Exit(1)
     if not as_json:
-        many = counted_noun(len(record.allocations), "allocation")
+        many = counted(len(record.allocations), "allocation")
         is_what = "is what" if len(record.allocations) == 1 else "are what"
         typer.echo(f"{file}: {many} {is_what} the seed allocates, and the seed is the one committed to")
 
@@ -304,7 +305,7 @@ def _allocated_text(found: Allocated) -> Iterator[str]:
 
 
 def _so_far(found: TrialStanding) -> str:
-    return f"{counted_noun(found.total, 'participant')}{', closed' if found.is_closed else ''}"
+    return f"{counted(found.total, 'participant')}{', closed' if found.is_closed else ''}"
 
 
 def _strata_table(allocated: Mapping[str, int]) -> Table:

@@ -32,6 +32,7 @@ from cm_engine.facade.opened import system_clock
 from cm_engine.log.encoding import instant
 from cm_engine.messages.messenger import Messenger
 from cm_engine.plain import one_line as plain_line
+from cm_engine.spelling import counted
 
 commands = typer.Typer(rich_markup_mode=None)
 
@@ -130,7 +131,7 @@ def due(db: DatabaseOption, as_json: JsonOption = False) -> None:
     for column in ("Task", "Every", "Next, in UTC", "Done last", "Failed since"):
         table.add_column(column)
     for each in found:
-        failed = f"{each.tries} times: {each.note}" if each.note else ""
+        failed = f"{counted(each.tries, 'time')}: {each.note}" if each.note else ""
         table.add_row(each.name, str(each.every), _said(each.due), _said(each.done), failed)
     screen().print(table)
 

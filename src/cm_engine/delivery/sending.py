@@ -11,6 +11,7 @@ from cm_engine.log.encoding import instant
 from cm_engine.log.outbox import BY_HAND, STUCK, TO_APPROVE, payout_of
 from cm_engine.log.rows import OVER, WAITING, WorkRow
 from cm_engine.log.work import NOTHING, body_of, form_of
+from cm_engine.spelling import counted
 from cm_engine.waiting import CALLS_MAX, FIRST_WAIT, wait_after
 
 Kind = TypeVar("Kind")
@@ -159,7 +160,7 @@ def _pending(row: WorkRow, sending: Sending, answer: Answer, now: datetime, late
 
 def _again(row: WorkRow, sending: Sending, answer: Answer, now: datetime, chance: float) -> WorkRow:
     if sending.calls >= (CALLS_MAX if answer.outcome == Outcome.UNKNOWN else PUT_OFF_MAX):
-        note = f"asked {sending.calls} times in vain; the last answer was: {answer.note or answer.outcome}"
+        note = f"asked {counted(sending.calls, 'time')} in vain; the last answer was: {answer.note or answer.outcome}"
         return changed(row, STUCK, sending, note)
     due = instant(now + max(wait_after(sending.calls, chance), answer.wait or timedelta(0)))
     return changed(row, WAITING, sending, answer.note or str(answer.outcome))._replace(due=due)

@@ -215,11 +215,16 @@ class Weeks(NamedTuple):
     first: int
     last: int
 
+    @property
+    def is_endless(self) -> bool:
+        """Tell whether they have an open end."""
+        return self.last == WEEKS_MAX
+
     def __str__(self) -> str:
         """Return the weeks as a file writes them."""
         if self.first == self.last:
             return str(self.first)
-        return f"{self.first}-" if self.last == WEEKS_MAX else f"{self.first}-{self.last}"
+        return f"{self.first}-" if self.is_endless else f"{self.first}-{self.last}"
 
 
 def dashed(value: Any) -> str:

@@ -19,6 +19,7 @@ class Curve(NamedTuple):
     Attributes:
         target: its name; empty for the only target of a program.
         lapse: the place of the lapse, from 0.
+        more: how many visits come after those shown.
     """
 
     target: str
@@ -26,6 +27,7 @@ class Curve(NamedTuple):
     met: tuple[int, ...]
     lapsed: tuple[int, ...]
     lapse: int
+    more: int
 
 
 def curves_of(program: Program, start: date | None = None) -> Iterator[Curve]:
@@ -51,7 +53,14 @@ def curves_of(program: Program, start: date | None = None) -> Iterator[Curve]:
         for unit in dict.fromkeys(unit for paid in met[name] for unit in paid):
             called = name if len(lengths) > 1 else ""
             all_met, one_not = (tuple(paid.get(unit, 0) for paid in each[name]) for each in (met, lapsed))
-            yield Curve(called, unit, all_met[:VISITS_SHOWN], one_not[:VISITS_SHOWN], lapse)
+            yield Curve(
+                called,
+                unit,
+                all_met[:VISITS_SHOWN],
+                one_not[:VISITS_SHOWN],
+                lapse,
+                max(0, length - VISITS_SHOWN),
+            )
 
 
 def visit_counts(program: Program) -> dict[str, int]:

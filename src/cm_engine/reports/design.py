@@ -10,18 +10,10 @@ from cm_engine.analysis.proofs.finding import Finding
 from cm_engine.analysis.summary import Analysis, Figures, chance_words
 from cm_engine.program.models import Program, Target
 from cm_engine.program.units import Unit
-from cm_engine.program.values import OUTCOMES
+from cm_engine.program.values import OUTCOMES, WEEKS_MAX
 from cm_engine.reports.charts import Axis, Bar, Reference, Series, Visit, bar_chart, line_chart, strip
 from cm_engine.reports.curve import VISITS_SHOWN, Curve, curves_of, paid_by_visit, visit_counts, with_lapse
-from cm_engine.reports.in_words import (
-    bowl_words,
-    deposit_words,
-    limit_words,
-    listed,
-    milestone_words,
-    payout_words,
-    target_words,
-)
+from cm_engine.reports.in_words import listed, target_words
 from cm_engine.reports.page import (
     Column,
     Markup,
@@ -40,7 +32,16 @@ from cm_engine.reports.page import (
     table,
     tiles,
 )
+from cm_engine.reports.rewards_in_words import (
+    bowl_words,
+    deposit_words,
+    hat_words,
+    limit_words,
+    milestone_words,
+    payout_words,
+)
 from cm_engine.reports.visits_in_words import OVERPAID, beside_words, visit_words
+from cm_engine.rules.compiled import compile_rules
 
 BARS = 24
 """How many bars a distribution is shown in at most."""
@@ -103,9 +104,19 @@ def _looked_at(analysis: Analysis) -> str:
 
 
 def _at_a_glance(analysis: Analysis) -> Section:
-    return section(
-        "At a glance", tiles(each for figures in analysis.figures for each in _tiles(analysis, figures))
-    )
+    shown = tiles(each for figures in analysis.figures for each in _tiles(analysis, figures))
+    return section("At a glance", *_left_out(analysis.program), shown)
+
+
+def _left_out(program: Program) -> Iterator[str]:
+    """Yield what the figures do not say all of."""
+    if any(program.plan(target)[-1].weeks.is_endless for target in program.targets.values()):
+        yield f"Visits have no end; all figures are those of {WEEKS_MAX:,} weeks."
+    if program.hat:
+        yield (
+            f"What names drawn from the hat win is in no figure: what a {program.hat.unit} is worth hangs on how many others are "
+            "in the hat."
+        )
 
 
 def _tiles(analysis: Analysis, figures: Figures) -> Iterator[Tile]:
@@ -122,6 +133,8 @@ def _tiles(analysis: Analysis, figures: Figures) -> Iterator[Tile]:
         else ""
     )
     reached = f"with {_seen(figures.maximum.seen.words)}{luck}"
+    if events := dict.fromkeys(figures.maximum.seen.events):
+        reached += f", and {listed(events)} reported"
     if figures.maximum.bound is not None:
         reached = f"{unit.spoken(figures.maximum.amount)} {reached}"
     yield Tile(f"At most{name}", unit.spoken(figures.maximum.sure), reached)
@@ -159,6 +172,7 @@ def _in_words(program: Program) -> Section:
     ]
     beside = [milestone_words(program, each) for each in program.milestones.values()]
     beside += [bowl_words(program, unit, bowl) for unit, bowl in program.bowls.items()]
+    beside += [hat_words(program.hat)] if program.hat else []
     beside += [deposit_words(program)] if program.deposit else []
     beside += beside_words(program)
     limits = [limit_words(program, each) for each in program.limits]
@@ -184,7 +198,7 @@ def _curve(curve: Curve) -> Markup:
         (str(number), unit.spoken(met), unit.spoken(lapsed))
         for number, (met, lapsed) in enumerate(zip(curve.met, curve.lapsed, strict=True), 1)
     ]
-    shown = f" The first {VISITS_SHOWN} visits are shown." if len(curve.met) == VISITS_SHOWN else ""
+    shown = f" The first {VISITS_SHOWN} visits are shown." if curve.more else ""
     caption = f"What each visit{name} pays: with every visit met, and with a lapse at visit {lapse} and all others met.{shown}"
     lines = [
         _line("every visit met", curve.met, unit),
@@ -224,6 +238,8 @@ def _earned(analysis: Analysis, unit: Unit) -> Markup:
     band = [(_plain(unit, each.low), _plain(unit, each.high)) for each in found]
     name = unit.name if unit.is_money else unit.plural or unit.name
     caption = f"Mean earnings in {name} by the chance that each visit is met; nine in ten participants earn within the band."
+    if analysis.rules.events or analysis.behavior.leave:
+        caption += " Reports from outside, and leaving for good, are as likely as the model says."
     chart = line_chart(
         caption, [Series("mean", points, band)], x=Axis("visits met, %", low=0, high=100), y=_axis(unit)
     )
@@ -283,13 +299,18 @@ def _spread(analysis: Analysis, figures: Figures) -> Markup:
     chart = bar_chart(caption, bars, x=Axis(name), y=Axis("%"), across=limits)
     rows = [
         (
-            f"{unit.spoken(edges[place])} "
-            + ("or more" if place == BARS - 1 else f"to {unit.spoken(edges[place + 1] - 1)}"),
+            _between(unit, edges[place], None if place == BARS - 1 else edges[place + 1] - 1),
             chance_words(shares[place]),
         )
         for place in range(last + 1)
     ]
     return figure(chart, caption, table(rows, ["Total", Column("Share of participants", number=True)]))
+
+
+def _between(unit: Unit, low: int, high: int | None) -> str:
+    if high is None:
+        return f"{unit.spoken(low)} or more"
+    return unit.spoken(low) if low == high else f"{unit.spoken(low)} to {unit.spoken(high)}"
 
 
 def _width(span: int) -> int:
@@ -323,6 +344,10 @@ STORIES: dict[str, Callable[[_Turn], str]] = {
 }
 
 
+LEAST = {"Two visits missed in a row, then back": 4}
+"""How many visits a story takes to be one; 1, if it is not here."""
+
+
 def _examples(program: Program, start: date | None) -> Section:
     lengths = visit_counts(program)
     first = next(iter(lengths))
@@ -333,10 +358,13 @@ def _examples(program: Program, start: date | None) -> Section:
     shown = [
         _example(program, _story(story, lengths), {name: made(turn) for name, turn in turns.items()}, start)
         for story, made in STORIES.items()
+        if max(lengths.values()) >= LEAST.get(story, 1)
     ]
     legend = "Each sign is a visit: - met, + positive or failed, o missed."
     if max(lengths.values()) > VISITS_SHOWN:
         legend += f" The first {VISITS_SHOWN} visits are shown, and the amounts are those of all."
+    if events := compile_rules(program).events:
+        legend += f" Nothing is reported of {listed(events, 'or')} in them: what comes of that is in none of the amounts."
     return section("Example timelines", legend, *shown)
 
 
@@ -417,9 +445,8 @@ def _assumptions(analysis: Analysis) -> Section:
         if start
         else "No dates are taken: a limit of a calendar year counts the whole plan as one year.",
         *(
-            [f"Events ({listed(analysis.rules.events)}) come before the first visit."]
-            if analysis.rules.events
-            else []
+            f"Each report of {name} comes before the first visit, with a chance of {float(analysis.behavior.event(name)):.4g}."
+            for name in analysis.rules.events
         ),
         *(
             ["What draws win is on average what the bowl says; a participant's own draws win more or less."]

@@ -1,23 +1,18 @@
 """A program in plain words, for those who decide about it: funders, ethics boards, clinicians."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from decimal import Decimal
 
 from cm_engine.program.evidence import Criterion
 from cm_engine.program.ladders import Descend, Escalate, Phase, Recover
 from cm_engine.program.models import Program, Target
+from cm_engine.program.parts import RESET_BY_DEFAULT
 from cm_engine.program.plan import VisitBlock, visit_count
-from cm_engine.program.prizes import Bowl, average
-from cm_engine.program.rewards import Limit, Milestone, When
 from cm_engine.rules.words import words_of
+from cm_engine.spelling import counted
 
 Spoken = Callable[[Decimal], str]
 
-CROSSING = {
-    "truncate": "the reward that would cross it is cut to what is left",
-    "withhold": "the reward that would cross it is not paid",
-    "stop": "the reward that would cross it is not paid, and nothing after it",
-}
 BEHAVIORS = {
     "abstinence": "abstinence",
     "attendance": "attendance",
@@ -64,9 +59,9 @@ def _shown_by(target: Target) -> str:
 def rhythm(plan: tuple[VisitBlock, ...]) -> str:
     """Return how many visits a plan has, in how many weeks."""
     last, count = plan[-1].weeks, visit_count(plan)
-    if str(last).endswith("-"):
+    if last.is_endless:
         return "visits without an end"
-    return f"{_number(count, 'visit')} in {_number(last.last, 'week')}"
+    return f"{counted(count, 'visit')} in {counted(last.last, 'week')}"
 
 
 def _phase(program: Program, target: Target, phase: Phase) -> str:
@@ -76,7 +71,7 @@ def _phase(program: Program, target: Target, phase: Phase) -> str:
 
 
 def _weeks(phase: Phase) -> str:
-    if str(phase.weeks).endswith("-"):
+    if phase.weeks.is_endless:
         return f"From week {phase.weeks.first} on"
     return f"Week{'s' if phase.weeks.first != phase.weeks.last else ''} {phase.weeks}"
 
@@ -135,17 +130,22 @@ def _conditions(target: Target, phase: Phase) -> Iterator[str]:
     if phase.require:
         first, *later = phase.require
         then = "".join(f", then {each} more" for each in later)
-        yield f"The first reward of a run takes {first} {many} in a row{then}"
+        yield f"The first reward of a run takes {first} {many}{_in_a_row(phase)}{then}"
+    if phase.carry:
+        yield "The reward goes on from where the weeks before left it"
+    if phase.hours > 1:
+        yield f"A visit has {phase.hours} hours"
     if phase.provided:
         yield f"It counts only where {phase.provided} was met at the same visit"
     if phase.group and (phase.group.need > 1 or phase.group.paid == "all"):
         paid = "all its members" if phase.group.paid == "all" else "those of them"
         yield f"Of a group of {phase.group.size}, {phase.group.need} have to meet it for {paid} to be paid"
     if phase.criterion:
-        yield f"A {one} is {_criterion(phase.criterion)}"
+        yield f"A {one} is {criterion_words(phase.criterion)}"
 
 
-def _criterion(criterion: Criterion) -> str:
+def criterion_words(criterion: Criterion) -> str:
+    """Return what a measured value has to be."""
     if criterion.fall:
         share, since = criterion.fall.share * 100, criterion.fall.since
         daily = " for each day between" if criterion.fall.daily else ""
@@ -172,127 +172,53 @@ def _criterion(criterion: Criterion) -> str:
 def _bonus(program: Program, target: Target, phase: Phase) -> Iterator[str]:
     if phase.bonus:
         _, many = _success(target, phase)
-        yield f"Every {phase.bonus.every} {many} in a row add {amount_words(program, phase.unit, phase.bonus.amount)}"
+        yield f"Every {phase.bonus.every} {many}{_in_a_row(phase)} add {amount_words(program, phase.unit, phase.bonus.amount)}"
+
+
+def _in_a_row(phase: Phase) -> str:
+    """Return that successes follow one another; nothing where something in between ends no run."""
+    return " in a row" if phase.resetting.issuperset(RESET_BY_DEFAULT) else ""
 
 
 OUTCOMES = ("positive", "missed", "refused", "excused", "invalid")
 
 
+def outcome_words(outcomes: Collection[str], behaviors: Collection[str]) -> str:
+    """Return some outcomes, of targets that reward some behaviors.
+
+    Example:
+        >>> outcome_words({"missed", "positive"}, {"abstinence"}), outcome_words({"positive"}, {"attendance"})
+        ('positive or missed', 'failed')
+    """
+    called = {"positive": "positive" if "abstinence" in behaviors else "failed"}
+    return listed((called.get(outcome, outcome) for outcome in OUTCOMES if outcome in outcomes), "or")
+
+
 def _reset(target: Target, phase: Phase) -> Iterator[str]:
-    called = {"positive": "positive" if target.behavior == "abstinence" else "failed"}
-    resetting = [called.get(outcome, outcome) for outcome in OUTCOMES if outcome in phase.resetting]
-    if resetting:
+    if phase.resetting:
         back = (
             "takes the reward back to its start"
             if phase.escalate or phase.descend
             else "begins the count anew"
         )
-        yield f"What is {listed(resetting, 'or')} pays nothing and {back}"
+        yield f"What is {outcome_words(phase.resetting, {target.behavior})} pays nothing and {back}"
     elif phase.escalate or phase.bonus or phase.require:
         yield "Nothing takes the reward back"
 
 
 def _recovery(target: Target, phase: Phase) -> Iterator[str]:
     if phase.recover:
-        yield _back(phase.recover, *_success(target, phase))
+        yield _back(phase.recover, _success(target, phase), _in_a_row(phase))
 
 
-def _back(recover: Recover, one: str, many: str) -> str:
+def _back(recover: Recover, success: tuple[str, str], in_a_row: str) -> str:
     level = "the reward last paid" if recover.level == "last earned" else "the reward that was next"
-    when = "with the last of them" if recover.paid == "nth" else "from the next one on"
-    run = f"the next {one} brings" if recover.after == 1 else f"{recover.after} {many} in a row bring"
-    return f"After a reset, {run} back {level}, {when}"
-
-
-def milestone_words(program: Program, milestone: Milestone) -> str:
-    """Return when a milestone is reached and what it pays."""
-    pays = amount_words(program, milestone.unit, milestone.amount) if milestone.amount else ""
-    back = "the deposit back" if milestone.refunds else ""
-    often = ", each time" if milestone.repeats else ""
-    most = f", at most {milestone.at_most} times" if milestone.at_most else ""
-    return (
-        f"{milestone.says}: {listed(filter(None, [pays, back]))} for {_reached(milestone.when)}{often}{most}."
-    )
-
-
-def _reached(when: When) -> str:
-    of = f" of {listed(when.targets)}" if when.targets else ""
-    if when.event:
-        times = f"{when.count} reports of " if when.count and when.count > 1 else ""
-        measured = f" with {_criterion(when.criterion)}" if when.criterion else ""
-        return f"{times}“{when.event}”{measured}"
-    if when.week:
-        met = {"all": "every visit", "some": "some visit"}.get(str(when.week), f"{when.week} visits")
-        return f"a week with {met}{of} met"
-    if when.end_of:
-        several = when.end_of.first != when.end_of.last
-        in_weeks = f"weeks {when.end_of}{of}, with their" if several else f"week {when.end_of}{of}, with its"
-        return f"at least {_number(when.at_least, 'success', 'successes')} in {in_weeks} last visit"
-    if when.run:
-        return f"a run of {when.run} successes{of}"
-    return (
-        f"{_number(when.visits, 'visit')}{of} kept"
-        if when.visits
-        else f"{_number(when.count or 0, 'success', 'successes')}{of}"
-    )
-
-
-def bowl_words(program: Program, unit: str, bowl: Bowl) -> str:
-    """Return what a unit is drawn from, and what it wins on average."""
-    total = sum(slip.count for slip in bowl.slips.values())
-    slips = (
-        f"{slip.count} of {total} {name} ({amount_words(program, None, slip.value)})"
-        for name, slip in bowl.slips.items()
-    )
-    odds = (
-        f"{each.chance} {name} ({amount_words(program, None, each.value)})"
-        for name, each in bowl.odds.items()
-    )
-    mean = average(bowl)
-    worth = Decimal(mean.numerator) / Decimal(mean.denominator)
-    back = "goes back" if bowl.replace else "does not go back"
-    return f"A {unit} is a slip of {listed([*slips, *odds])}; it {back}, and wins {program.currency} {worth:.3f} on average."
-
-
-def limit_words(program: Program, limit: Limit) -> str:
-    """Return a limit: how much, in which window, whose, and what becomes of a reward that would cross it."""
-    amounts = [
-        f"{amount_words(program, limit.unit, amount)}{f' from {day}' if day else ''}"
-        for day, amount in limit.amount.changes
-    ]
-    window = f"{limit.days} days" if limit.days else limit.per
-    whose = (
-        f" in all programs of {limit.payer}" if limit.payer else f" from {limit.fund}" if limit.fund else ""
-    )
-    return f"{', '.join(amounts)} per {window}{whose}: {CROSSING[limit.crossing]}"
-
-
-def payout_words(program: Program) -> str:
-    """Return when awards are handed over."""
-    payout = program.payout
-    least = f", {amount_words(program, None, payout.minimum)} at least" if payout.minimum else ""
-    when = {
-        "at once": "Each award is handed over at once",
-        "on request": f"Awards are saved up and handed over on request{least}",
-        "set days": f"Awards are handed over on {listed(day.capitalize() for day in payout.days)}",
-    }[payout.when]
-    lost = (
-        f"; what was not collected is lost after {payout.expires_after} days" if payout.expires_after else ""
-    )
-    return f"{when}{lost}."
-
-
-def deposit_words(program: Program) -> str:
-    """Return what a participant pays in, and how it is lost; nothing without a deposit."""
-    deposit = program.deposit
-    if deposit is None:
-        return ""
-    takes = (
-        f" A {listed(deposit.on, 'or')} result takes {amount_words(program, None, deposit.loss)} of it."
-        if deposit.loss
-        else ""
-    )
-    return f"The participant pays in {amount_words(program, None, deposit.stake)}.{takes}"
+    most = " (after several resets, the highest of these)" if recover.saved == "highest" else ""
+    if recover.after == 1:
+        when = "itself" if recover.paid == "nth" else "for the one after it"
+        return f"After a reset, the next {success[0]} brings back {level}{most}, {when}"
+    when = "with the last of them" if recover.paid == "nth" else "from the one after them on"
+    return f"After a reset, {recover.after} {success[1]}{in_a_row} bring back {level}{most}, {when}"
 
 
 def listed(words: Iterable[str], last: str = "and") -> str:
@@ -304,7 +230,3 @@ def listed(words: Iterable[str], last: str = "and") -> str:
     """
     *first, final = [*words] or [""]
     return f"{', '.join(first)} {last} {final}" if first else final
-
-
-def _number(count: int, one: str, many: str = "") -> str:
-    return f"{count} {one if count == 1 else many or one + 's'}"

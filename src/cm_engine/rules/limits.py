@@ -10,6 +10,7 @@ from cm_engine.program.rewards import Limit, Window
 from cm_engine.program.units import Unit
 from cm_engine.rules.reasons import Limited
 from cm_engine.rules.state import Received
+from cm_engine.spelling import counted
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +51,7 @@ def compile_limit(limit: Limit, program: Program) -> LimitRules:
     return LimitRules(
         unit=unit,
         per=limit.per,
-        name=f"{limit.days} days" if limit.days else limit.per,
+        name=counted(limit.days, "day") if limit.days else limit.per,
         begins=limit.begins or (1, 1),
         days=limit.days or 0,
         scope=scope,

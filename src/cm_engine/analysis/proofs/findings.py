@@ -33,6 +33,7 @@ RULES: Mapping[str, str] = MappingProxyType(
         "limit-idle": "some results come up against each limit",
         "not-proved": "what could not be proved, and why",
         "small": "who is always abstinent gets at least what has been shown to work, in its first twelve weeks",
+        "no-end": "visits have an end, so that figures are of all that is paid",
         "no-windows": "results find their visits by their days, and a visit that nobody came to is missed without a report",
         "two-words": "a visit that nobody came to leads to the same, whether it is recorded as not attended or as missed",
         "windows-over-others": "the days of a visit do not reach the planned day of another one",

@@ -29,6 +29,7 @@ from cm_engine.program.ladders import Phase
 from cm_engine.program.models import Program, Target
 from cm_engine.program.plan import visits_by_week
 from cm_engine.program.units import Unit
+from cm_engine.program.values import WEEKS_MAX
 from cm_engine.rules.compiled import Rules, compile_rules
 
 DOLLARS = "USD"
@@ -42,6 +43,7 @@ FIRST_WEEKS = 4
 def of_design(program: Program) -> Iterator[Finding]:
     """Yield what can be told from a program file alone: when it pays, how often, and how its ladders are made."""
     yield from of_words(program)
+    yield from _without_end(program)
     yield from _without_windows(program)
     yield from _delayed(program)
     for name, target in program.targets.items():
@@ -86,6 +88,17 @@ def _left_of_draws(explored: Explored) -> Fraction | None:
 
 def _within(sum_: Fraction, left: Fraction | None) -> Fraction:
     return sum_ if left is None else min(sum_, left)
+
+
+def _without_end(program: Program) -> Iterator[Finding]:
+    """Yield that a program goes on for as long as anybody comes, where figures need an end."""
+    endless = any(program.plan(target)[-1].weeks.is_endless for target in program.targets.values())
+    if endless:
+        said = (
+            f"Visits have no end: the figures are those of {WEEKS_MAX:,} weeks. For those of a year, look at a copy that ends: "
+            "weeks: 1-52."
+        )
+        yield Finding("no-end", "note", said)
 
 
 def _without_windows(program: Program) -> Iterator[Finding]:

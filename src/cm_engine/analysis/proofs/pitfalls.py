@@ -15,6 +15,7 @@ from cm_engine.analysis.proofs.finding import Finding
 from cm_engine.program.models import Program
 from cm_engine.rules.compiled import TargetRules, compile_rules
 from cm_engine.rules.windows import AS_PLANNED, Counted, Plan, Window
+from cm_engine.spelling import counted
 
 MONDAY = date(2026, 1, 5)
 """A week that begins so has its days in the order of the calendar."""
@@ -79,7 +80,9 @@ def _out_of_reach(explored: Explored) -> Iterator[Finding]:
     if payout.expires_after is not None:
         most = min(most, most_at_hand(explored, money, payout.expires_after + 1))
     if most < least:
-        before = f" before it expires after {payout.expires_after} days" if payout.expires_after else ""
+        before = (
+            f" before it expires after {counted(payout.expires_after, 'day')}" if payout.expires_after else ""
+        )
         said = (
             f"Nobody who comes on the planned days has more than {money.spoken(most)} saved at a time{before}, and "
             f"{money.spoken(least)} is the least that is handed over: nothing can be asked for until the episode is ended."

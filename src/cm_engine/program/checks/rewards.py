@@ -24,6 +24,7 @@ from cm_engine.program.rewards import (
     When,
 )
 from cm_engine.program.values import WEEKS_MAX, either
+from cm_engine.spelling import counted
 
 
 def one_condition(when: When, _: Whole) -> Found:
@@ -60,11 +61,11 @@ def reachable(when: When, whole: Whole) -> Found:
     counts = {"run": when.run, "count": None if when.event else when.count, "visits": when.visits}
     for key, needed in counts.items() if names else ():
         if needed and needed > weeks.total():
-            yield (key,), f"the plan has {weeks.total()} visits, fewer than the {needed} asked for"
+            yield (key,), f"the plan has {counted(weeks.total(), 'visit')}, fewer than the {needed} asked for"
     if names and isinstance(when.week, int) and when.week > max(weeks.values(), default=0):
         yield (
             ("week",),
-            f"no week has more than {max(weeks.values(), default=0)} visits, fewer than the {when.week} asked for",
+            f"no week has more than {counted(max(weeks.values(), default=0), 'visit')}, fewer than the {when.week} asked for",
         )
     if when.end_of is not None:
         planned = sum(weeks[week] for week in range(when.end_of.first, when.end_of.last + 1))
@@ -72,7 +73,7 @@ def reachable(when: When, whole: Whole) -> Found:
             key = "at_least" if "at_least" in when.model_fields_set else "end_of"
             yield (
                 (key,),
-                f"weeks {when.end_of} have {planned} visits, fewer than the {when.at_least} asked for",
+                f"weeks {when.end_of} have {counted(planned, 'visit')}, fewer than the {when.at_least} asked for",
             )
         elif names and when.end_of.last > (last := max(weeks)):
             yield (

@@ -8,7 +8,7 @@ from cm_engine.program.plan import visit_count, visits_by_week
 from cm_engine.program.units import Unit
 from cm_engine.program.values import either, shown
 from cm_engine.program.worked import Case, Seen
-from cm_engine.spelling import nearest
+from cm_engine.spelling import counted, nearest
 
 
 def one_timeline(case: Case, whole: Whole) -> Found:
@@ -136,7 +136,7 @@ def results_within_plan(case: Case, whole: Whole) -> Found:
         if planned and len(word) > planned and not case.truncate and target.retest is None:
             yield (
                 place,
-                f"{len(word)} results, but the plan has {planned} visits; shorten, or add truncate: true",
+                f"{len(word)} results, but the plan has {counted(planned, 'visit')}; shorten, or add truncate: true",
             )
 
 
