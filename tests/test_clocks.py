@@ -302,6 +302,19 @@ def test_a_zone_that_does_not_exist_is_refused(engine: Engine, zone: str) -> Non
     assert not engine.enrollments()
 
 
+@pytest.mark.parametrize(
+    ("zone", "place"),
+    [("EST", "America/New_York"), ("MST", "America/Denver or America/Phoenix"), ("HST", "Pacific/Honolulu"), ("AST", "America/Puerto_Rico")],
+)  # fmt: skip
+def test_an_abbreviation_is_no_place_though_servers_know_it_as_one(
+    engine: Engine, zone: str, place: str
+) -> None:
+    with pytest.raises(
+        ReportError, match=f"no time zone '{zone}'; an abbreviation is no place, write {place}"
+    ):
+        Desk(engine, climbing(), zone=zone)
+
+
 def test_a_zone_spelled_almost_right_is_named(engine: Engine) -> None:
     with pytest.raises(ReportError, match="America/Los_Angeles"):
         Desk(engine, climbing(), zone="America/Los_Angles")

@@ -213,7 +213,7 @@ def test_the_words_say_when_visits_are_kept_and_how_they_are_read() -> None:
             "A visit can be kept from a day before its planned day to 2 days after it, and made good for a day more; "
             "who has not come by then has missed it. That is decided a day later, as results may be on their way."
         ),
-        "Of several specimens of one visit the first counts.",
+        "Of several results of one visit the first counts.",
         "A dilute specimen is read as positive, a substituted one as refused, an adulterated one as positive.",
         "What is recorded as late is read as what it shows, what is put off beforehand as excused.",
         "Of reasons that are named, only these excuse an absence: illness and court.",
@@ -339,9 +339,9 @@ def test_the_words_of_windows_say_which_of_several_results_counts() -> None:
             "A visit can be kept from its planned day to 2 days after it; what comes in the 2 days after that is read as missed; "
             "who has not come by then has missed it."
         ),
-        "Of several specimens of one visit the worst counts: a positive, else a refused, else an invalid, else a negative one.",
+        "Of several results of one visit the worst counts: a positive, else a refused, else an invalid, else a negative one.",
         "Results less than 2 days apart are of one visit, if its days last so long, but for one on the planned day of the next.",
-        "A specimen that was not planned counts for the visit of its day.",
+        "A result that was not planned counts for the visit of its day.",
     ]
 
 

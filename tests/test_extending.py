@@ -138,6 +138,18 @@ ESCALATE = "targets.abstinence.schedule.0.escalate"
             "the base has no 'recover' at 'targets.abstinence.schedule.0'; to add it, override 'targets.abstinence.schedule.0' as",
         ),
         (
+            f"{PRIZES}overrides: {{bowls.draw.slips.big: {{count: 1, value: 100}}}}\n",
+            "the base has no 'big' at 'bowls.draw.slips'; to add it, override 'bowls.draw.slips' as a whole",
+        ),
+        (
+            f"{PRIZES}overrides: {{{ESCALATE}.celing: 12}}\n",
+            f"the base has no value at '{ESCALATE}.celing'; did you mean '{ESCALATE}.ceiling'?",
+        ),
+        (
+            "extends: template-counselling-attendance\nprogram: x\noverrides: {targets.sessions.excuses: []}\n",
+            "got nothing; name some, or override 'targets.sessions' as a whole, without it",
+        ),
+        (
             "program: x\noverrides: {visits.0.weeks: 1-8}\n",
             "overrides change the values of another program; say of which",
         ),
@@ -145,6 +157,31 @@ ESCALATE = "targets.abstinence.schedule.0.escalate"
 )
 def test_what_an_extension_says_of_itself_or_twice_is_refused(text: str, message: str) -> None:
     assert any(message in problem for problem in refused(text))
+
+
+def test_a_name_of_its_own_may_stand_among_the_overrides() -> None:
+    program = parse_program("extends: va-prize\noverrides: {program: ours, version: '2'}\n")
+    assert (program.program, program.version) == ("ours", "2")
+
+
+def test_sources_are_added_beside_an_override_of_another_one() -> None:
+    ours = "sources: {ours: {cite: A letter}}\n"
+    program = parse_program(f"{PRIZES}{ours}overrides: {{sources.petry-2014.cite: Petry}}\n")
+    assert program.sources["ours"].cite == "A letter"
+    assert program.sources["petry-2014"].cite == "Petry"
+    [problem] = refused(
+        f"{PRIZES}{ours.replace('ours', 'petry-2014')}overrides: {{sources.petry-2014.cite: Petry}}\n"
+    )
+    assert "sources is given anew as a whole beside it; change it there" in problem
+
+
+def test_a_program_is_not_called_as_any_that_it_builds_on(tmp_path: Path) -> None:
+    (tmp_path / "state.yaml").write_text(PRIZES, "utf-8")
+    city = 'extends: state.yaml\nprogram: va-prize\nversion: "1"\n'
+    (tmp_path / "city.yaml").write_text(city, "utf-8")
+    said = r"city\.yaml:3:10: error: version: a program that the base builds on is va-prize, version 1, too"
+    with pytest.raises(ProgramError, match=said):
+        load_program(tmp_path / "city.yaml")
 
 
 def test_a_file_does_not_extend_itself(tmp_path: Path) -> None:

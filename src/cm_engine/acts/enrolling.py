@@ -22,11 +22,12 @@ ABBREVIATED = {
     "E": "America/New_York",
     "AK": "America/Anchorage",
     "H": "Pacific/Honolulu",
+    "A": "America/Puerto_Rico",
 }
 """Places of the zones of the United States, by how what they are called begins."""
 _HOUR = re.compile(f"({'|'.join(ABBREVIATED)})[SD]?T")
 NO_PLACES = {"localtime", "Factory", "posixrules"}
-"""What a server may have among its zones, and is no clinic's."""
+"""What a server may have among its zones, and is no clinic's; nor are EST, MST and HST, which keep one time all year."""
 
 
 def new_id() -> str:
@@ -66,7 +67,7 @@ def zone_name(zone: str) -> str:
         msg = "say the clinic's time zone, which decides what day it is: zone='America/Los_Angeles'"
         raise ReportError(msg)
     try:
-        ZoneInfo("" if zone in NO_PLACES else zone)
+        ZoneInfo("" if zone in NO_PLACES or _HOUR.fullmatch(str(zone)) else zone)
     except (ZoneInfoNotFoundError, ValueError, OSError, TypeError):
         hour = _HOUR.fullmatch(str(zone).upper())
         meant = ABBREVIATED[hour[1]] if hour else ""

@@ -10,7 +10,6 @@ from cm_engine import shelf
 from cm_engine.errors import CmEngineError
 from cm_engine.program.models import Program
 from cm_engine.program.reading import Document, Path, dotted, read_document
-from cm_engine.program.wording import homes
 from cm_engine.spelling import nearest
 
 OWN = ("cases",)
@@ -18,6 +17,9 @@ OWN = ("cases",)
 
 ADDED = ("sources", "evidence")
 """What a program adds to, instead of replacing it."""
+
+NAMED: tuple[Path, ...] = (("version",), ("overrides", "version"), ("program",), ("overrides", "program"))
+"""Where a program says what it is called, rather in its version than in its id."""
 
 DEPTH_MAX = 8
 
@@ -38,10 +40,11 @@ def extended(document: Document, depth: int = 0) -> Document:
     whole = Document(document.name, problems=document.problems, base=document.place(("extends",)))
     whole.values, whole.keys = dict(base.values), dict(base.keys)
     whole.data = {key: deepcopy(value) for key, value in base.data.items() if key not in OWN}
+    whole.names = (*base.names, _name(base))
     _take_own(whole, document)
-    _refuse_same_name(whole, base, document)
     replaced = [key for key in document.data if key not in {*ADDED, "extends", "overrides"}]
     _forget_evidence(whole, {*replaced, *_override(whole, document)}, len(base.data.get("evidence", [])))
+    _refuse_same_name(whole, document)
     return whole
 
 
@@ -87,12 +90,19 @@ def _base(document: Document, depth: int) -> Document | None:
     return base
 
 
-def _refuse_same_name(whole: Document, base: Document, document: Document) -> None:
-    """Note a program of the id and the version of its base, which stand for what that says."""
-    names = [(each.data.get("program"), each.data.get("version")) for each in (whole, base)]
-    if names[0] == names[1]:
-        where: Path = next(((key,) for key in ("version", "program") if key in document.data), ("extends",))
-        told = f"the base is {names[1][0]}, version {names[1][1]}, too; give what builds on it an id or a version of its own"
+def _name(document: Document) -> tuple[Any, Any]:
+    """Return the id and the version of a program."""
+    return document.data.get("program"), document.data.get("version")
+
+
+def _refuse_same_name(whole: Document, document: Document) -> None:
+    """Note a program of the id and the version of what it builds on, which stand for what that says."""
+    if (name := _name(whole)) in whole.names:
+        where = next((path for path in NAMED if path in document.values), ("extends",))
+        of = "the base" if name == whole.names[-1] else "a program that the base builds on"
+        told = (
+            f"{of} is {name[0]}, version {name[1]}, too; give what builds on it an id or a version of its own"
+        )
         whole.problems.append(document.problem(where, told))
 
 
@@ -131,12 +141,14 @@ def _wrong_path(name: str, known: Mapping[str, Path], document: Document) -> str
         others = [each for each in document.data["overrides"] if each != name and _touches(str(each), name)]
         if others:
             return f"it and {others[0]!r} are of one value; write one of them, with all that is to change"
-        if (top := known[name][0]) in document.data:
-            return f"{top} is given anew as a whole beside it; change it there"
-        return ""
+        top, *rest = known[name]
+        own = document.data.get(top)
+        is_beside = top in ADDED and own and rest and rest[0] not in own
+        return f"{top} is given anew as a whole beside it; change it there" if own and not is_beside else ""
     if not within and name in Program.model_fields:
         return f"the base has no {name}; write {name} beside overrides, and not within"
-    if within in known and last in homes(Program):
+    beside = [path[-1] for path in known.values() if dotted(path[:-1]) == within]
+    if within in known and not nearest(last, map(str, beside)):
         return f"the base has no {last!r} at {within!r}; to add it, override {within!r} as a whole"
     return f"the base has no value at {name!r}{nearest(str(name), known)}"
 

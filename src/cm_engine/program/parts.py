@@ -78,13 +78,15 @@ CALLED = {
     "euro": "EUR",
     "£": "GBP",
     "pound": "GBP",
+    "pound sterling": "GBP",
+    "us$": "USD",
 }
 """What people call currencies."""
 
 
 def _currency(code: str) -> str:
     if code not in CURRENCY_DECIMALS:
-        meant = CALLED.get(code.lower().rstrip("s")) or (
+        meant = CALLED.get(code.lower().replace("pounds", "pound").rstrip("s")) or (
             code.upper() if code.upper() in CURRENCY_DECIMALS else ""
         )
         hint = f"; write {meant}" if meant else "; write its three letters, such as USD or EUR"

@@ -47,6 +47,7 @@ class Document:
         values: where each value stands, by its path.
         keys: where each key stands, by the path of its value.
         base: where the program is named whose values stand in another file; None if there is none.
+        names: the id and the version of each program that it builds on.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Document:
     keys: dict[Path, Place] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     base: Place | None = None
+    names: tuple[tuple[Any, Any], ...] = ()
 
     def place(self, path: Path, *, of_key: bool = False) -> Place:
         """Return where `path` stands, or the nearest thing around it that stands anywhere."""

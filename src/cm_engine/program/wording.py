@@ -11,7 +11,7 @@ from cm_engine.errors import Problem
 from cm_engine.program.models import Program
 from cm_engine.program.partial import bare
 from cm_engine.program.parts import Part
-from cm_engine.program.reading import Document, Nothing, Path
+from cm_engine.program.reading import Document, Nothing, Path, dotted
 from cm_engine.program.values import OF_KEY, either, shown
 from cm_engine.spelling import nearest
 
@@ -57,6 +57,8 @@ def _problems(document: Document, details: ErrorDetails, root: type[Part]) -> It
             yield document.problem(path[:-1], told, of_key=len(path) > 1)
         case "extra_forbidden":
             yield document.problem(path, _unknown_key(path, root), of_key=True)
+        case "too_short" if not details["input"] and _may_be_left_out(path, root):
+            yield document.problem(path, f"{_message(details)}; {_some_or_none(document, path)}")
         case _:
             yield _problem(document, path, _message(details))
 
@@ -66,11 +68,19 @@ def _problem(document: Document, path: Path, message: str) -> Problem:
     return document.problem(path[:-1] if of_key else path, message, of_key=of_key)
 
 
+def _some_or_none(document: Document, path: Path) -> str:
+    """Say how a list is left out, which may be inherited."""
+    if document.base:
+        return f"name some, or override {dotted(path[:-1])!r} as a whole, without it"
+    return "name some, or leave the key out"
+
+
 def _unknown_key(path: Path, root: type[Part]) -> str:
     if path == ("overrides",):
         return "overrides change the values of another program; say of which, with extends"
-    known = sorted(_fields(path[:-1], root) - {str(path[-1])})
-    hint = nearest(str(path[-1]), known) or _belongs(str(path[-1]), root)
+    known, name = sorted(_fields(path[:-1], root) - {str(path[-1])}), str(path[-1])
+    alike = [each for each in known if each.startswith(name) or name.startswith(each)]
+    hint = nearest(name, alike if name in homes(root) else known) or _belongs(name, root)
     return f"unknown key{hint} (known here: {', '.join(known)})"
 
 
@@ -122,6 +132,15 @@ def _fields(path: Path, root: type[Part]) -> set[str]:
         place = _below(place, step)
     own = {"extends", "overrides"} if place is Program else set()
     return {*place.model_fields, *own}
+
+
+def _may_be_left_out(path: Path, root: type[Part]) -> bool:
+    """Tell whether a key at a path has a meaning if it is not there."""
+    place: Any = root
+    for step in path[:-1]:
+        place = _below(place, step)
+    is_part = isinstance(place, type) and issubclass(place, Part)
+    return is_part and not place.model_fields[str(path[-1])].is_required()
 
 
 def _below(place: Any, step: str | int) -> Any:

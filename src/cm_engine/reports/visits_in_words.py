@@ -111,14 +111,14 @@ def _several(windows: Windows | None) -> Iterator[str]:
     """Yield which of several results counts, and which results are of one visit."""
     if windows is None:
         return
-    yield f"Of several specimens of one visit {SPECIMENS[windows.specimens]}."
+    yield f"Of several results of one visit {SPECIMENS[windows.specimens]}."
     if windows.apart > 1:
         yield (
             f"Results less than {_counted(windows.apart)} apart are of one visit, if its days last so long, but for one on the "
             "planned day of the next."
         )
     if windows.unscheduled == "counted":
-        yield "A specimen that was not planned counts for the visit of its day."
+        yield "A result that was not planned counts for the visit of its day."
 
 
 def _flawed(reads: Reads) -> str:
