@@ -901,7 +901,7 @@ def test_the_command_line_lists_tasks_and_when_they_are_next(run: Run, tmp_path:
         None,
     )
     assert found["count"]["due"] == "2026-01-05T13:00:00.000000+00:00"
-    assert "1 times: ZeroDivisionError" in run("due").stdout
+    assert "1 time: ZeroDivisionError" in run("due").stdout
 
 
 def test_a_worker_without_gateways_leaves_payouts_to_one_that_has_them(tmp_path: Path) -> None:
