@@ -10,7 +10,7 @@ A "place" is the number of a visit of a goal, from 1. A "day" of a visit is the 
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Literal, NamedTuple, TypedDict
+from typing import Any, Literal, NamedTuple, TypedDict
 
 ABSENT = "oe_"
 WORST = "+r*-"
@@ -44,6 +44,7 @@ class Plan(TypedDict):
     later: bool  # what becomes of the visits of a pause: they come later, or are not required
     goals: list[Goal]
     most: Decimal  # in the episode; what crosses it is cut to what is left
+    together: int  # each so many successes in a row, of all goals, pay more; 0 if nothing does
 
 
 class Seen(NamedTuple):
@@ -100,7 +101,7 @@ NOT_COUNTED = -1
 def fates(plan: Plan, course: Course) -> tuple[dict[int, Fate], dict[tuple[int, int], Fate]]:
     """What became of each result, by its id, and of each visit that is over without one, by goal and place."""
     counted = [each for goal in range(len(plan["goals"])) for each in verdicts(plan, course, goal)]
-    paid = dict(zip(map(key_of, counted), amounts(plan, counted), strict=True))
+    paid = dict(zip(map(key_of, counted), amounts(plan, course, counted), strict=True))
     by_result = {v.seen.id: Fate(v.goal, v.place, v.outcome, paid[key_of(v)]) for v in counted if v.seen}
     alone = {key_of(v): Fate(v.goal, v.place, v.outcome, Decimal(0)) for v in counted if not v.seen}
     for goal in range(len(plan["goals"])):
@@ -309,16 +310,41 @@ def is_over(plan: Plan, course: Course, goal: int, place: int) -> bool:
     if days is None or days.after_end:
         return False
     swept = course["swept"] or date.min
-    found = [(each, its) for each, its in placed(plan, course, goal) if its != NOT_COUNTED]
+    found = telling(plan, course, goal)
+    others = [
+        each for other in range(len(plan["goals"])) if other != goal for each in telling(plan, course, other)
+    ]
     if days.paused:
-        groups = grouped(found)
-        before = [counted_of(plan["goals"][goal], group) for group in groups.values()]
-        sooner = [counted_of(plan["goals"][goal], groups[its]) for its in groups if its < place]
-        is_known = days.planned <= swept and all(each.day <= swept for each in sooner if each)
-        since = max((n for n, (each, _) in enumerate(found) if each in before), default=-1)
-        return any(each.day > days.planned for each, _ in found[since + 1 :]) or is_known
-    is_late = any(each.day > days.closes for each, _ in found)
-    return is_late or days.closes + timedelta(windows["grace"]) <= swept
+        groups = grouped([(each, its) for each, its in placed(plan, course, goal) if its != NOT_COUNTED])
+        before = [each for group in groups.values() if (each := counted_of(plan["goals"][goal], group))]
+        sooner = [
+            each for its in groups if its < place and (each := counted_of(plan["goals"][goal], groups[its]))
+        ]
+        is_known = days.planned <= swept and all(each.day <= swept for each in sooner)
+        since = max((when(each) for each in before), default=())
+        told = [
+            *(each for each in found if when(each) > since),
+            *(each for each in others if after(each, sooner)),
+        ]
+        return any(each.day > days.planned for each in told) or is_known
+    last = days.closes + timedelta(windows["grace"])
+    is_late = any(each.day > days.closes for each in found) or any(each.day > last for each in others)
+    return is_late or last <= swept
+
+
+def telling(plan: Plan, course: Course, goal: int) -> list[Seen]:
+    """The results of a goal that tell which visits are over, in order."""
+    return [each for each, its in placed(plan, course, goal) if its != NOT_COUNTED]
+
+
+def when(seen: Seen) -> tuple[date, datetime, int]:
+    """Where a result stands on the calendar."""
+    return seen.day, seen.moment, seen.id
+
+
+def after(seen: Seen, sooner: list[Seen]) -> bool:
+    """Whether a result stands after some others."""
+    return all(when(seen) > when(each) for each in sooner)
 
 
 def idle(plan: Plan, course: Course, goal: int) -> list[tuple[Seen, int, str]]:
@@ -342,16 +368,60 @@ def said(goal: Goal, group: list[Seen], seen: Seen) -> str:
 # What they are paid.
 
 
-def amounts(plan: Plan, counted: list[Verdict]) -> list[Decimal]:
+TOGETHER = Decimal(7)
+
+
+def amounts(plan: Plan, course: Course, counted: list[Verdict]) -> list[Decimal]:
     """What each visit is paid: what its ladder says, cut to what the most leaves in the order of the calendar."""
-    order = [each for each in counted if each.seen]
-    order.sort(key=lambda each: (each.seen.day, each.seen.moment, each.seen.id) if each.seen else ())
-    spent, paid = Decimal(0), {}
-    for each in order:
+    spent, paid, run = Decimal(0), {}, 0
+    for each in in_order(plan, course, counted):
         before = [v.outcome for v in counted if v.goal == each.goal and v.place < each.place]
-        paid[key_of(each)] = min(earned(plan["goals"][each.goal], before, each.outcome), plan["most"] - spent)
+        due = earned(plan["goals"][each.goal], before, each.outcome)
+        run = 0 if each.outcome in RESETS else run + (each.outcome == "-")
+        if plan["together"] and each.outcome == "-" and run % plan["together"] == 0:
+            due += TOGETHER
+        paid[key_of(each)] = min(due, plan["most"] - spent)
         spent += paid[key_of(each)]
-    return [paid.get(key_of(each), Decimal(0)) for each in counted]
+    return [paid[key_of(each)] for each in counted]
+
+
+def in_order(plan: Plan, course: Course, counted: list[Verdict]) -> list[Verdict]:
+    """Visits in the order in which they stand: by their results; of those without, once their days are over."""
+    stands: dict[tuple[int, int], Spot_] = {}
+    for each in counted:
+        before = stands.get((each.goal, each.place - 1), ())
+        own = stands_at(plan, course, each)
+        stands[key_of(each)] = own if own > before else (*before, each.place)
+    return sorted(counted, key=lambda each: stands[key_of(each)])
+
+
+Spot_ = tuple[Any, ...]
+
+
+def stands_at(plan: Plan, course: Course, verdict: Verdict) -> Spot_:
+    """Where a visit stands: a miss after all of its last day, and before the result of its goal that tells of it."""
+    if verdict.seen:
+        return (verdict.seen.day, 1, when(verdict.seen), 0, 0)
+    days = calendar(plan, course, verdict.goal)[verdict.place - 1]
+    grace = timedelta(0 if verdict.outcome == "_" else plan["goals"][verdict.goal]["windows"]["grace"])
+    ended = (
+        [((days.planned if days.paused else days.closes) + grace, 2, (verdict.goal,), 0, 0)] if days else []
+    )
+    told = [each for each in telling(plan, course, verdict.goal) if tells(plan, course, verdict, each)]
+    return min([*ended, *((each.day, 1, when(each), -1, verdict.place) for each in told[:1])])
+
+
+def tells(plan: Plan, course: Course, verdict: Verdict, seen: Seen) -> bool:
+    """Whether a result of its goal shows that a visit without one is over."""
+    found = placed(plan, course, verdict.goal)
+    days = calendar(plan, course, verdict.goal)[verdict.place - 1]
+    if dict(found)[seen] > verdict.place:
+        return True
+    if days is None or not days.paused:
+        return days is not None and seen.day > days.closes
+    groups = grouped([(each, its) for each, its in found if its != NOT_COUNTED])
+    before = [each for group in groups.values() if (each := counted_of(plan["goals"][verdict.goal], group))]
+    return seen.day > days.planned and when(seen) > max((when(each) for each in before), default=())
 
 
 def earned(goal: Goal, before: list[str], outcome: str) -> Decimal:

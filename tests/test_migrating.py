@@ -370,7 +370,7 @@ def test_a_miss_planned_before_it_and_shown_after_it_is_decided_by_the_version_b
     assert engine.verify().is_clean
 
 
-def test_each_target_shows_its_own_misses_from_before_and_results_from_then_on_are_the_new_versions() -> None:
+def test_misses_from_before_are_of_the_version_before_and_results_from_then_on_of_the_new_one() -> None:
     names = ("cocaine", "opioids")
     engine = opened(
         "memory:",
@@ -381,7 +381,7 @@ def test_each_target_shows_its_own_misses_from_before_and_results_from_then_on_a
     migrate(engine, enrollment, on(1) + timedelta(1))
     said = {"enrollment": enrollment, "result": "-", **BY}
     engine.record(**said, target="cocaine", on=on(2), key="c-2")
-    assert misses(engine, enrollment) == {("cocaine", 1): False, ("cocaine", 2): False}
+    assert misses(engine, enrollment) == {(name, visit): False for name in names for visit in (1, 2)}
     came = engine.record(**said, target="opioids", on=on(1) + timedelta(1), key="o-1")
     assert (came.visit, misses(engine, enrollment)[("opioids", 1)]) == (2, False)
     assert ("opioids", 2) not in misses(engine, enrollment)

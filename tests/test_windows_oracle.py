@@ -20,6 +20,7 @@ from cm_engine import Evidence, Program, parse_program
 from cm_engine.acts.recorded import RecordedDecision
 from cm_engine.engine import Engine
 from tests.oracle_windows import (
+    TOGETHER,
     Away,
     Course,
     Fate,
@@ -54,8 +55,13 @@ def program_of(plan: Plan) -> Program:
         "closures": [{"first": day.isoformat()} for day in plan["closed"]],
         "targets": {NAMES[n]: target_of(plan, goal) for n, goal in enumerate(plan["goals"])},
         "limits": [{"amount": str(plan["most"]), "per": "episode", "crossing": "truncate"}],
+        "milestones": {"together": together_of(plan["together"])} if plan["together"] else {},
     }
     return parse_program(json.dumps(document))
+
+
+def together_of(run: int) -> dict[str, Any]:
+    return {"says": "A run of all goals", "when": {"run": run}, "amount": str(TOGETHER), "repeats": True}
 
 
 def target_of(plan: Plan, goal: Goal) -> dict[str, Any]:
@@ -128,6 +134,7 @@ def plans(draw: st.DrawFn) -> Plan:
         "later": draw(st.booleans()),
         "goals": draw(st.lists(goals(), min_size=1, max_size=2)),
         "most": Decimal(draw(st.sampled_from([45, 500]))),
+        "together": draw(st.sampled_from([0, 2])),
     }
 
 

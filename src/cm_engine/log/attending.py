@@ -1,9 +1,15 @@
-"""From a dated result to the visits that it decides: those that it shows to be missed, and the one that it is of."""
+"""From a dated report to the visits that it decides: those that it shows to be missed, and the one that it is of.
+
+A miss takes its place by the days of its visit, and not by who tells of it: it stands after all that came while the visit
+and its days of grace lasted, and before all that came after them. So it counts for the same in a milestone or a limit of
+several targets, whatever is recorded first, and whenever somebody says that days are over.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import takewhile
+from operator import itemgetter
 
 from cm_engine.log.deciding import Finding, Others, decided
 from cm_engine.log.history import END_OF_DAY, Seen, day_in, zones_of
@@ -38,8 +44,9 @@ Over = Iterable[tuple[TargetRules, Passed]]
 def attended(enrolled: Enrolled, stand: Stand, seen: Seen, later: Sequence[Seen], shared: Shared) -> Found:
     """Return all that a report leads to, and where the enrollment stands then.
 
-    Where its target has windows, a report first shows which visits are over that nobody came to; then it counts for
-    the visit that has its day, or is another one for it, or is kept and asked about. Else it is of the next visit.
+    Where targets have windows, a report first shows which visits are over that nobody came to. Then, if its own target has
+    some, it counts for the visit that has its day, or is another one for it, or is kept and asked about. Else it is of the
+    next visit.
 
     Args:
         enrolled: the enrollment.
@@ -48,12 +55,13 @@ def attended(enrolled: Enrolled, stand: Stand, seen: Seen, later: Sequence[Seen]
         later: the reports after it: one of them may count for its visit instead.
         shared: what shared pools have received from others.
     """
-    if seen.closes:
-        return _Report(enrolled, seen, later, shared).closed(stand)
-    if (plan := _plan_of(enrolled, stand, seen)) is None:
-        after, finding = decided(enrolled, stand, seen, shared(seen.subject))
-        return after, (finding,)
-    return _Report(enrolled, seen, later, shared).placed(stand, plan)
+    report, plan = _Report(enrolled, seen, later, shared), _plan_of(enrolled, stand, seen)
+    if plan and _is_beside(plan, seen):
+        return report.beside(stand, plan)
+    place = _place(enrolled, plan, stand, seen) if plan else None
+    stand, before = missed(enrolled, stand, seen, _shown(enrolled, stand, seen, place), shared)
+    after, found = report.decided(stand, plan, place)
+    return after, (*before, *found)
 
 
 def leaves_the_past(enrolled: Enrolled, stand: Stand, seen: Seen) -> bool:
@@ -61,28 +69,50 @@ def leaves_the_past(enrolled: Enrolled, stand: Stand, seen: Seen) -> bool:
 
     One that takes the place of another does not; nor does one that shows a miss from the time of another version.
     """
+    plan = plan_for(enrolled, stand, seen)
+    if plan and _place(enrolled, plan, stand, seen).how == "another":
+        return False
     since = date.fromisoformat(stand.moved_to[-1][1]) if stand.moved_to else date.min
-    if seen.closes:
-        return since == date.min or all(each.planned >= since for _, each in shown(enrolled, stand, seen))
-    if (plan := plan_for(enrolled, stand, seen)) is None:
-        return True
-    place = _place(enrolled, plan, stand, seen)
-    return place.how != "another" and all(each.planned >= since for each in place.passed)
+    return since == date.min or all(each.planned >= since for _, each in shown(enrolled, stand, seen))
 
 
 def shown(enrolled: Enrolled, stand: Stand, seen: Seen) -> Over:
-    """Return the visits that a report shows to be over, in the order in which they are decided."""
-    if seen.closes:
-        over = _over(enrolled, stand, seen.day)
-        return sorted(over, key=lambda each: (each[1].planned, each[0].index))
-    plan = plan_for(enrolled, stand, seen)
-    return [(plan.target, each) for each in _place(enrolled, plan, stand, seen).passed] if plan else []
+    """Return the visits that a report shows to be over, in the order in which they are decided.
+
+    Of its own target, those before the visit that it is of; of others, those whose days of grace are over, too. They are
+    decided in the order in which their time ended.
+    """
+    plan = _plan_of(enrolled, stand, seen)
+    if plan and _is_beside(plan, seen):
+        return ()
+    return _shown(enrolled, stand, seen, _place(enrolled, plan, stand, seen) if plan else None)
+
+
+def _shown(enrolled: Enrolled, stand: Stand, seen: Seen, place: Place | None) -> Over:
+    """Return the visits that a report shows to be over, by its place among the visits of its target, if it has one."""
+    if not enrolled.rules.has_windows:
+        return ()
+    target = enrolled.rules.target(seen.observation.target) if place else None
+    own = [(target, each) for each in place.passed] if target and place else []
+    day = seen.day + timedelta(days=1) if seen.closes else _known(enrolled, stand, seen)
+    others = (each for each in _over(enrolled, stand, day) if each[0] is not target)
+    return _in_order([*own, *others], day)
+
+
+def _in_order(over: Over, day: date) -> list[tuple[TargetRules, Passed]]:
+    """Return visits in the order in which their time ended; those of one target as they are planned."""
+    ended, found = dict[int, date](), list[tuple[date, int, tuple[TargetRules, Passed]]]()
+    for target, passed in over:
+        last = max(ended.get(target.index, date.min), min(passed.last, day))
+        ended[target.index] = last
+        found.append((last, target.index, (target, passed)))
+    return [each for _, _, each in sorted(found, key=itemgetter(0, 1))]
 
 
 def missed(enrolled: Enrolled, stand: Stand, seen: Seen, over: Over, shared: Shared) -> Found:
     """Decide visits that a report shows to be over: each on its planned day, whatever was decided since."""
     findings = []
-    for target, (visit, planned, outcome) in over:
+    for target, (visit, planned, outcome, _) in over:
         last = stand.state.last or planned
         then = stand._replace(state=stand.state._replace(last=min(last, planned)))
         nothing = Seen(0, seen.place, Observation(outcome, planned, target.name), visit=visit.number)
@@ -97,11 +127,11 @@ def as_found(
     enrolled: Enrolled, stand: Stand, target: TargetRules, day: date, others: Others
 ) -> Stand | None:
     """Return where an enrollment stands as a result of a day would find it, None if no visit is open to it."""
-    plan = plan_of(enrolled, stand, target)
     seen = Seen(0, (day.isoformat(), END_OF_DAY), Observation(on=day, target=target.name))
-    place = _place(enrolled, plan, stand, seen)
-    over = ((target, each) for each in place.passed)
-    return missed(enrolled, stand, seen, over, lambda _: others)[0] if place.how == "counts" else None
+    place = _place(enrolled, plan_of(enrolled, stand, target), stand, seen) if target.windows else None
+    if place and place.how != "counts":
+        return None
+    return missed(enrolled, stand, seen, _shown(enrolled, stand, seen, place), lambda _: others)[0]
 
 
 def plan_of(enrolled: Enrolled, stand: Stand, target: TargetRules) -> Plan:
@@ -111,21 +141,21 @@ def plan_of(enrolled: Enrolled, stand: Stand, target: TargetRules) -> Plan:
 
 def is_over(enrolled: Enrolled, stand: Stand, until: date) -> bool:
     """Tell whether some visit is over by the end of a day, that nothing was recorded of."""
-    return any(True for _ in _over(enrolled, stand, until))
+    return any(True for _ in _over(enrolled, stand, until + timedelta(days=1)))
 
 
-def _over(enrolled: Enrolled, stand: Stand, until: date) -> Iterator[tuple[TargetRules, Passed]]:
-    """Yield the visits of all targets that are over by the end of a day."""
+def _over(enrolled: Enrolled, stand: Stand, day: date) -> Iterator[tuple[TargetRules, Passed]]:
+    """Yield the visits of all targets that are over before a day, with their days of grace."""
     for target in enrolled.rules.targets:
         if target.windows:
             plan, done = plan_of(enrolled, stand, target), stand.state.tracks[target.index].visits
-            for passed in plan.over(done, until + timedelta(days=1), grace=target.windows.grace):
+            for passed in plan.over(done, day, grace=True):
                 yield target, passed
 
 
 def _plan_of(enrolled: Enrolled, stand: Stand, seen: Seen) -> Plan | None:
-    """Return the plan that a report finds its visit in, None for an event and where its number decides."""
-    if not enrolled.rules.has_windows or seen.observation.event:
+    """Return the plan that a report finds its visit in, None for an event, for days, and where its number decides."""
+    if not enrolled.rules.has_windows or seen.closes or seen.observation.event:
         return None
     target = enrolled.rules.target(seen.observation.target)
     return plan_of(enrolled, stand, target) if target.windows else None
@@ -175,23 +205,17 @@ class _Report:
     later: Sequence[Seen]
     shared: Shared
 
-    def closed(self, stand: Stand) -> Found:
-        """Return that visits are over, of all targets, in the order of their days."""
-        return self._missed(stand, shown(self.enrolled, stand, self.seen))
+    def beside(self, stand: Stand, plan: Plan) -> Found:
+        """Return that it was not planned, and counts for nothing."""
+        return self._kept(stand, plan, NOT_COUNTED, Unscheduled())
 
-    def placed(self, stand: Stand, plan: Plan) -> Found:
-        """Return the visits that it shows to be missed, and what it leads to itself."""
-        if _is_beside(plan, self.seen):
-            return self._kept(stand, plan, NOT_COUNTED, Unscheduled())
-        place = _place(self.enrolled, plan, stand, self.seen)
-        stand, before = self._missed(stand, ((plan.target, passed) for passed in place.passed))
-        stand, found = self._decided(stand, plan, place)
-        return stand, (*before, *found)
-
-    def _missed(self, stand: Stand, over: Over) -> Found:
-        return missed(self.enrolled, stand, self.seen, over, self.shared)
-
-    def _decided(self, stand: Stand, plan: Plan, place: Place) -> Found:
+    def decided(self, stand: Stand, plan: Plan | None, place: Place | None) -> Found:
+        """Return what it leads to itself, once the visits are decided that it shows to be missed."""
+        if self.seen.closes:
+            return stand, ()
+        if plan is None or place is None:
+            after, finding = decided(self.enrolled, stand, self.seen, self.shared(self.seen.subject))
+            return after, (finding,)
         if place.visit is None:
             return self._kept(stand, plan, UNPLACED, Unplaced(self._following(stand, plan)))
         if place.how == "counts":

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -98,6 +98,14 @@ def seen(record: RecordRow, body: Mapping[str, Any], zones: Zones) -> Seen:
     observed = observation_from(body, date.fromisoformat(day))
     place, told = (day, at or record.recorded_at), (record.seq, record.recorded_at)
     return Seen(record.seq, place, observed, told=told, key=(record.source, record.key))
+
+
+def days_before(seen: Seen) -> Seen:
+    """Return that the days before a report are over, as whoever tells of a day says."""
+    until = seen.day - timedelta(days=1)
+    return seen._replace(
+        place=(until.isoformat(), END_OF_DAY), observation=Observation(on=until), closes=True
+    )
 
 
 def days_over(record: int, body: Mapping[str, Any]) -> Seen:

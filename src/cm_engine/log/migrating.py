@@ -14,7 +14,7 @@ from cm_engine.errors import CmEngineError, CorrectionError, ReportError, Result
 from cm_engine.log.attending import Found, Shared, attended, missed, plan_for, plan_of, shown
 from cm_engine.log.deciding import Finding, Others, decided
 from cm_engine.log.entering import waiting_of
-from cm_engine.log.history import Seen
+from cm_engine.log.history import Seen, days_before
 from cm_engine.log.rows import RecordRow, Subject
 from cm_engine.log.stand import Enrolled, Stand, start_of
 from cm_engine.program.models import Program
@@ -98,27 +98,26 @@ def migrated(enrolled: Enrolled, stand: Stand, move: Move, around: Around) -> Fo
 def _left_behind(enrolled: Enrolled, stand: Stand, until: date, around: Around) -> Found:
     """Decide the visits planned before a day that later reports show to be missed.
 
-    Those of a target are shown by its first report, and by sweeps before that: from then on a report may count for one.
+    Those of a target are shown until its own first report, and by that: from then on a report may count for one.
     """
     found: list[Finding] = []
     left = {target.name for target in enrolled.rules.targets if target.windows}
-    for each in around.later:
-        about = left if each.closes else _named(enrolled, stand, each) & left
-        if about:
-            over = shown(enrolled, stand, each)
-            here = [(target, one) for target, one in over if target.name in about and one.planned < until]
-            stand, more = missed(enrolled, stand, each, here, partial(around.shared, each))
-            found += more
-            left = left if each.closes else left - about
+    for each in around.later if left else ():
+        about = _named(enrolled, stand, each)
+        over = shown(enrolled, stand, each if about is not None else days_before(each))
+        here = [(target, one) for target, one in over if target.name in left and one.planned < until]
+        stand, more = missed(enrolled, stand, each, here, partial(around.shared, each))
+        found += more
+        left -= about or set()
     return stand, found
 
 
-def _named(enrolled: Enrolled, stand: Stand, seen: Seen) -> set[str]:
-    """Return the target whose visits a report may count for, if the version has it."""
+def _named(enrolled: Enrolled, stand: Stand, seen: Seen) -> set[str] | None:
+    """Return the target whose visits a report may count for; None if the version does not have its target."""
     try:
         plan = plan_for(enrolled, stand, seen)
     except ResultsError:
-        return set()
+        return None
     return {plan.target.name} if plan else set()
 
 

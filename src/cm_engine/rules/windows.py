@@ -111,11 +111,19 @@ def widest(rules: Rules) -> int:
 
 
 class Passed(NamedTuple):
-    """A visit whose time is over, that nobody came to: missed, or not required in a pause."""
+    """A visit whose time is over, that nobody came to: missed, or not required in a pause.
+
+    Attributes:
+        visit: the visit.
+        planned: the day on which it was expected.
+        outcome: what it is.
+        last: the last day on which something might have come of it, the days of grace included.
+    """
 
     visit: Visit
     planned: date
     outcome: Literal["o", "_"]
+    last: date
 
 
 class Counted(NamedTuple):
@@ -220,23 +228,29 @@ class Plan(NamedTuple):
         """Tell whether a visit is planned for after the end, so that nobody has to come; who came before it did."""
         return self.calendar.end is not None and window.planned > self.calendar.end
 
-    def over(self, done: int, day: date, *, grace: int = 0) -> Iterator[Passed]:
+    def over(self, done: int, day: date, *, grace: bool = False) -> Iterator[Passed]:
         """Yield the visits after those done whose time is over before a day.
 
         Args:
             done: how many visits are decided.
             day: the visits whose days all come before it are over.
-            grace: as many days more are left to them.
+            grace: their days of grace are left to them, too.
         """
         for visit in self.target.visits[done:]:
             window = self.window(visit)
             if window is None or self.is_after_end(window):
                 return
-            paused = self.is_paused(window)
-            last = window.planned if paused else window.closes + timedelta(days=grace)
-            if last >= day:
+            found = self._passed(visit, window)
+            if (found.last if grace or found.outcome == "_" else window.closes) >= day:
                 return
-            yield Passed(visit, window.planned, "_" if paused else "o")
+            yield found
+
+    def _passed(self, visit: Visit, window: Window) -> Passed:
+        """Return a visit as one that nobody came to."""
+        if self.is_paused(window):
+            return Passed(visit, window.planned, "_", window.planned)
+        grace = timedelta(days=self.windows.grace)
+        return Passed(visit, window.planned, "o", window.closes + grace)
 
     def until(self, done: int, day: date) -> Iterator[Passed]:
         """Yield the visits after those done that are planned up to a day, as if nobody came to them."""
@@ -244,7 +258,7 @@ class Plan(NamedTuple):
             window = self.window(visit)
             if window is None or window.planned > day:
                 return
-            yield Passed(visit, window.planned, "_" if self.is_paused(window) else "o")
+            yield self._passed(visit, window)
 
     def by(self, day: date) -> "Plan":
         """Return the plan that a day goes by: who came before a pause came to what was planned then."""
@@ -293,7 +307,7 @@ class Plan(NamedTuple):
                 break
             if not self.is_paused(window):
                 return skipped, visit, window
-            skipped.append(Passed(visit, window.planned, "_"))
+            skipped.append(self._passed(visit, window))
         return skipped, None, None
 
     def _expected_before(self, done: int, counted: Counted | None) -> Visit | None:

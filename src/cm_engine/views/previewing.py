@@ -56,7 +56,8 @@ def previews(
     for target in rules.targets:
         try:
             day = on or (_next_day(enrolled, stand, target, today) if today else None)
-            found[target.name] = _of_target(enrolled, stand, others, target, day)
+            then = _found(enrolled, stand, others, target, day or today)
+            found[target.name] = _of_target(enrolled, then, others, target, day)
         except PlanExceededError:
             found[target.name] = {}
         except ResultsError as error:
@@ -96,16 +97,25 @@ def _next_day(enrolled: Enrolled, stand: Stand, target: TargetRules, today: date
     return ahead.planned if ahead else None
 
 
+def _found(enrolled: Enrolled, stand: Stand, others: Others, target: TargetRules, day: date | None) -> Stand:
+    """Return where an enrollment stands as a result of a target would find it on a day.
+
+    Raises:
+        ResultsError: no visit of the target is open to it.
+    """
+    if not (enrolled.rules.has_windows and day):
+        return stand
+    found = as_found(enrolled, stand, target, day, others)
+    if found is None:
+        msg = f"no visit of {target.name!r} is open on {day}"
+        raise ResultsError(msg)
+    return found
+
+
 def _of_target(
     enrolled: Enrolled, stand: Stand, others: Others, target: TargetRules, on: date | None
 ) -> dict[str, Decision]:
     rules = enrolled.rules
-    if target.windows and on:
-        found = as_found(enrolled, stand, target, on, others)
-        if found is None:
-            msg = f"no visit of {target.name!r} is open on {on}"
-            raise ResultsError(msg)
-        stand = found
     state = with_pools(rules, stand.state, summed(others, stand.own)) if rules.shares else stand.state
     seen = {symbol: Observation(symbol, on, target.name) for symbol in OUTCOMES}
     return {symbol: step(rules, state, expected_of(stand.calendar, each))[1] for symbol, each in seen.items()}
