@@ -562,7 +562,7 @@ def test_preview_says_what_each_result_would_pay_and_writes_nothing(run: Run) ->
     assert re.search(r"- met +\$10.00 +Negative test: \$10.00. Next negative: \$10.00.", table)
     assert re.search(r"\+ positive +\$0.00 +Positive test: no reward", table)
     found = form(run, "preview", "e-1", "--on", "2025-01-07")
-    assert list(found) == ["enrollment", "targets"]
+    assert list(found) == ["enrollment", "targets", "offset"]
     decisions = found["targets"]["stimulants"]
     assert "".join(decisions) == "-+oe*r_"
     assert list(decisions["-"]) == ["target", "visit", "week", "date", "result", "awards", "reasons"]
@@ -629,6 +629,7 @@ def test_a_statement_has_a_form(run: Run) -> None:
         "drawn",
         "amounts",
         "so_far",
+        "settled",
         "sentence",
     ]
     assert len(form(run, "statement", "e-1", "--until", "2025-01-06")["lines"]) == 1

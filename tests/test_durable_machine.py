@@ -23,6 +23,7 @@ from cm_engine.acts.recorded import Recorded, RecordedDecision
 from cm_engine.acts.reported import Report
 from cm_engine.errors import BalanceError, KeyConflictError, RecordNotFoundError
 from cm_engine.ledger.balances import Balance
+from cm_engine.log.fold import SETTLES, TAKEN_OFF
 from cm_engine.views.statement import Line
 from tests.durable_model import (
     ZONE,
@@ -405,9 +406,7 @@ class Durable(RuleBasedStateMachine):
             assert found.awards == decision.awards
             assert found.reasons == decision.reasons
             told_besides = found.sentence.removeprefix(decision.sentence)
-            assert not told_besides or told_besides.endswith(
-                "settles what an earlier correction left given too much."
-            )
+            assert not told_besides or told_besides.endswith((SETTLES, TAKEN_OFF))
             assert found.prizes == told.won
 
     def _check_balances(self, course: Course, found: Any) -> None:

@@ -362,3 +362,94 @@ def test_only_who_would_lose_something_by_a_miss_is_about_to_lose_a_level() -> N
         ("11.00 USD",),
     )
     assert not nobody
+
+
+def owing() -> tuple[Hand, str]:
+    """Return who was given 10.00 too much, and has it taken off later rewards."""
+    hand = Hand("payout: {overpaid: offset}")
+    name = hand.enroll()
+    record = hand.engine.statement(enrollment=name)
+    hand.record(name, MONDAY)
+    [line] = hand.engine.statement(enrollment=name).lines
+    hand.engine.amend(enrollment=name, record=line.record, result="e", why="misread", **hand.told())
+    assert not record.lines
+    return hand, name
+
+
+def test_a_statement_says_what_is_to_be_taken_off_and_the_line_that_settles_it() -> None:
+    hand, name = owing()
+    before = statement_report(hand.engine, enrollment=name, on=MONDAY)
+    assert {tile.name: tile.value for tile in before.tiles}[
+        "Given too much, to be taken off later rewards"
+    ] == "$10.00"
+    assert before.sheets[0].rows[-1].what.endswith("$10.00 that was given is taken off later rewards")
+    hand.now += timedelta(days=3)
+    hand.record(name, MONDAY + timedelta(days=3))
+    after = statement_report(hand.engine, enrollment=name, on=MONDAY)
+    assert "Given too much, to be taken off later rewards" not in {tile.name for tile in after.tiles}
+    assert after.sheets[0].rows[-1][1:3] == (
+        "Visit 2. Goal met. $10.00 of it settles what was given too much before",
+        "",
+    )
+    spanish = statement_report(hand.engine, enrollment=name, on=MONDAY, words=Words("es"))
+    assert spanish.sheets[0].rows[-1].what.endswith("$10.00 de eso compensa lo que antes se entregó de más")
+
+
+def test_a_late_result_says_what_it_settles_as_one_in_order_does() -> None:
+    hand, name = owing()
+    hand.now += timedelta(days=8)
+    hand.engine.record(enrollment=name, result="e", on=MONDAY + timedelta(days=7), **hand.told())
+    late = hand.engine.record(enrollment=name, result="-", on=MONDAY + timedelta(days=3), **hand.told())
+    assert late.sentence.endswith("$10.00 of it settles what an earlier correction left given too much.")
+    assert (late.payable, late.hand_over) == ({}, {})
+    [line] = [
+        each for each in hand.engine.statement(enrollment=name).lines if each.visit == 2 and each.settled
+    ]
+    assert line.settled == {"USD": 10}
+    assert hand.engine.verify().is_clean
+
+
+def test_the_next_reward_is_that_of_the_visit_that_is_planned_first() -> None:
+    hand = Hand()
+    hand.engine.add_program(
+        parse_program(
+            'program: two\nversion: "1"\ntitle: Two\ncurrency: USD\nwindows: {grace: 5}\ntargets:\n'
+            "  a: {behavior: attendance, visits: [{weeks: 1-4, days: [monday, thursday]}], schedule: [{weeks: 1-4, escalate: {start: 10, step: 2}, reset: {}}]}\n"
+            "  c: {behavior: attendance, visits: [{weeks: 1-4, days: [tuesday]}], schedule: [{weeks: 1-4, fixed: 3}]}\n"
+        )
+    )
+    name = hand.engine.enroll(participant="p-2", program="two", start=MONDAY, by="nurse-7").id
+    hand.engine.record(enrollment=name, target="a", result="-", on=MONDAY, **hand.told())
+    assert statement_report(hand.engine, enrollment=name, on=MONDAY).tiles[-1][1:] == (
+        "$3.00", "if you meet the goal on 30 December 2025",
+    )  # fmt: skip
+    hand.now += timedelta(days=4)
+    friday = MONDAY + timedelta(days=4)
+    assert statement_report(hand.engine, enrollment=name, on=friday).tiles[-1][1:] == (
+        "$10.00", "if you meet the goal on 5 January 2026",
+    )  # fmt: skip
+
+
+def test_statements_say_that_nothing_is_handed_over_while_an_enrollment_is_frozen() -> None:
+    hand = Hand()
+    name = hand.enroll()
+    hand.record(name, MONDAY)
+    hand.engine.freeze(enrollment=name, on=MONDAY, why="a dispute", **hand.told())
+    tiles = {tile.name for tile in statement_report(hand.engine, enrollment=name, on=MONDAY).tiles}
+    assert "On its way to you, or held back for now" in tiles
+    assert (
+        hand.engine.statement(enrollment=name)
+        .text()
+        .endswith("Frozen: nothing is handed over for now, and what is on the way may be held back.\n")
+    )
+
+
+def test_an_amount_less_than_nothing_is_no_formula() -> None:
+    hand = Hand("payout: {when: on request, minimum: 1}")
+    name = hand.enroll()
+    hand.record(name, MONDAY)
+    record = hand.engine.statement(enrollment=name).lines[0].record
+    hand.engine.amend(enrollment=name, record=record, result="+", why="misread", **hand.told())
+    [sheet] = statement_report(hand.engine, enrollment=name, on=MONDAY).sheets
+    assert ",-$10.00," in csv_of(sheet)
+    assert "; $10.00 less is due" in hand.engine.statement(enrollment=name).text()

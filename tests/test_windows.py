@@ -1018,3 +1018,53 @@ def test_a_preview_of_the_day_before_a_pause_promises_what_that_day_pays() -> No
         paid = desk.seen("-", 7)
         assert (promised.visit, promised.awards) == (paid.visit, paid.awards)
         assert paid.visit == 2
+
+
+JOINT = "milestones: {run: {says: A run, when: {run: 3}, amount: 50}}"
+WEEKLY = "{a: {behavior: attendance, schedule: [{weeks: 1-4, weekly: {all: 10, some: 6}}]}, c: {behavior: attendance, schedule: [{weeks: 1-4, weekly: {all: 12, some: 8}}]}}"  # fmt: skip
+CAME = [("alcohol", 5), ("alcohol", 8), ("stimulants", 12), ("alcohol", 12)]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("sweeps", [(), (6,), (6, 9), (12,)])
+def test_a_miss_ends_a_run_of_several_targets_whatever_is_recorded_first_and_whenever_days_are_over(
+    engine: Engine, turned: bool, sweeps: tuple[int, ...]
+) -> None:
+    desk = Desk(engine, program("{}", JOINT, targets=TWO))
+    for target, number in [*CAME[:2], *(CAME[2:] if not turned else CAME[:1:-1])]:
+        for over in (each for each in sweeps if each < number):
+            desk.sweep(over)
+        desk.seen("-", number, target=target)
+    desk.sweep(31)
+    assert engine.statement(enrollment=desk.id).awarded == {"USD": 10 + 15 + 10 + 20}
+    assert engine.verify().is_clean
+
+
+def test_saying_that_a_missed_visit_was_missed_changes_nothing(engine: Engine) -> None:
+    desk = Desk(engine, program("{}", JOINT, targets=TWO))
+    for target, number in [*CAME[:2], *CAME[:1:-1]]:
+        desk.seen("-", number, target=target)
+    before = engine.balance(enrollment=desk.id)
+    desk.seen("o", 8, target="stimulants")
+    assert engine.balance(enrollment=desk.id) == before
+
+
+@pytest.mark.parametrize("first", ["a", "c"])
+def test_a_limit_of_several_targets_is_taken_in_the_order_of_days(engine: Engine, first: str) -> None:
+    limit = "limits: [{amount: 10, per: week, crossing: withhold}]"
+    desk = Desk(engine, program("{}", limit, targets=WEEKLY))
+    then = "c" if first == "a" else "a"
+    for target, number in [(first, 5), (then, 5), (first, 12), (then, 12)]:
+        desk.seen("-", number, target=target)
+    desk.sweep(31)
+    assert engine.statement(enrollment=desk.id).awarded == {"USD": 6 + 6}
+
+
+def test_an_event_tells_that_days_are_over_too(engine: Engine) -> None:
+    job = "milestones: {run: {says: A run, when: {run: 2}, amount: 50}, job: {says: A job, when: {event: job}, amount: 5}}"
+    desk = Desk(engine, program("{grace: 1}", job, targets=ONE))
+    desk.seen("-", 5)
+    told = desk.engine.record(**desk.new(event="job", on=day(9)))
+    assert [each.visit for each in told.missed] == []
+    told = desk.engine.record(**desk.new(event="job", on=day(10)))
+    assert [each.visit for each in told.missed] == [2]

@@ -327,11 +327,12 @@ def preview(
     Nothing is written.
     """
     with opened(db) as engine:
-        found = engine.preview(enrollment=enrollment, on=on)
+        found, balance = engine.preview(enrollment=enrollment, on=on), engine.balance(enrollment=enrollment)
+    offset = {unit: each.offset for unit, each in balance.items() if each.offset}
     if as_json:
-        sys.stdout.write(journal.one_line(journal.preview_form(enrollment, found)))
+        sys.stdout.write(journal.one_line(journal.preview_form(enrollment, found, offset)))
     else:
-        screen().print(journal.preview_table(found))
+        screen().print(journal.preview_table(found, offset))
 
 
 @commands.command(epilog="Example: cm-engine statement --db sqlite:///clinic.db e-1")

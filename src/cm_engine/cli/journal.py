@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 from rich import box
@@ -34,6 +35,7 @@ from cm_engine.spelling import counted
 from cm_engine.views.previewing import Preview
 from cm_engine.views.statement import Line, Statement
 
+NOTHING: Mapping[str, Decimal] = MappingProxyType({})
 UNDECIDED: Mapping[str, Any] = {
     **dict.fromkeys(("number", "target", "visit", "week", "date", "result")),
     "awards": {},
@@ -169,13 +171,15 @@ def enrollment_form(enrollment: Enrollment, programs: Mapping[str, str]) -> dict
     }
 
 
-def preview_form(enrollment: str, preview: Preview) -> dict[str, Any]:
-    """Return what each next result would pay, as data: by target, then by symbol."""
+def preview_form(
+    enrollment: str, preview: Preview, offset: Mapping[str, Decimal] = NOTHING
+) -> dict[str, Any]:
+    """Return what each next result would pay, as data: by target, then by symbol; and what is taken off it."""
     targets = {
         target: {symbol: _decision_form(decision) for symbol, decision in decisions.items()}
         for target, decisions in preview.items()
     }
-    return {"enrollment": enrollment, "targets": targets}
+    return {"enrollment": enrollment, "targets": targets, "offset": _digits(offset)}
 
 
 def statement_form(statement: Statement) -> dict[str, Any]:
@@ -210,6 +214,7 @@ def _line_form(line: Line) -> dict[str, Any]:
         "drawn": list(line.drawn),
         "amounts": _digits(line.amounts),
         "so_far": _digits(line.so_far),
+        "settled": _digits(line.settled),
         "sentence": line.sentence,
     }
 
@@ -426,9 +431,13 @@ def _name_of(digest: str, programs: Mapping[str, str]) -> str:
     return next((name for name, each in programs.items() if each == digest), digest[:12])
 
 
-def preview_table(preview: Preview) -> Group:
-    """Return one line a result that the next visit may have, for each target."""
-    return Group(*(each for target in preview.items() for each in _target_table(*target)))
+def preview_table(preview: Preview, offset: Mapping[str, Decimal] = NOTHING) -> Group:
+    """Return one line a result that the next visit may have, for each target, and what is taken off what it awards."""
+    owing = [
+        Text(f"{amount} {unit} that was given too much is taken off what comes next.")
+        for unit, amount in offset.items()
+    ]
+    return Group(*(each for target in preview.items() for each in _target_table(*target)), *owing)
 
 
 def _target_table(target: str, decisions: Mapping[str, Decision]) -> Iterator[Table | Text]:

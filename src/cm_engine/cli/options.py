@@ -134,6 +134,9 @@ RehearseOption = Annotated[
     bool, typer.Option("--rehearse", help="show what it would change, and change nothing")
 ]
 AsOfOption = Annotated[date | None, _option("--on", "DATE", "as of this day; if left out, today", day)]
+MadeOnOption = Annotated[
+    date | None, _option("--on", "DATE", "the day that it says it is made on; if left out, today", day)
+]
 OneEnrollmentArgument = Annotated[
     str, typer.Argument(metavar="[ENROLLMENT]", help="only this one", show_default=False)
 ]

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from cm_engine.cli.durable import opened
-from cm_engine.cli.options import AsOfOption, DatabaseOption, EnrollmentArgument
+from cm_engine.cli.options import AsOfOption, DatabaseOption, EnrollmentArgument, MadeOnOption
 from cm_engine.engine import Engine
 from cm_engine.reports.integrity import integrity_report
 from cm_engine.reports.reading import clinic
@@ -97,7 +97,7 @@ def statement(
     catalogues: CataloguesOption = "",
     form: FormOption = "text",
     output: OutputOption = None,
-    on: AsOfOption = None,
+    on: MadeOnOption = None,
 ) -> None:
     """Tell a participant in plain words what each amount was for, what there is, and what comes next."""
     words = Words(language, catalogues)

@@ -8,14 +8,14 @@ from typing import NamedTuple
 
 from cm_engine.errors import CorrectionError, RulesChangedError
 from cm_engine.ledger.accounts import FUND, OFFSET, Posting
-from cm_engine.ledger.corrections import books, differences
+from cm_engine.ledger.corrections import About, books, differences
 from cm_engine.ledger.postings import Postings, due
 from cm_engine.log.chain import GENESIS, hash_of
 from cm_engine.log.deciding import Finding, Others
 from cm_engine.log.encoding import awards_from, pools_from, prizes_from, reasons_from
 from cm_engine.log.entering import waiting_of
 from cm_engine.log.episode import calendar_of
-from cm_engine.log.fold import History, Written, entries_of, folded, payouts_of
+from cm_engine.log.fold import History, Written, entries_of, folded, payouts_of, told_of
 from cm_engine.log.history import Seen, latest_timed, standing_observations, zones_of
 from cm_engine.log.migrating import moves_of
 from cm_engine.log.purse import BANKED, expired_of, held_back_of
@@ -91,9 +91,11 @@ def redecide(
     _refuse_other_rules((each for each in findings if each.shown_by not in touched), former)
     if any(row.rules != RULES_VERSION for row in former.values()):
         _refuse_other_rules(_by_today(enrolled, log, former), former)
-    again = touched if enrolled.pools else set[int]()
-    rows = tuple(chained(_changed(log, record, findings, again), record.hash))
-    entries = posted(enrolled, log, rows)
+    changed = list(_changed(log, record, findings, touched if enrolled.pools else set[int]()))
+    apart = _apart(enrolled, log, changed)
+    told = (row._replace(said=row.said + told_of(enrolled, apart[row.subject])) for row in changed)
+    rows = tuple(chained(told, record.hash))
+    entries = tuple(entry for row in rows for entry in entries_of(row, apart[row.subject]))
     offset = _offset(books(by_subject(log)).offset, entries)
     return Written(rows, entries, _payouts(rows, entries), stand._replace(offset=offset))
 
@@ -106,10 +108,15 @@ def _by_today(enrolled: Enrolled, log: Log, former: Mapping[Subject, DecisionRow
 
 def posted(enrolled: Enrolled, log: Log, rows: Sequence[DecisionRow]) -> tuple[EntryRow, ...]:
     """Return what the decisions of an act post, after all that was posted before."""
+    apart = _apart(enrolled, log, rows)
+    return tuple(entry for row in rows for entry in entries_of(row, apart[row.subject]))
+
+
+def _apart(enrolled: Enrolled, log: Log, rows: Sequence[DecisionRow]) -> Mapping[About, Postings]:
+    """Return what decisions that take the place of others post, by what they are about."""
     former = latest(log.decisions)
     dues = [(row.subject, due_of(enrolled, former.get(row.subject)), due_of(enrolled, row)) for row in rows]
-    found = differences(dues, books(by_subject(log)), enrolled.rules.payout.overpaid)
-    return tuple(entry for row in rows for entry in entries_of(row, found[row.subject]))
+    return differences(dues, books(by_subject(log)), enrolled.rules.payout.overpaid)
 
 
 def _payouts(rows: Iterable[DecisionRow], entries: Sequence[EntryRow]) -> tuple[PayoutRow, ...]:

@@ -4,11 +4,12 @@ In order, an observation is decided from where its enrollment stands (`follow`).
 log again (`folded`), and so does an audit. Pure, as the rules are.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from cm_engine.errors import CmEngineError, CorrectionError, SecretError
-from cm_engine.ledger.accounts import IN_FLIGHT, Posting
+from cm_engine.ledger.accounts import IN_FLIGHT, OFFSET, Posting
 from cm_engine.ledger.postings import due, less
 from cm_engine.log.attending import attended
 from cm_engine.log.deciding import Finding, Others
@@ -19,6 +20,10 @@ from cm_engine.log.rows import DecisionRow, EntryRow, PayoutRow, Subject
 from cm_engine.log.stand import Enrolled, Stand, first_stand
 from cm_engine.rules.state import State
 from cm_engine.rules.windows import Calendar
+
+SETTLES = "of it settles what an earlier correction left given too much."
+TAKEN_OFF = "that was given is taken off later awards."
+"""What is said of an amount that is given too much, once it is settled, and as long as it is not."""
 
 
 class Written(NamedTuple):
@@ -70,8 +75,7 @@ def _posted(enrolled: Enrolled, finding: Finding, stand: Stand, place: tuple[int
     note = ""
     if stand.offset:
         postings, offset = less(postings, stand.offset)
-        note = _settled(enrolled, stand.offset, offset)
-        stand = stand._replace(offset=offset)
+        note, stand = told_of(enrolled, postings), stand._replace(offset=offset)
     row = finding.row(enrolled.row.id, *place, note)
     entries = entries_of(row, postings)
     return Written((row,), entries, payouts_of(row, entries), stand)
@@ -83,12 +87,14 @@ def _and(one: Written, more: Written) -> Written:
     )
 
 
-def _settled(enrolled: Enrolled, before: Mapping[str, int], after: Mapping[str, int]) -> str:
-    """Say what an award settles of what was given too much before."""
-    unit = enrolled.rules.program.unit
-    taken = {name: amount - after.get(name, 0) for name, amount in before.items()}
-    told = (f" {unit(name).spoken(amount)} of it settles" for name, amount in taken.items() if amount)
-    return "".join(f"{each} what an earlier correction left given too much." for each in told)
+def told_of(enrolled: Enrolled, postings: Iterable[Posting]) -> str:
+    """Say what an award settles of what was given too much before, and what of it was given and is taken off later ones."""
+    found = Counter[tuple[str, str]]()
+    for debit, credit, unit, amount in postings:
+        if OFFSET in {debit, credit}:
+            found[unit, SETTLES if credit == OFFSET else TAKEN_OFF] += amount
+    spoken = enrolled.rules.program.unit
+    return "".join(f" {spoken(unit).spoken(amount)} {told}" for (unit, told), amount in found.items())
 
 
 class History(NamedTuple):

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
@@ -175,10 +176,15 @@ def _is_number(values: Iterable[object]) -> bool:
     return bool(known) and all(isinstance(value, int | Decimal | Amount) for value in known)
 
 
+NEGATIVE = re.compile(r"-[$£€¥]?\d[\d.,]*")
+"""An amount that is less than nothing, which is no formula."""
+
+
 def _guarded(value: object) -> str:
     text = plain(value)
     is_text = not isinstance(value, int | Decimal)
-    return f"'{text}" if is_text and text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    is_formula = text.startswith(("=", "+", "-", "@", "\t", "\r")) and not NEGATIVE.fullmatch(text)
+    return f"'{text}" if is_text and is_formula else text
 
 
 def _form(row: Any) -> Mapping[str, Any]:  # noqa: ANN401 - rows of any kind

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal
+from operator import itemgetter
 from typing import NamedTuple
 
 from cm_engine.acts.recorded import RecordedDecision
@@ -67,7 +68,7 @@ def statement_report(engine: Engine, *, enrollment: str, on: date, words: Words 
     Args:
         engine: whose database.
         enrollment: whose.
-        on: the day on which it is made.
+        on: the day that it says it is made on; what it tells is what there is now.
         words: of its language; left out, English.
 
     Raises:
@@ -117,7 +118,16 @@ def _what(course: Course, line: Line, decision: RecordedDecision, say: Words) ->
     more = [*_more(decision, say), *_drawn(line, say)]
     visit = f"{_visit(course, line, say)}. " if line.visit else ""
     corrected = say("Corrected") + ": " if line.before else ""
-    return ". ".join([f"{corrected}{visit}{'; '.join([first, *more])}", *_changed(course, line, say)])
+    besides = (*_changed(course, line, say), *_settled(course, line, say))
+    return ". ".join([f"{corrected}{visit}{'; '.join([first, *more])}", *besides])
+
+
+def _settled(course: Course, line: Line, say: Words) -> Iterator[str]:
+    """Yield what of an award settles what was given too much before, or is given too much by now."""
+    if settles := _spoken(course, {unit: amount for unit, amount in line.settled.items() if amount > 0}):
+        yield say("{what} of it settles what was given too much before", what=settles)
+    if leaves := _spoken(course, {unit: -amount for unit, amount in line.settled.items() if amount < 0}):
+        yield say("{what} that was given is taken off later rewards", what=leaves)
 
 
 def _visit(course: Course, line: Line, say: Words) -> str:
@@ -197,14 +207,15 @@ def _spoken(course: Course, amounts: Mapping[str, Decimal]) -> str:
 
 
 def _tiles(engine: Engine, course: Course, say: Words) -> Iterator[Tile]:
-    balances = course.statement.balances
+    balances, lines = course.statement.balances, course.statement.lines
     zero = course.program.unit(None).spoken(0)
-    lines = course.statement.lines
     yield Tile(say("Earned so far"), (_spoken(course, lines[-1].so_far) if lines else "") or zero)
+    is_held = course.enrollment.is_frozen
     for name, text in (
         ("issued", "Handed over to you"),
-        ("in_flight", "On its way to you"),
+        ("in_flight", "On its way to you, or held back for now" if is_held else "On its way to you"),
         ("owed", "Still owed to you"),
+        ("offset", "Given too much, to be taken off later rewards"),
     ):
         found = _spoken(course, {unit: getattr(each, name) for unit, each in balances.items()})
         if found:
@@ -214,11 +225,15 @@ def _tiles(engine: Engine, course: Course, say: Words) -> Iterator[Tile]:
 
 
 def _next(engine: Engine, course: Course, say: Words, zero: str) -> Tile:
-    """Return what the next visit pays if its goal is met, and when it is."""
-    ahead = engine.preview(enrollment=course.enrollment.id)
-    pays = next((_spoken(course, each["-"].awards) for each in ahead.values() if "-" in each), "")
-    visit = next((each for each in course.visits if each.status in {"open", "overdue", "planned"}), None)
-    when = (
-        say("if you meet the goal on {day}", day=say.day(visit.on)) if visit else say("if you meet the goal")
-    )
+    """Return what the next visit pays if its goal is met, and when it is: of several targets, that which is planned first."""
+    ahead = [each["-"] for each in engine.preview(enrollment=course.enrollment.id).values() if "-" in each]
+    planned = {
+        (each.target, each.number): each for each in course.visits if each.status in {"open", "planned"}
+    }
+    known = [
+        (planned[each.target, each.visit].on, each) for each in ahead if (each.target, each.visit) in planned
+    ]
+    day, first = min(known, key=itemgetter(0), default=(None, next(iter(ahead), None)))
+    pays = _spoken(course, first.awards) if first else ""
+    when = say("if you meet the goal on {day}", day=say.day(day)) if day else say("if you meet the goal")
     return Tile(say("Next reward"), pays or zero, when)

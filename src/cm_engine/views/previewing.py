@@ -56,7 +56,7 @@ def previews(
     for target in rules.targets:
         try:
             day = on or (_next_day(enrolled, stand, target, today) if today else None)
-            then = _found(enrolled, stand, others, target, day or today)
+            then = _found(enrolled, stand, others, target, day if target.windows else day or today)
             found[target.name] = _of_target(enrolled, then, others, target, day)
         except PlanExceededError:
             found[target.name] = {}

@@ -5,11 +5,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
+from typing import NamedTuple
 
-from cm_engine.ledger.accounts import DUE, Posting
+from cm_engine.ledger.accounts import DUE, OFFSET, Posting
 from cm_engine.ledger.balances import Balance, balance, sums
 from cm_engine.log.correction import WITHDRAWN, Log, awarded_by, latest
 from cm_engine.log.encoding import awards_from, prizes_from, reasons_from, said
+from cm_engine.log.episode import calendar_of
 from cm_engine.log.purse import BANKED
 from cm_engine.log.rows import DecisionRow, EntryRow, Subject
 from cm_engine.log.stand import Enrolled
@@ -48,6 +50,8 @@ class Line:
         drawn: the slips that its draws won.
         limited: why what they won was not paid in full; None if it was.
         amounts: what it adds to what the participant is due, or takes from it, by unit; exact decimals.
+        settled: what of its award settles what was given too much before, by unit; less than 0 where it leaves something
+            to be taken off later awards.
         so_far: what the participant is due in all after it, by unit.
         sentence: how the participant reads of it.
     """
@@ -66,6 +70,7 @@ class Line:
     limited: Limited | None
     amounts: Mapping[str, Decimal]
     so_far: Mapping[str, Decimal]
+    settled: Mapping[str, Decimal]
     sentence: str
 
     @property
@@ -92,6 +97,7 @@ class Statement:
         awarded: by the decisions that stand for the days up to then, by unit.
         balances: where everything is now, by unit.
         units: that amounts are in, by their name.
+        is_frozen: what is given or on the way may be held back, as nothing is handed over.
     """
 
     enrollment: str
@@ -103,6 +109,7 @@ class Statement:
     awarded: Mapping[str, Decimal]
     balances: Mapping[str, Balance]
     units: Mapping[str, Unit]
+    is_frozen: bool
 
     def text(self) -> str:
         """Return the statement as text, a line for each of its lines."""
@@ -132,6 +139,7 @@ def statement_of(enrolled: Enrolled, log: Log, until: date | None) -> Statement:
         {name: unit(name).decimal(so_far.get(name, 0)) for name in found},
         found,
         {name: unit(name) for name in found},
+        until is None and calendar_of(enrolled, log.records).frozen,
     )
 
 
@@ -143,16 +151,25 @@ def balances(enrolled: Enrolled, entries: Iterable[EntryRow]) -> dict[str, Balan
     return {name: balance(found, unit(name)) for name in names}
 
 
+class _Sums(NamedTuple):
+    """What a line adds, what there is after it, and what it settles, in minor units by unit."""
+
+    amounts: Mapping[str, int]
+    so_far: Mapping[str, int]
+    settled: Mapping[str, int]
+
+
 def _lines(
     enrolled: Enrolled, decisions: Iterable[DecisionRow], entries: Iterable[EntryRow]
 ) -> Iterable[Line]:
     """Return the lines of decisions; one that is decided again and changes nothing stays the line that it is."""
-    posted, so_far = _posted(entries), Counter[str]()
+    entries = [*entries]
+    posted, so_far, settled = _posted(entries), Counter[str](), _settled(entries)
     rows, found, stand = dict[int, DecisionRow](), dict[int, Line](), dict[Subject, Line]()
     for row in decisions:
         amounts, former = posted.get(row.number, Counter[str]()), stand.get(row.subject)
         so_far.update(amounts)
-        line = _line(enrolled, row, former, amounts, so_far)
+        line = _line(enrolled, row, former, _Sums(amounts, so_far, settled.get(row.number, {})))
         if former and row.number not in posted and _told(line) == _told(former):
             words = f"{row.said}{_note(enrolled, rows[former.number])}"
             line = replace(former, latest=row.number, week=row.week, sentence=words)
@@ -166,6 +183,16 @@ def _posted(entries: Iterable[EntryRow]) -> dict[int, Counter[str]]:
     for entry in entries:
         moved = entry.amount * ((entry.credit in DUE) - (entry.debit in DUE))
         found.setdefault(entry.number, Counter())[entry.unit] += moved
+    return found
+
+
+def _settled(entries: Iterable[EntryRow]) -> dict[int, Counter[str]]:
+    """Return what each decision settles of what was given too much before, by unit."""
+    found: dict[int, Counter[str]] = {}
+    for entry in entries:
+        if OFFSET in {entry.credit, entry.debit}:
+            settled = entry.amount if entry.credit == OFFSET else -entry.amount
+            found.setdefault(entry.number, Counter())[entry.unit] += settled
     return found
 
 
@@ -194,8 +221,7 @@ def _line(
     enrolled: Enrolled,
     row: DecisionRow,
     former: Line | None,
-    amounts: Mapping[str, int],
-    so_far: Mapping[str, int],
+    sums: "_Sums",
 ) -> Line:
     prizes = prizes_from(row.prizes, enrolled.rules.program.unit) if row.prizes else None
     awards = Counter(
@@ -216,8 +242,9 @@ def _line(
         _exact(enrolled, awards),
         tuple(each.slip for each in prizes.drawn) if prizes else (),
         prizes.limited if prizes else None,
-        _exact(enrolled, amounts),
-        _exact(enrolled, so_far),
+        _exact(enrolled, sums.amounts),
+        _exact(enrolled, sums.so_far),
+        _exact(enrolled, sums.settled),
         row.said,
     )
 
@@ -236,6 +263,8 @@ def _texts(statement: Statement) -> Iterator[str]:
     for unit, total in statement.awarded.items():
         by = f" by {statement.until:%d %b %Y}" if statement.until else ""
         yield f"In all {_spoken(statement, {unit: total}) or 'nothing'} awarded{by}{'; today' if statement.until else ''}{_where(statement, unit)}"
+    if statement.is_frozen:
+        yield "Frozen: nothing is handed over for now, and what is on the way may be held back."
 
 
 def _what(statement: Statement, line: Line) -> str:
@@ -255,10 +284,17 @@ def _worth(statement: Statement, line: Line) -> str:
         return f": {awards}{drawn}"
     was = _spoken(statement, line.instead_of) or "nothing"
     if line.outcome == WITHDRAWN:
-        return f": line {line.corrects} is withdrawn, {was} before"
+        return f": line {line.corrects} is withdrawn, {was} before{_less(statement, line)}"
     before = "as before" if was == awards else f"{was} before"
     more = _spoken(statement, {unit: amount for unit, amount in line.amounts.items() if amount > 0})
-    return f", instead of line {line.corrects}: {awards}, {before}{drawn}{f'; {more} more is due' if more else ''}"
+    due = f"{f'; {more} more is due' if more else ''}{_less(statement, line)}"
+    return f", instead of line {line.corrects}: {awards}, {before}{drawn}{due}"
+
+
+def _less(statement: Statement, line: Line) -> str:
+    """Return how much less is due by a line."""
+    less = _spoken(statement, {unit: -amount for unit, amount in line.amounts.items() if amount < 0})
+    return f"; {less} less is due" if less else ""
 
 
 def _cut(line: Line) -> str:
