@@ -1,18 +1,17 @@
 """The design report: one page that a program designer shows to a funder or an ethics board, before anyone enrols."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from fractions import Fraction
-from typing import NamedTuple
 
-from cm_engine.analysis.behavior import lapse_of
 from cm_engine.analysis.proofs.finding import Finding
 from cm_engine.analysis.summary import Analysis, Figures, chance_words
-from cm_engine.program.models import Program, Target
+from cm_engine.program.models import Program
 from cm_engine.program.units import Unit
 from cm_engine.program.values import OUTCOMES, WEEKS_MAX
-from cm_engine.reports.charts import Axis, Bar, Reference, Series, Visit, bar_chart, line_chart, strip
-from cm_engine.reports.curve import VISITS_SHOWN, Curve, curves_of, paid_by_visit, visit_counts, with_lapse
+from cm_engine.reports.charts import Axis, Bar, Reference, Series, bar_chart, line_chart
+from cm_engine.reports.curve import VISITS_SHOWN, Curve, curves_of
+from cm_engine.reports.examples import examples
 from cm_engine.reports.in_words import listed, target_words
 from cm_engine.reports.page import (
     Column,
@@ -41,18 +40,9 @@ from cm_engine.reports.rewards_in_words import (
     payout_words,
 )
 from cm_engine.reports.visits_in_words import OVERPAID, beside_words, visit_words
-from cm_engine.rules.compiled import compile_rules
 
 BARS = 24
 """How many bars a distribution is shown in at most."""
-MEANINGS: dict[str, Meaning] = {
-    "-": "good",
-    "+": "bad",
-    "o": "bad",
-    "r": "bad",
-    "e": "neutral",
-    "*": "neutral",
-}
 SEVERITIES: dict[str, Meaning] = {"error": "bad", "warning": "warning", "note": "neutral"}
 KNOWN: dict[str, Meaning] = {"stated": "good", "derived": "good", "unverified": "warning"}
 
@@ -78,7 +68,7 @@ def design_report(analysis: Analysis, findings: Iterable[Finding] = ()) -> str:
         _curves(program, analysis.start),
         _by_rate(analysis),
         _cost(analysis),
-        _examples(program, analysis.start),
+        examples(program, analysis.start),
         _findings([*findings]),
         _assumptions(analysis),
         *_sources(program),
@@ -125,8 +115,8 @@ def _tiles(analysis: Analysis, figures: Figures) -> Iterator[Tile]:
     yield Tile(
         f"On average{name}", about(unit, figures.moments.mean), f"a participant, if {analysis.behavior.says}"
     )
-    low, high = unit.spoken(spread.quantile(0.05)), unit.spoken(spread.quantile(0.95))
-    yield Tile(f"Nine in ten get{name}", f"{low} to {high}", "by the same model")
+    nine_in_ten = _between(unit, spread.quantile(0.05), spread.quantile(0.95))
+    yield Tile(f"Nine in ten get{name}", nine_in_ten, "by the same model")
     luck = (
         ", and every draw the largest prize"
         if analysis.program.bowls and unit.name == analysis.program.currency
@@ -308,9 +298,12 @@ def _spread(analysis: Analysis, figures: Figures) -> Markup:
 
 
 def _between(unit: Unit, low: int, high: int | None) -> str:
+    """Return a range of amounts, of things with their name once; None is no end."""
     if high is None:
         return f"{unit.spoken(low)} or more"
-    return unit.spoken(low) if low == high else f"{unit.spoken(low)} to {unit.spoken(high)}"
+    if low == high:
+        return unit.spoken(low)
+    return f"{unit.spoken(low) if unit.is_money else unit.plain(low)} to {unit.spoken(high)}"
 
 
 def _width(span: int) -> int:
@@ -321,92 +314,6 @@ def _width(span: int) -> int:
             if step * scale >= least:
                 return step * scale
         scale *= 10
-
-
-class _Turn(NamedTuple):
-    """One target of an example: how many visits it has, how one is not met, and whether it is the one that a lapse is in."""
-
-    length: int
-    lapse: str
-    lapses: bool
-
-
-STORIES: dict[str, Callable[[_Turn], str]] = {
-    "Every visit met": lambda turn: "-" * turn.length,
-    "One lapse": lambda turn: with_lapse(turn.length, turn.lapse) if turn.lapses else "-" * turn.length,
-    "Two visits missed in a row, then back": lambda turn: _replaced(
-        "-" * turn.length, turn.length // 3, "oo"
-    ),
-    "Met and not met in turn": lambda turn: (f"-{turn.lapse}" * turn.length)[: turn.length],
-    "Gone for good after a third of the visits": lambda turn: (
-        "-" * (turn.length // 3) + "o" * (turn.length - turn.length // 3)
-    ),
-}
-
-
-LEAST = {"Two visits missed in a row, then back": 4}
-"""How many visits a story takes to be one; 1, if it is not here."""
-
-
-def _examples(program: Program, start: date | None) -> Section:
-    lengths = visit_counts(program)
-    first = next(iter(lengths))
-    turns = {
-        name: _Turn(length, lapse_of(program.targets[name].behavior), name == first)
-        for name, length in lengths.items()
-    }
-    shown = [
-        _example(program, _story(story, lengths), {name: made(turn) for name, turn in turns.items()}, start)
-        for story, made in STORIES.items()
-        if max(lengths.values()) >= LEAST.get(story, 1)
-    ]
-    legend = "Each sign is a visit: - met, + positive or failed, o missed."
-    if max(lengths.values()) > VISITS_SHOWN:
-        legend += f" The first {VISITS_SHOWN} visits are shown, and the amounts are those of all."
-    if events := compile_rules(program).events:
-        legend += f" Nothing is reported of {listed(events, 'or')} in them: what comes of that is in none of the amounts."
-    return section("Example timelines", legend, *shown)
-
-
-def _story(story: str, lengths: Mapping[str, int]) -> str:
-    """Return what a story is called; of several targets, which one lapses."""
-    return f"{story} in {next(iter(lengths))}" if story == "One lapse" and len(lengths) > 1 else story
-
-
-def _replaced(word: str, place: int, by: str) -> str:
-    return word[:place] + by[: len(word) - place] + word[place + len(by) :]
-
-
-def _example(program: Program, story: str, words: dict[str, str], start: date | None) -> Markup:
-    paid = paid_by_visit(program, words, start)
-    sums: dict[Unit, int] = {}
-    for each in (amounts for visits in paid.values() for amounts in visits):
-        for unit, amount in each.items():
-            sums[unit] = sums.get(unit, 0) + amount
-    total = listed(unit.spoken(amount) for unit, amount in sums.items()) or "nothing"
-    strips = [
-        strip(
-            _strip_name(program, story, name), _visits(program.targets[name], word[:VISITS_SHOWN], paid[name])
-        )
-        for name, word in words.items()
-    ]
-    named = (
-        [Markup(f"{paragraph(name, 'note')}\n{each}") for name, each in zip(words, strips, strict=True)]
-        if len(words) > 1
-        else strips
-    )
-    return part(f"{story}: {total}", *named)
-
-
-def _strip_name(program: Program, story: str, name: str) -> str:
-    return f"{story}, {name}" if len(program.targets) > 1 else story
-
-
-def _visits(target: Target, word: str, paid: Sequence[dict[Unit, int]]) -> Iterator[Visit]:
-    outcomes = OUTCOMES if target.behavior == "abstinence" else {**OUTCOMES, "+": "not met"}
-    for number, (symbol, amounts) in enumerate(zip(word, paid, strict=False), 1):
-        pays = listed(unit.spoken(amount) for unit, amount in amounts.items() if amount) or "nothing"
-        yield Visit(symbol, f"visit {number}: {outcomes[symbol]}, {pays}", MEANINGS.get(symbol, "neutral"))
 
 
 def _findings(findings: Sequence[Finding]) -> Section:
