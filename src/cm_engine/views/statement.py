@@ -11,7 +11,7 @@ from cm_engine.ledger.accounts import DUE, OFFSET, Posting
 from cm_engine.ledger.balances import Balance, balance, sums
 from cm_engine.log.correction import WITHDRAWN, Log, awarded_by, latest
 from cm_engine.log.encoding import awards_from, prizes_from, reasons_from, said
-from cm_engine.log.episode import calendar_of
+from cm_engine.log.episode import is_frozen
 from cm_engine.log.purse import BANKED
 from cm_engine.log.rows import DecisionRow, EntryRow, Subject
 from cm_engine.log.stand import Enrolled
@@ -139,7 +139,7 @@ def statement_of(enrolled: Enrolled, log: Log, until: date | None) -> Statement:
         {name: unit(name).decimal(so_far.get(name, 0)) for name in found},
         found,
         {name: unit(name) for name in found},
-        until is None and calendar_of(enrolled, log.records).frozen,
+        until is None and is_frozen(log.records),
     )
 
 
