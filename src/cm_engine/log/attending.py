@@ -55,6 +55,8 @@ def attended(enrolled: Enrolled, stand: Stand, seen: Seen, later: Sequence[Seen]
         later: the reports after it: one of them may count for its visit instead.
         shared: what shared pools have received from others.
     """
+    if not (enrolled.rules.has_windows or seen.closes):
+        return _of_the_next_visit(enrolled, stand, seen, shared)
     report, plan = _Report(enrolled, seen, later, shared), _plan_of(enrolled, stand, seen)
     if plan and _is_beside(plan, seen):
         return report.beside(stand, plan)
@@ -62,6 +64,12 @@ def attended(enrolled: Enrolled, stand: Stand, seen: Seen, later: Sequence[Seen]
     stand, before = missed(enrolled, stand, seen, _shown(enrolled, stand, seen, place), shared)
     after, found = report.decided(stand, plan, place)
     return after, (*before, *found)
+
+
+def _of_the_next_visit(enrolled: Enrolled, stand: Stand, seen: Seen, shared: Shared) -> Found:
+    """Return what a report leads to that is an event, or whose number decides which visit it is of."""
+    after, finding = decided(enrolled, stand, seen, shared(seen.subject))
+    return after, (finding,)
 
 
 def leaves_the_past(enrolled: Enrolled, stand: Stand, seen: Seen) -> bool:
@@ -214,8 +222,7 @@ class _Report:
         if self.seen.closes:
             return stand, ()
         if plan is None or place is None:
-            after, finding = decided(self.enrolled, stand, self.seen, self.shared(self.seen.subject))
-            return after, (finding,)
+            return _of_the_next_visit(self.enrolled, stand, self.seen, self.shared)
         if place.visit is None:
             return self._kept(stand, plan, UNPLACED, Unplaced(self._following(stand, plan)))
         if place.how == "counts":
