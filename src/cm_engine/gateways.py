@@ -30,6 +30,10 @@ class Order(NamedTuple):
     recipient: str = ""
     handle: str = ""
 
+    def __repr__(self) -> str:
+        """Return which order it is, and nothing of where it goes."""
+        return f"<order {self.id}: {self.amount} {self.unit}>"
+
 
 class Outcome(StrEnum):
     """What became of a call.

@@ -110,8 +110,9 @@ class FileKeyring:
         self._file = Path(file)
         self._key = key
         sealed("", key, PURPOSE, "")
-        if not self._file.exists():
-            os.close(os.open(self._file, os.O_CREAT | os.O_RDWR, PRIVATE))
+        opened = os.open(self._file, os.O_CREAT | os.O_RDWR, PRIVATE)
+        os.fchmod(opened, PRIVATE)  # it may have been there before, for others to read
+        os.close(opened)
         with self._opened() as rows:
             rows.execute("CREATE TABLE IF NOT EXISTS keys (subject TEXT PRIMARY KEY, sealed TEXT NOT NULL)")
 

@@ -99,7 +99,9 @@ class Bundle:
 
 
 def _for_the_owner(path: str, flags: int) -> int:
-    return os.open(path, flags, ONLY_THE_OWNER)
+    file = os.open(path, flags, ONLY_THE_OWNER)
+    os.fchmod(file, ONLY_THE_OWNER)  # it may have been there before, for others to read
+    return file
 
 
 def bundle_of(rows: Rows, enrolled: Enrolled, stand: Stand, seed: str, key: bytes) -> Bundle:

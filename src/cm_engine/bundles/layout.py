@@ -82,7 +82,9 @@ def document_of(text: str) -> Document:
         raise BundleError("bundle", f"expected {KIND!r}: this is no bundle of cm-engine")
     _refuse_layout(document.get("layout"))
     if apart := sorted(KEYS.symmetric_difference(document)):
-        raise BundleError(apart[0], "it is missing" if apart[0] in KEYS else "no bundle has this key")
+        raise BundleError(
+            ascii(apart[0])[1:-1], "it is missing" if apart[0] in KEYS else "no bundle has this key"
+        )
     _refuse_other_form(text, f"{canonical_form(document)}\n")
     return document
 

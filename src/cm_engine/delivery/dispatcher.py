@@ -233,7 +233,12 @@ class Dispatcher:
             was, ready = SOUGHT, self._engine.prepared(ready, self._equipment, is_absent=True)
         if ready is None or not is_to_be_asked(ready):
             return ready
-        answer = self._answer(sending_of(ready), was)
+        answer = self._known(sending_of(ready), was)
+        if answer is None and self._is_absent(sending_of(ready), was):  # where it goes is looked up anew
+            was, ready = SOUGHT, self._engine.prepared(ready, self._equipment, is_absent=True)
+            if ready is None or not is_to_be_asked(ready):
+                return ready
+        answer = answer or self._answer(sending_of(ready), was)
         _log.info("a payout was asked for: %s", answer.outcome)
         chance = random()  # noqa: S311 - it spreads those who wait
         return self._engine.settled(ready, answer, chance, self._late_after)
@@ -256,16 +261,25 @@ class Dispatcher:
         chance = random()  # noqa: S311 - it spreads those who wait
         return self._engine.settled(row, answer, chance, self._late_after, gateway=gateway)
 
+    def _known(self, sending: Sending, was: str) -> Answer | None:
+        """Return what has become of an order that was sent before, None if it is to be sent."""
+        gateway, order = self._gateways[sending.gateway], sending.order
+        assert order is not None, "the order is saved before it is asked for"
+        return _answered(sending.gateway, lambda: _found(gateway, order, was))
+
+    def _is_absent(self, sending: Sending, was: str) -> bool:
+        """Tell whether a gateway surely has nothing of an order that was sent to an address, which may not hold any more."""
+        able = self._gateways[sending.gateway].capabilities
+        return able.needs_handle and able.reads_back and was not in NOTHING_THERE
+
     def _answer(self, sending: Sending, was: str) -> Answer:
-        """Return what a gateway answers; the handle is needed only for what is sent.
+        """Return what a gateway answers to what is sent; only for that the handle is needed.
 
         Raises:
-            SecretError: it has to be sent, and the key of its handle was erased.
+            SecretError: the key of its handle was erased.
         """
         gateway, order = self._gateways[sending.gateway], sending.order
         assert order is not None, "the order is saved before it is asked for"
-        if found := _answered(sending.gateway, lambda: _found(gateway, order, was)):
-            return found
         plain = order._replace(handle=self._opened(order)) if self._opened else order
         return _answered(sending.gateway, lambda: _sent(gateway, plain, was))
 

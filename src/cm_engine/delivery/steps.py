@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -67,6 +67,11 @@ class Ready:
         """Return a payout with its log, which nobody changes until the end."""
         enrolled, *_ = Recording(tx, register, instant(now), locked=True).standing(row.enrollment)
         return cls(tx, row, Bank.of(enrolled, whole_log(tx, row.enrollment)), equipment, now)
+
+    def absent(self) -> "Ready":
+        """Return it as one that no gateway has: each that was asked was asked again, and has nothing."""
+        sending = self.sending._replace(last="")
+        return replace(self, row=changed(self.row, self.row.state, sending, self.row.note))
 
     @property
     def sending(self) -> Sending:

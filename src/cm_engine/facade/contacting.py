@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, timedelta
+from hashlib import sha256
 from typing import Any, NamedTuple, Self, TypeVar
 
 from cm_engine.acts.recorded import Recorded
@@ -40,7 +41,7 @@ from cm_engine.messages.replies import Reply, reply_of
 from cm_engine.messages.sending import Never, NotYet, Ready, may_send
 from cm_engine.messages.standing import Contact, Disclosure, contact_in, contacts_in, disclosures_in
 from cm_engine.people.rights import SELF
-from cm_engine.plain import opaque
+from cm_engine.plain import TEXT_MAX, opaque
 from cm_engine.ports import Delivery, Envelope, PayoutGateway, Transaction
 from cm_engine.sealing import fingerprint, key_id, opened, sealed
 
@@ -159,7 +160,7 @@ class Contacting(Opened):
         """
         given = reached(Reached(recipient, channel, address, language, zone or self._zone, str(quiet)))
         secret = self._keyring.made(opaque("participant", participant))
-        about = fingerprint(given.address, secret, PURPOSE, participant)
+        about = fingerprint(given.address.casefold(), secret, PURPOSE, participant)
         asked = asked_to_set(given, about, source=source, key=key, by=by)
         led_to = {"sealed": sealed(given.address, secret, PURPOSE, participant), "key": key_id(secret)}
         return self._contact_takes(participant, asked, led_to)
@@ -310,7 +311,7 @@ class Contacting(Opened):
         for participant, recipient in of if reply in {"stop", "start"} else ():
             said, own = (
                 Said(recipient, EVERY, EVERY, _moment(received_at)),
-                f"{key}/{participant}/{recipient}",
+                _of_one(key, participant, recipient),
             )
             asked = asked_to_wish(said, out=reply == "stop", source=source, key=own, by=by)
             self._contact_takes(participant, asked)
@@ -356,7 +357,7 @@ class Contacting(Opened):
         state, now = self._contact_state(participant), self._now()
         for handle in state.handles:
             if (handle.recipient, handle.channel) == (PARTICIPANT, channel):
-                consent = state.consent_for(PARTICIPANT, handle.channel, "updates", now, handle.day(now))
+                consent = state.consent_for(PARTICIPANT, handle.channel, "updates", handle.day(now))
                 is_out = state.is_out(PARTICIPANT, handle.channel, "progress")
                 return handle.sealed if consent and not is_out else ""
         return ""
@@ -485,21 +486,18 @@ class Contacting(Opened):
         Returns:
             The disclosure, or None if nothing left, or it is about nobody, as an alert of a site is.
         """
-        if delivery.outcome not in LEFT or not outgoing.ready.draft.participant:
+        return self.logged(outgoing.leaves(), delivery, by)
+
+    def logged(self, leaves: Mapping[str, Any], delivery: Delivery, by: str = SELF) -> Disclosure | None:
+        """Log what was disclosed, from what `Outgoing.leaves` said of it before it was sent."""
+        told, participant = dict(leaves), leaves["participant"]
+        if delivery.outcome not in LEFT or not participant:
             return None
-        ready, draft = outgoing.ready, outgoing.ready.draft
-        names = {"message": draft.id, "recipient": draft.recipient, "channel": ready.channel}
+        del told["participant"]
+        names = {name: told.pop(name) for name in ("message", "recipient", "channel")}
         asked = asked_to_log({**names, "outcome": delivery.outcome}, by)
-        led_to = {
-            "kind": draft.kind,
-            "template": ready.message.template,
-            "scope": ready.message.scope,
-            "consent": ready.consent,
-            "with_notice": ready.with_notice,
-            "handle": ready.handle.record if ready.handle else 0,
-            "reference": delivery.reference,
-        }
-        return Disclosure.of(self._contact_taken(draft.participant, asked, led_to).act)
+        led_to = {**told, "reference": delivery.reference}
+        return Disclosure.of(self._contact_taken(participant, asked, led_to).act)
 
     def _contact_takes(self, participant: str, asked: Asked, led_to: dict[str, Any] | None = None) -> Contact:
         return Contact.of(self._contact_taken(participant, asked, led_to or {}).state)
@@ -540,11 +538,19 @@ class Contacting(Opened):
 
     def _is_handle_of(self, handle: Handle, participant: str, address: str) -> bool:
         secret = self._keyring.key(participant)
-        return secret is not None and handle.fingerprint == fingerprint(address, secret, PURPOSE, participant)
+        if secret is None:
+            return False
+        return handle.fingerprint == fingerprint(address.casefold(), secret, PURPOSE, participant)
 
     def _looked_into(self, work: Callable[[Transaction], Found]) -> Found:
         with self._storage.reading() as tx:
             return work(tx)
+
+
+def _of_one(*names: str) -> str:
+    """Return the key of what one message says of one contact; a long one by its hash."""
+    key = "/".join(names)
+    return key if len(key) <= TEXT_MAX else sha256(key.encode()).hexdigest()
 
 
 def _moment(given: datetime | None) -> str:

@@ -338,6 +338,7 @@ class Delivering(Banking):
 
         def prepare(tx: Transaction, *_: object) -> WorkRow | None:
             ready = Ready.of(tx, self._register, row, equipment, self._now())
+            ready = ready.absent() if is_absent else ready
             if not is_held(tx, row):
                 return None
             new = self._lowered(tx, ready, is_absent=is_absent) or ready.prepared()

@@ -7,12 +7,13 @@ of the participant's own; the keyring that holds this key is no part of the log.
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
+from operator import attrgetter
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from cm_engine.errors import ReportError
 from cm_engine.journal import Act, Kind
-from cm_engine.log.encoding import dumped, instant
+from cm_engine.log.encoding import dumped
 from cm_engine.log.rows import RESERVED
 from cm_engine.messages.kinds import EVERY, PARTICIPANT, Channel, Scope, Topic
 from cm_engine.messages.quiet import Quiet
@@ -85,15 +86,13 @@ class Consent(NamedTuple):
     until: str = ""
     revoked_at: str = ""
 
-    def holds(self, at: datetime, day: date) -> bool:
-        """Tell whether it is in force: from its first day to its last, until the moment it is revoked.
+    def holds(self, day: date) -> bool:
+        """Tell whether it is in force on a day where the recipient is: from its first day to its last, unless it was revoked.
 
-        Args:
-            at: the moment, aware.
-            day: which day that is where the recipient is.
+        What is revoked is so at once, whatever the clock says of who asks: that of who recorded it may be ahead.
         """
         within = self.begins <= day.isoformat() and (not self.until or day.isoformat() <= self.until)
-        return within and (not self.revoked_at or instant(at) < self.revoked_at)
+        return within and not self.revoked_at
 
 
 class Wish(NamedTuple):
@@ -119,7 +118,7 @@ class ContactState(NamedTuple):
         participant: the host's opaque id.
         handles: in the order in which they were first set, which is the order in which they are tried.
         consents: all that were given.
-        wishes: opt-outs and opt-ins, the last word last.
+        wishes: opt-outs and opt-ins, the last word last, by when it was said.
         seq: the last act.
     """
 
@@ -140,9 +139,7 @@ class ContactState(NamedTuple):
         said = [each.out for each in self.wishes if each.is_about(recipient, channel, topic)]
         return bool(said) and said[-1]
 
-    def consent_for(
-        self, recipient: str, channel: Channel, scope: Scope, at: datetime, day: date
-    ) -> Consent | None:
+    def consent_for(self, recipient: str, channel: Channel, scope: Scope, day: date) -> Consent | None:
         """Return the first consent in force that allows to tell something to somebody by a channel, or None."""
         fits = (
             each
@@ -150,7 +147,7 @@ class ContactState(NamedTuple):
             if each.recipient == recipient
             and channel in each.channels
             and scope in each.scopes
-            and each.holds(at, day)
+            and each.holds(day)
         )
         return next(fits, None)
 
@@ -242,15 +239,17 @@ def _revoked(state: ContactState, act: Act) -> ContactState:
 
 def _wished(state: ContactState, act: Act) -> ContactState:
     body = act.body
-    new = Wish(body["recipient"], body["channel"], body["topic"], act.kind == OPTED_OUT, act.recorded_at)
-    older = tuple(each for each in state.wishes if not _takes_place_of(new, each))
-    return state._replace(wishes=(*older, new))
+    said = min(body.get("received_at") or act.recorded_at, act.recorded_at)
+    new = Wish(body["recipient"], body["channel"], body["topic"], act.kind == OPTED_OUT, said)
+    kept = [each for each in state.wishes if not _takes_place_of(new, each)]
+    return state._replace(wishes=tuple(sorted([*kept, new], key=attrgetter("at"))))
 
 
 def _takes_place_of(new: Wish, old: Wish) -> bool:
-    """Tell whether nothing is left for an older word to decide."""
+    """Tell whether nothing is left for an older word to decide; a word that comes late may be older than another one."""
     return (
-        new.recipient == old.recipient
+        old.at <= new.at
+        and new.recipient == old.recipient
         and new.channel in {EVERY, old.channel}
         and new.topic in {EVERY, old.topic}
     )

@@ -1,10 +1,10 @@
 """The messenger: messages that are due go to their notifiers, each once as far as that can be known."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from random import random
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import uuid4
 
 from cm_engine.errors import CmEngineError, StorageError
@@ -52,7 +52,7 @@ class Outbox(Protocol):
     def answer_for(self, draft: Draft) -> Outgoing | NotYet | Never:
         """Return the message as a notifier sends it, a later moment, or why not."""
 
-    def disclosed(self, outgoing: Outgoing, delivery: Delivery) -> Disclosure | None:
+    def logged(self, leaves: Mapping[str, Any], delivery: Delivery) -> Disclosure | None:
         """Log what was disclosed, if something left or may have left."""
 
     def now(self) -> datetime:
@@ -113,6 +113,8 @@ class Messenger:
 
     def _said(self, row: WorkRow) -> WorkRow | None:
         """Send a message if it may be sent, and return what became of it; None if another worker has it by now."""
+        if was_asked(row):
+            return self._may_have_left(row)
         draft = queued_of(row).draft
         if not self._engine.is_still_said(draft):
             return self._engine.kept_message(
@@ -131,16 +133,33 @@ class Messenger:
         notifier = self._notifiers.get(channel)
         if notifier is None:
             return self._engine.kept_message(row, without_notifier(row, channel, self._engine.now()))
-        if was_asked(row):
-            return self._answered(row, outgoing, notifier, Delivery("unknown", "its worker died"))
-        saved = self._engine.kept_message(row, asked(row))
-        return saved and self._answered(saved, outgoing, notifier, notifier.send(outgoing.envelope))
+        leaves = outgoing.leaves()
+        saved = self._engine.kept_message(row, asked(row, leaves))
+        if saved is None:
+            return None
+        again = self._engine.answer_for(outgoing.ready.draft)  # a STOP may have come while it was saved
+        if not isinstance(again, Outgoing):
+            return self._engine.kept_message(saved, after_refusal(row, again))
+        if again.leaves() != leaves:
+            return self._engine.kept_message(saved, row)
+        return self._answered(saved, leaves, notifier, notifier.send(outgoing.envelope))
+
+    def _may_have_left(self, row: WorkRow) -> WorkRow | None:
+        """Log a message whose worker died while it was sent, whatever has become of its consent since."""
+        leaves, delivery = queued_of(row).leaves, Delivery("unknown", "its worker died")
+        self._engine.logged(leaves, delivery)
+        notifier = self._notifiers.get(leaves["channel"])
+        if notifier is None:
+            return self._engine.kept_message(
+                row, without_notifier(row, leaves["channel"], self._engine.now())
+            )
+        return self._answered(row, leaves, notifier, delivery)
 
     def _answered(
-        self, row: WorkRow, outgoing: Outgoing, notifier: Notifier, delivery: Delivery
+        self, row: WorkRow, leaves: Mapping[str, Any], notifier: Notifier, delivery: Delivery
     ) -> WorkRow | None:
         """Log what left, and write what became of the message."""
-        self._engine.disclosed(outgoing, delivery)
+        self._engine.logged(leaves, delivery)
         now, chance = self._engine.now(), random()  # noqa: S311 - it spreads those who wait
         return self._engine.kept_message(
             row, after_delivery(row, delivery, now, chance, has_ids=notifier.has_ids)

@@ -1,8 +1,9 @@
 """A message in the outbox, and what becomes of it: pure, so that every worker decides the same."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from cm_engine.log.encoding import instant
 from cm_engine.log.rows import DUE, OVER, WAITING, WorkRow
@@ -32,11 +33,13 @@ class Queued(NamedTuple):
         draft: what is to be said.
         last: what became of it last; empty before the first try.
         calls: how often it was tried in vain.
+        leaves: what is logged of it if it leaves, as it stood when a notifier was given it.
     """
 
     draft: Draft
     last: str = ""
     calls: int = 0
+    leaves: Mapping[str, Any] = MappingProxyType({})
 
 
 class Message(NamedTuple):
@@ -80,7 +83,7 @@ def queue(drafts: Iterable[Draft], now: datetime) -> Iterator[WorkRow]:
 
 def text_of(queued: Queued) -> str:
     """Return what is known, as the body of work."""
-    return body_of({**queued._asdict(), "draft": queued.draft.form()})
+    return body_of({**queued._asdict(), "draft": queued.draft.form(), "leaves": dict(queued.leaves)})
 
 
 def queued_of(row: WorkRow) -> Queued:
@@ -101,9 +104,9 @@ def message_of(row: WorkRow) -> Message:
     return Message(row.name, of, draft.kind, draft.recipient, *told)
 
 
-def asked(row: WorkRow) -> WorkRow:
-    """Return a message as it is saved before a notifier is given it."""
-    return row._replace(body=text_of(queued_of(row)._replace(last=ASKED)))
+def asked(row: WorkRow, leaves: Mapping[str, Any]) -> WorkRow:
+    """Return a message as it is saved before a notifier is given it, with what is logged if it leaves."""
+    return row._replace(body=text_of(queued_of(row)._replace(last=ASKED, leaves=leaves)))
 
 
 def was_asked(row: WorkRow) -> bool:

@@ -125,7 +125,7 @@ def _way(draft: Draft, contact: ContactState, handle: Handle, now: datetime, pol
         return _Way(handle, f"{draft.recipient!r} opted out of it by {handle.channel}")
     day = handle.day(now)
     for template in _fullest(draft, handle, policy):
-        consent = contact.consent_for(handle.recipient, handle.channel, template.scope, now, day)
+        consent = contact.consent_for(handle.recipient, handle.channel, template.scope, day)
         if consent:
             return _Way(handle, "", consent, template)
     return _Way(

@@ -77,8 +77,9 @@ class Document:
 
 
 def dotted(path: Path) -> str:
-    """Return a path as people write it: `limits.0.amount`."""
-    return ".".join(str(part) for part in path)
+    """Return a path as people write it: `limits.0.amount`; what a terminal would take for orders is spelled out."""
+    parts = map(str, path)
+    return ".".join(part if part.isprintable() else repr(part)[1:-1] for part in parts)
 
 
 def read_document(text: str, name: str) -> Document:
