@@ -91,7 +91,7 @@ def dated(draw: st.DrawFn) -> Program:
     return program(", ".join(results), windows, days, start, reads)
 
 
-@settings(max_examples=300)
+@settings(max_examples=120)
 @given(dated())
 def test_a_case_whose_days_are_accepted_is_decided_as_a_database_decides_it(program: Program) -> None:
     said = elsewhere(program)

@@ -123,7 +123,7 @@ class Clinic:
         return sorted(found), {unit: amount for unit, amount in awarded.items() if amount}
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_results_come_to_the_same_in_whatever_order_they_are_recorded_corrected_and_swept(
     data: st.DataObject,
