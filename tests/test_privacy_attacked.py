@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cm_engine import Engine, MessagePolicy
-from cm_engine.errors import BundleError
+from cm_engine.errors import BundleError, ReportError
 from cm_engine.gateways import Capabilities, Order, Outcome
 from cm_engine.keyring import FileKeyring, MemoryKeyring
 from cm_engine.ports import Envelope
@@ -239,3 +239,12 @@ def test_bundles_and_keyrings_are_their_owners_alone_though_the_file_was_there(
 
 def test_an_order_never_shows_where_it_goes() -> None:
     assert "ann@" not in repr(Order("o-1", Decimal(10), "USD", handle="ann@example.org"))
+
+
+@pytest.mark.parametrize("name", [" Ann Lee", "ann.lee@example.org ", "Ann Lee\n12 Elm Street"])
+def test_a_name_that_is_given_for_an_id_is_never_repeated(clinic: Clinic, name: str) -> None:
+    with pytest.raises(ReportError) as refused:
+        clinic.engine.enroll(
+            participant=name, program="california-recovery-incentives", start=date(2026, 1, 5), by="nurse-7"
+        )
+    assert "ee" not in str(refused.value).replace("been", "").replace("seen", "")

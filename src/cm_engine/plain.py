@@ -20,6 +20,7 @@ TELLING = tuple(
         (r"\s", "has a blank in it, as a name has"),
         (r"@", "has an @ in it, as an e-mail address has"),
         (r",", "has a comma in it, as a family name and a given name have"),
+        (r"\^", "has a ^ in it, as a name in HL7 has"),
         (r"^\d{3}-\d{2}-\d{4}$", "looks like a social security number"),
         (r"^(\+\d[\d.()-]{6,}|[(]?\d{3}[).-]{1,2}\d{3}[.-]\d{4})$", "looks like a phone number"),
     )
@@ -94,12 +95,11 @@ def opaque(name: str, text: object) -> str:
         ...
         cm_engine.errors.ReportError: participant: has a blank in it, as a name has; take an opaque id that tells a stranger nothing, such as p-104
     """
-    found = named(name, text)
     for telling, looks in TELLING:
-        if telling.search(found):
+        if isinstance(text, str) and telling.search(text.strip()):  # before any error that repeats it
             msg = f"{name}: {looks}; take an opaque id that tells a stranger nothing, such as p-104"
             raise ReportError(msg)
-    return found
+    return named(name, text)
 
 
 def plain_day(name: str, day: object) -> str:
