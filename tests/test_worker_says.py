@@ -335,9 +335,9 @@ def test_an_address_that_was_erased_before_its_reward_left_is_not_used_any_more(
     dispatcher.deliver()
     engine.erase(participant="p-1", by="lead-1", source="desk", key="e-1")
     clinic.later(hours=1)
-    [waits] = dispatcher.deliver()
-    assert (waits.status, mail.orders) == ("waiting", {})
-    assert waits.note == "the address of 'p-1' was sealed with a key that is erased"
+    [left] = dispatcher.deliver()
+    assert (left.status, mail.orders) == ("stuck", {})
+    assert left.note == "cards: it delivers to an address, and the participant has none"
 
 
 # On the command line
