@@ -570,6 +570,20 @@ def test_preview_says_what_each_result_would_pay_and_writes_nothing(run: Run) ->
     assert len(form(run, "history", "e-1")["acts"]) == 1
 
 
+def test_preview_says_what_is_taken_off_as_it_was_given_too_much(run: Run) -> None:
+    Path("mine.yaml").write_text(
+        f"{catalogue.source('weaver-2014-vaccine')}\npayout: {{overpaid: offset}}\n", "utf-8"
+    )
+    enroll(run, "mine.yaml")
+    day = form(run, "preview", "e-1")["targets"]["vaccination"]["-"]["date"]
+    run("record", "e-1", "--result", "-", "--on", day, *said(day))
+    run("amend", "e-1", "--record", "1", "--result", "o", "--why", "another person", *said("amended"))
+    assert form(run, "preview", "e-1")["offset"] == {"GBP": "10.00"}
+    assert shown(run, "preview", "e-1")[-1] == (
+        "£10.00 of what comes next is taken off, as it was given too much before."
+    )
+
+
 def test_preview_says_that_a_plan_has_ended(run: Run) -> None:
     text = catalogue.source("weaver-2014-vaccine")
     Path("mine.yaml").write_text(text, "utf-8")

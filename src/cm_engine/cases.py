@@ -14,7 +14,7 @@ from cm_engine.program.worked import Case, Seen
 from cm_engine.rules import Decision, Evidence, Observation, Timeline, decide
 from cm_engine.rules.compiled import compile_rules
 from cm_engine.rules.timeline import Results
-from cm_engine.rules.windows import AS_PLANNED, Counted, Plan
+from cm_engine.rules.windows import ABSENCES, AS_PLANNED, Counted, Plan
 
 Difference = tuple[tuple[str | int, ...], str]
 
@@ -150,7 +150,7 @@ def _elsewhere(plan: Plan, last: Counted | None, seen: Observation, number: int)
     if place.visit is None or (place.how, place.visit.number) != ("counts", number):
         held = f", {place.visit.number}" if place.visit else ""
         return f"{day} is taken for one more result of the visit before{held}, and not for visit {number}; leave it out, or write a later day"
-    if place.is_makeup and "makeup" not in conditions and seen.outcome not in {"o", "e"}:
+    if place.is_makeup and "makeup" not in conditions and seen.outcome not in ABSENCES:
         return f"{day} makes visit {number} good, as it comes after {window.made_up_after}; write conditions: [makeup] beside it"
     return ""
 

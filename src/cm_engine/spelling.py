@@ -1,4 +1,4 @@
-"""How things are called: what somebody probably meant who misspelt a name, and one or several of a thing."""
+"""How things are called: what somebody probably meant who misspelt a name, one or several of a thing, and what a stranger wrote."""
 
 from collections.abc import Iterable
 from difflib import SequenceMatcher, get_close_matches
@@ -46,3 +46,23 @@ def counted(number: int, one: str, many: str = "") -> str:
         ('1 visit', '2000 successes')
     """
     return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def days_long(number: int) -> str:
+    """Return how many days, as people say it.
+
+    Example:
+        >>> days_long(1), days_long(3)
+        ('a day', '3 days')
+    """
+    return "a day" if number == 1 else f"{number} days"
+
+
+def legible(text: str) -> str:
+    r"""Return a text of a stranger's with what a terminal would take for orders spelled out.
+
+    Example:
+        >>> print(legible("a key" + chr(27) + "[2J"))
+        a key\x1b[2J
+    """
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)

@@ -38,6 +38,7 @@ from cm_engine.messages.queued import MESSAGE
 from cm_engine.ports import LAST, Transaction, WorkQuery
 from cm_engine.program.canonical import digest_of, from_canonical
 from cm_engine.sites.checking import Known, site_difference
+from cm_engine.spelling import legible
 
 PAGE = 500
 """As many enrollments are read at a time."""
@@ -58,8 +59,7 @@ class Difference(NamedTuple):
 
     def __str__(self) -> str:
         """Return the difference as a line."""
-        line = f"{self.enrollment or 'storage'}: {self.where}: {self.what}"
-        return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in line)
+        return legible(f"{self.enrollment or 'storage'}: {self.where}: {self.what}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from cm_engine.log.moves import IMPORTED, Received, elsewhere, most, seals
 from cm_engine.log.rows import RESERVED, Batch, EnrollmentRow, PoolRow, RecordRow
 from cm_engine.log.stand import Enrolled, Stand, stand_text
 from cm_engine.log.taking import taken
-from cm_engine.messages.contact import NAME as CONTACT
+from cm_engine.messages.contact import CONTACT
 from cm_engine.plain import named, unreserved
 from cm_engine.ports import Transaction
 from cm_engine.rules.shared import Pool, shared_pools
@@ -134,8 +134,7 @@ def _refuse_collisions(tx: Transaction, here: Rows, asked: Arriving) -> None:
     if known and not here.records and not asked.same_participant:
         what = f"{row.participant!r} is known here, by the enrollment {known[0]!r}; {SAME_PERSON}"
         raise BundleError("enrollment.participant", what)
-    contact = f"{RESERVED}{CONTACT}/{row.participant}"
-    if not here.records and not asked.same_participant and tx.standing(contact):
+    if not here.records and not asked.same_participant and tx.standing(CONTACT.journal(row.participant)):
         raise BundleError("enrollment.participant", f"{row.participant!r} has a contact here; {SAME_PERSON}")
     journal = rows.records[0].source
     if not here.records and journal.startswith(RESERVED) and tx.standing(journal):

@@ -19,6 +19,7 @@ from cm_engine.log.rows import (
     RecordRow,
     StandingRow,
 )
+from cm_engine.spelling import legible
 
 KIND = "cm-engine/bundle"
 LAYOUT = 1
@@ -82,9 +83,8 @@ def document_of(text: str) -> Document:
         raise BundleError("bundle", f"expected {KIND!r}: this is no bundle of cm-engine")
     _refuse_layout(document.get("layout"))
     if apart := sorted(KEYS.symmetric_difference(document)):
-        raise BundleError(
-            ascii(apart[0])[1:-1], "it is missing" if apart[0] in KEYS else "no bundle has this key"
-        )
+        wrong = "it is missing" if apart[0] in KEYS else "no bundle has this key"
+        raise BundleError(legible(apart[0]), wrong)
     _refuse_other_form(text, f"{canonical_form(document)}\n")
     return document
 

@@ -327,12 +327,14 @@ def preview(
     Nothing is written.
     """
     with opened(db) as engine:
-        found, balance = engine.preview(enrollment=enrollment, on=on), engine.balance(enrollment=enrollment)
-    offset = {unit: each.offset for unit, each in balance.items() if each.offset}
+        found, known = engine.preview(enrollment=enrollment, on=on), engine.statement(enrollment=enrollment)
     if as_json:
-        sys.stdout.write(journal.one_line(journal.preview_form(enrollment, found, offset)))
+        form = {**journal.preview_form(enrollment, found), "offset": journal.offset_form(known)}
+        sys.stdout.write(journal.one_line(form))
     else:
-        screen().print(journal.preview_table(found, offset))
+        screen().print(journal.preview_table(found))
+        for line in journal.offset_text(known):
+            typer.echo(line)
 
 
 @commands.command(epilog="Example: cm-engine statement --db sqlite:///clinic.db e-1")

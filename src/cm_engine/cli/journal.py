@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from types import MappingProxyType
 from typing import Any
 
 from rich import box
@@ -35,7 +34,6 @@ from cm_engine.spelling import counted
 from cm_engine.views.previewing import Preview
 from cm_engine.views.statement import Line, Statement
 
-NOTHING: Mapping[str, Decimal] = MappingProxyType({})
 UNDECIDED: Mapping[str, Any] = {
     **dict.fromkeys(("number", "target", "visit", "week", "date", "result")),
     "awards": {},
@@ -171,15 +169,18 @@ def enrollment_form(enrollment: Enrollment, programs: Mapping[str, str]) -> dict
     }
 
 
-def preview_form(
-    enrollment: str, preview: Preview, offset: Mapping[str, Decimal] = NOTHING
-) -> dict[str, Any]:
-    """Return what each next result would pay, as data: by target, then by symbol; and what is taken off it."""
+def preview_form(enrollment: str, preview: Preview) -> dict[str, Any]:
+    """Return what each next result would pay, as data: by target, then by symbol."""
     targets = {
         target: {symbol: _decision_form(decision) for symbol, decision in decisions.items()}
         for target, decisions in preview.items()
     }
-    return {"enrollment": enrollment, "targets": targets, "offset": _digits(offset)}
+    return {"enrollment": enrollment, "targets": targets}
+
+
+def offset_form(statement: Statement) -> dict[str, str]:
+    """Return what is to be taken off later awards, as data by unit."""
+    return _digits({unit: each.offset for unit, each in statement.balances.items() if each.offset})
 
 
 def statement_form(statement: Statement) -> dict[str, Any]:
@@ -431,13 +432,17 @@ def _name_of(digest: str, programs: Mapping[str, str]) -> str:
     return next((name for name, each in programs.items() if each == digest), digest[:12])
 
 
-def preview_table(preview: Preview, offset: Mapping[str, Decimal] = NOTHING) -> Group:
-    """Return one line a result that the next visit may have, for each target, and what is taken off what it awards."""
-    owing = [
-        Text(f"{amount} {unit} that was given too much is taken off what comes next.")
-        for unit, amount in offset.items()
-    ]
-    return Group(*(each for target in preview.items() for each in _target_table(*target)), *owing)
+def preview_table(preview: Preview) -> Group:
+    """Return one line a result that the next visit may have, for each target."""
+    return Group(*(each for target in preview.items() for each in _target_table(*target)))
+
+
+def offset_text(statement: Statement) -> Iterator[str]:
+    """Yield what of the next awards is taken off, as it was given too much before."""
+    for name, balance in statement.balances.items():
+        if balance.offset:
+            unit = statement.units[name]
+            yield f"{unit.spoken(unit.minor(balance.offset))} of what comes next is taken off, as it was given too much before."
 
 
 def _target_table(target: str, decisions: Mapping[str, Decision]) -> Iterator[Table | Text]:

@@ -160,7 +160,7 @@ class Contacting(Opened):
         """
         given = reached(Reached(recipient, channel, address, language, zone or self._zone, str(quiet)))
         secret = self._keyring.made(opaque("participant", participant))
-        about = fingerprint(given.address.casefold(), secret, PURPOSE, participant)
+        about = _print_of(given.address, secret, participant)
         asked = asked_to_set(given, about, source=source, key=key, by=by)
         led_to = {"sealed": sealed(given.address, secret, PURPOSE, participant), "key": key_id(secret)}
         return self._contact_takes(participant, asked, led_to)
@@ -538,13 +538,16 @@ class Contacting(Opened):
 
     def _is_handle_of(self, handle: Handle, participant: str, address: str) -> bool:
         secret = self._keyring.key(participant)
-        if secret is None:
-            return False
-        return handle.fingerprint == fingerprint(address.casefold(), secret, PURPOSE, participant)
+        return secret is not None and handle.fingerprint == _print_of(address, secret, participant)
 
     def _looked_into(self, work: Callable[[Transaction], Found]) -> Found:
         with self._storage.reading() as tx:
             return work(tx)
+
+
+def _print_of(address: str, secret: bytes, participant: str) -> str:
+    """Return what an address of somebody is known by, in whatever case it is written."""
+    return fingerprint(address.casefold(), secret, PURPOSE, participant)
 
 
 def _of_one(*names: str) -> str:

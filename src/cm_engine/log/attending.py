@@ -19,7 +19,7 @@ from cm_engine.rules.compiled import TargetRules
 from cm_engine.rules.plan import Visit
 from cm_engine.rules.reasons import Another, Reason, Unplaced, Unscheduled, Waiting
 from cm_engine.rules.state import Decision, Observation
-from cm_engine.rules.windows import Counted, Passed, Place, Plan
+from cm_engine.rules.windows import ABSENCES, Counted, Passed, Place, Plan
 
 UNPLACED, NOT_COUNTED = "unplaced", "not counted"
 """The outcomes of what fits no visit, and of what does not count for the one that it fits."""
@@ -27,7 +27,6 @@ UNPLACED, NOT_COUNTED = "unplaced", "not counted"
 UNSCHEDULED, MAKEUP = "unscheduled", "makeup"
 """The conditions of a specimen that was not planned, and of one that makes a visit good."""
 
-ABSENCES = frozenset("oe_")
 GRAVITY = "+r*-"
 """The outcomes of specimens, the gravest first."""
 

@@ -95,7 +95,7 @@ def redecide(
     apart = _apart(enrolled, log, changed)
     told = (row._replace(said=row.said + told_of(enrolled, apart[row.subject])) for row in changed)
     rows = tuple(chained(told, record.hash))
-    entries = tuple(entry for row in rows for entry in entries_of(row, apart[row.subject]))
+    entries = _entries(rows, apart)
     offset = _offset(books(by_subject(log)).offset, entries)
     return Written(rows, entries, _payouts(rows, entries), stand._replace(offset=offset))
 
@@ -108,7 +108,10 @@ def _by_today(enrolled: Enrolled, log: Log, former: Mapping[Subject, DecisionRow
 
 def posted(enrolled: Enrolled, log: Log, rows: Sequence[DecisionRow]) -> tuple[EntryRow, ...]:
     """Return what the decisions of an act post, after all that was posted before."""
-    apart = _apart(enrolled, log, rows)
+    return _entries(rows, _apart(enrolled, log, rows))
+
+
+def _entries(rows: Iterable[DecisionRow], apart: Mapping[About, Postings]) -> tuple[EntryRow, ...]:
     return tuple(entry for row in rows for entry in entries_of(row, apart[row.subject]))
 
 

@@ -48,14 +48,6 @@ def calendar_of(enrolled: Enrolled, records: Iterable[RecordRow]) -> Calendar:
     return calendar
 
 
-def is_frozen(records: Iterable[RecordRow]) -> bool:
-    """Tell whether nothing is handed over after all acts."""
-    records = list(records)
-    voided = corrected(records, VOIDED)
-    told = [each.kind for each in records if each.kind in {FROZEN, RELEASED} and each.seq not in voided]
-    return told[-1:] == [FROZEN]
-
-
 def freezes_of(records: Iterable[RecordRow], zones: Zones) -> tuple[Freeze, ...]:
     """Return when an enrollment was frozen, by the clinic's days on which that was recorded, and not those that were told.
 

@@ -120,13 +120,23 @@ class Messenger:
             return self._engine.kept_message(
                 row, row._replace(state=OVER, note=STALE.get(draft.kind, "it is planned otherwise by now"))
             )
-        try:
-            answer = self._engine.answer_for(draft)
-        except CmEngineError as error:
-            return self._engine.kept_message(row, parked(row, error))
+        answer = self._answer_for(draft)
         if not isinstance(answer, Outgoing):
-            return self._engine.kept_message(row, after_refusal(row, answer))
+            return self._engine.kept_message(row, _held_back(row, answer))
         return self._sent(row, answer)
+
+    def _answer_for(self, draft: Draft) -> Outgoing | NotYet | Never | CmEngineError:
+        """Return a message as it is sent now, a later moment, or why not; also why it can be neither worded nor addressed.
+
+        Raises:
+            StorageError: the storage failed, which says nothing of the message.
+        """
+        try:
+            return self._engine.answer_for(draft)
+        except StorageError:
+            raise
+        except CmEngineError as error:
+            return error
 
     def _sent(self, row: WorkRow, outgoing: Outgoing) -> WorkRow | None:
         channel = outgoing.envelope.channel
@@ -137,9 +147,9 @@ class Messenger:
         saved = self._engine.kept_message(row, asked(row, leaves))
         if saved is None:
             return None
-        again = self._engine.answer_for(outgoing.ready.draft)  # a STOP may have come while it was saved
+        again = self._answer_for(outgoing.ready.draft)  # a STOP may have come while it was saved
         if not isinstance(again, Outgoing):
-            return self._engine.kept_message(saved, after_refusal(row, again))
+            return self._engine.kept_message(saved, _held_back(row, again))
         if again.leaves() != leaves:
             return self._engine.kept_message(saved, row)
         return self._answered(saved, leaves, notifier, notifier.send(outgoing.envelope))
@@ -164,3 +174,8 @@ class Messenger:
         return self._engine.kept_message(
             row, after_delivery(row, delivery, now, chance, has_ids=notifier.has_ids)
         )
+
+
+def _held_back(row: WorkRow, answer: NotYet | Never | CmEngineError) -> WorkRow:
+    """Return a message that is not sent now, by what stands in its way."""
+    return parked(row, answer) if isinstance(answer, CmEngineError) else after_refusal(row, answer)

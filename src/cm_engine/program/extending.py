@@ -142,9 +142,9 @@ def _wrong_path(name: str, known: Mapping[str, Path], document: Document) -> str
         if others:
             return f"it and {others[0]!r} are of one value; write one of them, with all that is to change"
         top, *rest = known[name]
-        own = document.data.get(top)
-        is_beside = top in ADDED and own and rest and rest[0] not in own
-        return f"{top} is given anew as a whole beside it; change it there" if own and not is_beside else ""
+        is_added_to = top in ADDED and rest and rest[0] not in (document.data.get(top) or ())
+        is_anew = top in document.data and not is_added_to
+        return f"{top} is given anew as a whole beside it; change it there" if is_anew else ""
     if not within and name in Program.model_fields:
         return f"the base has no {name}; write {name} beside overrides, and not within"
     beside = [path[-1] for path in known.values() if dotted(path[:-1]) == within]

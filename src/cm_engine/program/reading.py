@@ -13,6 +13,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from cm_engine.errors import Problem
 from cm_engine.program.syntax import syntax_problem, word_processed
+from cm_engine.spelling import legible
 
 Path = tuple[str | int, ...]
 
@@ -78,8 +79,7 @@ class Document:
 
 def dotted(path: Path) -> str:
     """Return a path as people write it: `limits.0.amount`; what a terminal would take for orders is spelled out."""
-    parts = map(str, path)
-    return ".".join(part if part.isprintable() else repr(part)[1:-1] for part in parts)
+    return legible(".".join(map(str, path)))
 
 
 def read_document(text: str, name: str) -> Document:

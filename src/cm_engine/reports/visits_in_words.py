@@ -7,7 +7,7 @@ from cm_engine.program.models import Program, Target
 from cm_engine.program.plan import VisitBlock
 from cm_engine.program.windows import Windows
 from cm_engine.reports.in_words import listed
-from cm_engine.spelling import counted
+from cm_engine.spelling import counted, days_long
 
 OF_QUOTA = {
     "excused": ("excused absence", "excused absences"),
@@ -85,7 +85,7 @@ def _kept(windows: Windows | None, reads: Reads) -> str:
     where = "on any day of its program week" if windows.within == "week" else _around(windows)
     good = _made_good(windows.makeup, reads) if windows.makeup else ""
     grace = (
-        f" That is decided {_counted(windows.grace)} later, as results may be on their way."
+        f" That is decided {days_long(windows.grace)} later, as results may be on their way."
         if windows.grace
         else ""
     )
@@ -94,7 +94,7 @@ def _kept(windows: Windows | None, reads: Reads) -> str:
 
 def _made_good(days: int, reads: Reads) -> str:
     if reads.makeup == "as tested":
-        return f", and made good for {_counted(days)} more"
+        return f", and made good for {days_long(days)} more"
     after = "on the day" if days == 1 else f"in the {days} days"
     return f"; what comes {after} after that is read {_as(reads.makeup)}"
 
@@ -102,8 +102,8 @@ def _made_good(days: int, reads: Reads) -> str:
 def _around(windows: Windows) -> str:
     if not (windows.before or windows.after):
         return "on its planned day"
-    first = f"{_counted(windows.before)} before its planned day" if windows.before else "its planned day"
-    last = f"{_counted(windows.after)} after it" if windows.after else "that day"
+    first = f"{days_long(windows.before)} before its planned day" if windows.before else "its planned day"
+    last = f"{days_long(windows.after)} after it" if windows.after else "that day"
     return f"from {first} to {last}"
 
 
@@ -114,7 +114,7 @@ def _several(windows: Windows | None) -> Iterator[str]:
     yield f"Of several results of one visit {SPECIMENS[windows.specimens]}."
     if windows.apart > 1:
         yield (
-            f"Results less than {_counted(windows.apart)} apart are of one visit, if its days last so long, but for one on the "
+            f"Results less than {days_long(windows.apart)} apart are of one visit, if its days last so long, but for one on the "
             "planned day of the next."
         )
     if windows.unscheduled == "counted":
@@ -158,7 +158,3 @@ def _retest(retest: Retest | None) -> str:
         return ""
     often = "once" if retest.at_most == 1 else f"up to {retest.at_most} times"
     return f"After a result that is {listed(retest.on, 'or')} the visit stays open for another specimen, {often}."
-
-
-def _counted(days: int) -> str:
-    return "a day" if days == 1 else f"{days} days"

@@ -11,6 +11,8 @@ from cm_engine.rules.days import next_open
 from cm_engine.rules.plan import Visit
 
 WEEK = timedelta(days=6)
+ABSENCES = frozenset("oe_")
+"""What is recorded of a visit that nobody came to: it makes no visit good, and never counts beside a result."""
 
 
 class Pause(NamedTuple):

@@ -11,13 +11,15 @@ from cm_engine.ledger.accounts import DUE, OFFSET, Posting
 from cm_engine.ledger.balances import Balance, balance, sums
 from cm_engine.log.correction import WITHDRAWN, Log, awarded_by, latest
 from cm_engine.log.encoding import awards_from, prizes_from, reasons_from, said
-from cm_engine.log.episode import is_frozen
+from cm_engine.log.episode import LASTS, freezes_of
+from cm_engine.log.history import zones_of
 from cm_engine.log.purse import BANKED
 from cm_engine.log.rows import DecisionRow, EntryRow, Subject
 from cm_engine.log.stand import Enrolled
 from cm_engine.program.units import Unit
 from cm_engine.rules.reasons import Limited
 from cm_engine.rules.sentences import sentence
+from cm_engine.rules.windows import AS_PLANNED
 from cm_engine.rules.words import WORDS, Words
 
 PLACES = {
@@ -139,7 +141,7 @@ def statement_of(enrolled: Enrolled, log: Log, until: date | None) -> Statement:
         {name: unit(name).decimal(so_far.get(name, 0)) for name in found},
         found,
         {name: unit(name) for name in found},
-        until is None and is_frozen(log.records),
+        any(each.back == LASTS for each in freezes_of(log.records, zones_of(row.zone, AS_PLANNED))),
     )
 
 
@@ -221,7 +223,7 @@ def _line(
     enrolled: Enrolled,
     row: DecisionRow,
     former: Line | None,
-    sums: "_Sums",
+    sums: _Sums,
 ) -> Line:
     prizes = prizes_from(row.prizes, enrolled.rules.program.unit) if row.prizes else None
     awards = Counter(

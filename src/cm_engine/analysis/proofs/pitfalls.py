@@ -15,7 +15,7 @@ from cm_engine.analysis.proofs.finding import Finding
 from cm_engine.program.models import Program
 from cm_engine.rules.compiled import TargetRules, compile_rules
 from cm_engine.rules.windows import AS_PLANNED, Counted, Plan, Window
-from cm_engine.spelling import counted
+from cm_engine.spelling import counted, days_long
 
 MONDAY = date(2026, 1, 5)
 """A week that begins so has its days in the order of the calendar."""
@@ -96,10 +96,10 @@ def _over_others(plan: Plan) -> Iterator[Finding]:
     for (visit, window), (_, later) in pairwise(days):
         gaps = _gaps(plan, visit.number, window, later) if _reaches(plan, window, later) else []
         if gaps:
-            shortest = f"{_days(min(gaps))} apart" if min(gaps) else "of one day"
+            shortest = f"{days_long(min(gaps))} apart" if min(gaps) else "of one day"
             said = (
                 f"The days of a visit of {plan.target.name} reach the planned day of another, which comes "
-                f"{_days((later.planned - window.planned).days)} later: results {shortest} can be paid as both. Shorten its windows."
+                f"{days_long((later.planned - window.planned).days)} later: results {shortest} can be paid as both. Shorten its windows."
             )
             yield Finding("windows-over-others", "warning", said)
             return
@@ -128,7 +128,3 @@ def _each(window: Window) -> list[date]:
 
 def _counts(plan: Plan, counted: Counted, day: date) -> bool:
     return plan.place(counted.visit, counted, day, day).how == "counts"
-
-
-def _days(number: int) -> str:
-    return "a day" if number == 1 else f"{number} days"
