@@ -107,6 +107,32 @@ def test_a_message_whose_worker_died_is_logged_as_it_was_sent_whatever_came_afte
     assert clinic.engine.verify().is_clean
 
 
+GIVEN_UP: dict[str, Callable[[Clinic], object]] = {
+    "removed": lambda clinic: clinic.engine.remove_handle(
+        participant="p-104", channel="sms", key="g", **DESK
+    ),
+    "replaced": AFTER["another number"],
+}
+
+
+@pytest.mark.parametrize("given_up", GIVEN_UP)
+def test_a_stop_from_a_number_that_was_given_up_ends_messages_also_once_it_is_back(
+    clinic: Clinic, given_up: str
+) -> None:
+    GIVEN_UP[given_up](clinic)
+    assert clinic.heard("START", clinic.now, key="m-0").of == (), "of now it is nobody's"
+    assert clinic.heard("STOP", clinic.now).of == (("p-104", "participant"),)
+    clinic.engine.add_handle(participant="p-104", channel="sms", address=PHONE, key="h-3", **DESK)
+    clinic.met()
+    clinic.delivered()
+    assert not clinic.notifier.sent
+
+
+def test_a_stop_from_a_number_that_was_erased_is_of_nobody(clinic: Clinic) -> None:
+    clinic.engine.erase(participant="p-104", key="x", **DESK)
+    assert clinic.heard("STOP", clinic.now).of == ()
+
+
 def test_a_stop_that_comes_while_a_message_is_made_ready_holds_it_back(
     clinic: Clinic, monkeypatch: pytest.MonkeyPatch
 ) -> None:

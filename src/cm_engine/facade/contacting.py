@@ -39,7 +39,16 @@ from cm_engine.messages.policy import MessagePolicy
 from cm_engine.messages.quiet import NIGHT, Quiet
 from cm_engine.messages.replies import Reply, reply_of
 from cm_engine.messages.sending import Never, NotYet, Ready, may_send
-from cm_engine.messages.standing import Contact, Disclosure, contact_in, contacts_in, disclosures_in
+from cm_engine.messages.standing import (
+    Contact,
+    Disclosure,
+    Known,
+    addresses_in,
+    contact_in,
+    contacts_in,
+    disclosures_in,
+    former_addresses_in,
+)
 from cm_engine.people.rights import SELF
 from cm_engine.plain import TEXT_MAX, opaque
 from cm_engine.ports import Delivery, Envelope, PayoutGateway, Transaction
@@ -293,9 +302,10 @@ class Contacting(Opened):
         source: str,
         key: str,
     ) -> Heard:
-        """Take what somebody wrote back: a word that ends messages ends them at once, whoever has that address.
+        """Take what somebody wrote back: a word that ends messages ends them at once, whoever has that address, or had it.
 
-        What they wrote is not kept. What is `other` is for a person to read, and may be a wish to end messages too.
+        An answer to an old message may come from an address that was removed or replaced since. What they wrote is not
+        kept. What is `other` is for a person to read, and may be a wish to end messages too.
 
         Args:
             channel, address: where it came from.
@@ -307,7 +317,9 @@ class Contacting(Opened):
         Raises:
             CmEngineError: as `add_handle`.
         """
-        reply, of = reply_of(text), self.whose(channel=channel, address=address)
+        reply = reply_of(text)
+        known = former_addresses_in if reply == "stop" else addresses_in
+        of = self._who_has(known, plain_address(one_of("channel", channel, CHANNELS), address), channel)
         for participant, recipient in of if reply in {"stop", "start"} else ():
             said, own = (
                 Said(recipient, EVERY, EVERY, _moment(received_at)),
@@ -326,12 +338,18 @@ class Contacting(Opened):
             channel, address: as for `add_handle`.
         """
         plain = plain_address(one_of("channel", channel, CHANNELS), address)
-        return tuple(
-            (state.participant, handle.recipient)
-            for state in self._looked_into(contacts_in)
-            for handle in state.handles
-            if handle.channel == channel and self._is_handle_of(handle, state.participant, plain)
+        return self._who_has(addresses_in, plain, channel)
+
+    def _who_has(
+        self, known: Callable[[Transaction], Iterable[Known]], plain: str, channel: str
+    ) -> tuple[tuple[str, str], ...]:
+        """Return the participants, each with the recipient, of an address among those that are known."""
+        found = (
+            (each.participant, each.recipient)
+            for each in self._looked_into(known)
+            if each.channel == channel and self._is_of(each, plain)
         )
+        return tuple(dict.fromkeys(found))
 
     def contact(self, participant: str) -> Contact:
         """Return the contact of a participant; of one who was never reached, an empty one."""
@@ -536,9 +554,9 @@ class Contacting(Opened):
             raise SecretError(msg)
         return opened(handle.sealed, secret, PURPOSE, participant)
 
-    def _is_handle_of(self, handle: Handle, participant: str, address: str) -> bool:
-        secret = self._keyring.key(participant)
-        return secret is not None and handle.fingerprint == _print_of(address, secret, participant)
+    def _is_of(self, known: Known, address: str) -> bool:
+        secret = self._keyring.key(known.participant)
+        return secret is not None and known.fingerprint == _print_of(address, secret, known.participant)
 
     def _looked_into(self, work: Callable[[Transaction], Found]) -> Found:
         with self._storage.reading() as tx:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from cm_engine.errors import JournalNotFoundError
 from cm_engine.journal import Act, Journal, all_journals
-from cm_engine.messages.contact import CONTACT, DISCLOSED, Consent, ContactState, Wish
+from cm_engine.messages.contact import CONTACT, DISCLOSED, HANDLE_SET, Consent, ContactState, Wish
 from cm_engine.ports import Transaction
 
 
@@ -44,6 +44,15 @@ class Contact(NamedTuple):
             for each in state.handles
         )
         return cls(state.participant, handles, state.consents, state.wishes, state.supporters)
+
+
+class Known(NamedTuple):
+    """An address that somebody is reached by, or was: what it is known by, and not what it is."""
+
+    participant: str
+    recipient: str
+    channel: str
+    fingerprint: str
 
 
 class Disclosure(NamedTuple):
@@ -101,5 +110,28 @@ def contact_in(tx: Transaction, participant: str) -> ContactState:
 
 def contacts_in(tx: Transaction) -> list[ContactState]:
     """Return where all contacts stand, in the order of their participants."""
-    rows = all_journals(tx, CONTACT.name)
-    return [contact_in(tx, row.enrollment.removeprefix(CONTACT.journal(""))) for row in rows]
+    return [contact_in(tx, participant) for participant in _participants_in(tx)]
+
+
+def addresses_in(tx: Transaction) -> list[Known]:
+    """Return the addresses by which people are reached now."""
+    return [
+        Known(state.participant, each.recipient, each.channel, each.fingerprint)
+        for state in contacts_in(tx)
+        for each in state.handles
+    ]
+
+
+def former_addresses_in(tx: Transaction) -> list[Known]:
+    """Return every address by which people were ever reached, those of now too: a word may answer an old message."""
+    return [
+        Known(participant, act.body["recipient"], act.body["channel"], act.body["fingerprint"])
+        for participant in _participants_in(tx)
+        for act in Journal(CONTACT, participant, tx).acts()
+        if act.kind == HANDLE_SET
+    ]
+
+
+def _participants_in(tx: Transaction) -> list[str]:
+    """Return whose contact is kept."""
+    return [row.enrollment.removeprefix(CONTACT.journal("")) for row in all_journals(tx, CONTACT.name)]
