@@ -11,7 +11,7 @@ import pytest
 from cm_engine import Engine, MessagePolicy, ReportError, parse_program
 from cm_engine.delivery.notifying import parse_notifiers
 from cm_engine.keyring import MemoryKeyring
-from cm_engine.messages.kinds import Channel
+from cm_engine.messages.kinds import Channel, Scope
 from cm_engine.messages.outgoing import Outgoing
 from cm_engine.messages.sending import NotYet
 from cm_engine.opening import open_storage
@@ -34,22 +34,23 @@ LEAD: tuple[Channel, str] = ("email", "lead@example.org")
 class House:
     """A site whose team is told of alerts, a participant who is reached, and a clock."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, program: str = PROGRAM, scopes: tuple[Scope, ...] = ("updates",)) -> None:
         self.now = datetime(2026, 1, 5, 20, tzinfo=UTC)
         policy = MessagePolicy(
             team={"lead": LEAD, "buyer": ("email", "buyer@example.org")},
             alerts={"budget": ("lead",), "stock": ("lead", "buyer")},
+            tells=frozenset(scopes),
         )
         self.engine = Engine(
             storage=open_storage(url, {}), zone="America/Los_Angeles", clock=lambda: self.now
         )
         self.engine.with_keys(MemoryKeyring()).with_messages(policy)
-        self.engine.add_program(parse_program(PROGRAM))
+        self.engine.add_program(parse_program(program))
         self.engine.open_site("north", zone="America/Los_Angeles", by="boss-1")
         said: dict[str, Any] = {"participant": "p-1", "source": "desk", "by": "nurse-7"}
         self.engine.add_handle(**said, channel="sms", address="+15551230100", key="h-1")
         self.engine.consent(
-            **said, consent="c-1", discloser="North", channels=["sms"], scopes=["updates"], signed_on=START, key="c-1"
+            **said, consent="c-1", discloser="North", channels=["sms"], scopes=scopes, signed_on=START, key="c-1"
         )  # fmt: skip
         self.ann = self.engine.enroll(
             participant="p-1", program="saving", start=START, by="nurse-7", site="north", id="e-1"
@@ -74,6 +75,17 @@ class House:
         while self.engine.messenger([self.notifier]).deliver():
             pass
         return [each.to for each in self.notifier.sent[before:]]
+
+    def correct(self, number: int, result: str) -> None:
+        record = next(
+            each.record for each in self.engine.history(enrollment=self.ann) if each.number == number
+        )
+        self.engine.amend(
+            enrollment=self.ann, record=record, result=result, why="a typing mistake", key=f"{number}/{result}", **TOLD
+        )  # fmt: skip
+
+    def texts(self) -> list[str]:
+        return [each.text.removesuffix(" Reply STOP to end.") for each in self.notifier.sent]
 
     def kinds(self, kind: str) -> list[Any]:
         return [each for each in self.engine.messages() if each.kind == kind]
@@ -161,6 +173,55 @@ def test_a_reward_that_was_collected_before_it_expires_is_not_said_to_expire(hou
     assert house.tick(days=23, hours=1) == []
     [held] = house.kinds("reward expiring")
     assert (held.status, held.note) == ("over", "nothing of it is owed any more that expires then")
+
+
+RISING = PROGRAM.replace("fixed: 10.00", "escalate: {start: 10.00, step: 5.00}, reset: {}")
+TELLING: tuple[Scope, ...] = ("updates", "progress")
+
+
+def test_a_part_of_a_reward_is_said_to_expire_once_the_rest_was_collected() -> None:
+    house = House("memory:", scopes=TELLING)
+    house.earn()
+    house.engine.redeem(enrollment=house.ann, amount=Decimal("4.00"), key="ask", **TOLD)
+    house.tick()
+    house.tick(days=23, hours=1)
+    assert house.texts()[-1] == "$6.00 is here for you until Wednesday, February 4. Ask us for it by then."
+    assert notes(house) == {
+        "decision 1, 7 days before": NO_MORE,
+        "decision 1, of $6.00, 7 days before": "sent",
+    }
+
+
+def test_a_reward_that_a_correction_made_more_or_less_is_said_to_expire_as_it_is() -> None:
+    house = House("memory:", RISING, TELLING)
+    house.earn()
+    house.tick(days=3)
+    house.earn(3)
+    house.correct(1, "+")
+    house.tick(days=23, hours=1)
+    assert house.texts()[1:] == ["$10.00 is here for you until Saturday, February 7. Ask us for it by then."]
+    [corrected] = [each for each in house.kinds("reward earned") if each.about == "decision 2"]
+    assert corrected.note == "it was decided otherwise since; a person tells of corrections"
+    assert {about: note for about, note in notes(house).items() if about.startswith("decision 2")} == {
+        "decision 2, 7 days before": NO_MORE,
+        "decision 2, of $10.00, 7 days before": "sent",
+    }
+
+
+OFFSET = RISING.replace("on request, ", "at once, overpaid: offset, ")
+
+
+def test_of_a_reward_that_settles_what_was_given_too_much_no_amount_is_said() -> None:
+    house = House("memory:", OFFSET, TELLING)
+    house.earn()
+    house.tick(days=3)
+    house.earn(3)
+    house.tick(days=4)
+    assert house.texts()[0] == "Well done. You earned $10.00. Next time you can earn $15.00."
+    house.correct(1, "+")
+    house.earn(7)
+    house.tick()
+    assert house.texts()[2:] == ["You have an update. Sign in to see it."]
 
 
 def test_a_reward_that_came_back_is_said_to_expire_on_its_new_day(house: House) -> None:

@@ -242,6 +242,18 @@ def test_a_consent_that_is_revoked_before_a_message_is_sent_holds_it_back(clinic
     assert phone.sent == []
 
 
+def test_a_result_that_is_voided_before_its_message_is_sent_is_not_announced(clinic: Clinic) -> None:
+    clinic.reached()
+    done = clinic.record()
+    clinic.engine.void(
+        enrollment="e-1", record=done.record, why="another person's", source="desk", key="v-1", by="nurse-7"
+    )
+    notifier = FakeNotifier(channels=SMS)
+    [held] = clinic.messenger(notifier).deliver()
+    assert held.note == "it was decided otherwise since; a person tells of corrections"
+    assert not notifier.sent
+
+
 def test_in_quiet_hours_a_message_waits_until_they_end(clinic: Clinic) -> None:
     clinic.reached()
     clinic.later(hours=10)  # ten in the evening

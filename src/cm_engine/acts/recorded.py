@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 
 from cm_engine.acts.recording import Done
 from cm_engine.acts.register import Register
-from cm_engine.ledger.accounts import DUE, IN_FLIGHT
+from cm_engine.ledger.accounts import DUE, IN_FLIGHT, OFFSET, OWED
 from cm_engine.log.correction import WITHDRAWN
 from cm_engine.log.encoding import awards_from, prizes_from, reasons_from
 from cm_engine.log.history import AMENDED, VOIDED, day_in, zones_of
@@ -365,6 +365,17 @@ class Recorded:
         For a repeat it is what it was the first time.
         """
         return self._moved(lambda entry: (entry.credit in DUE) - (entry.debit in DUE))
+
+    def owed(self, decision: RecordedDecision) -> Mapping[str, Decimal]:
+        """Return what one of its decisions leaves to be collected, or to wait for a pay day, by unit.
+
+        That is less than the award where something of it settles what was given too much before.
+        """
+        return self._moved(lambda entry: entry.number == decision.number and entry.credit == OWED)
+
+    def settles(self, decision: RecordedDecision) -> bool:
+        """Tell whether something of the award of one of its decisions settles what was given too much before."""
+        return any(entry.number == decision.number and entry.credit == OFFSET for entry in self._done.entries)
 
     def _moved(self, sign: Callable[[EntryRow], int]) -> dict[str, Decimal]:
         """Return what its postings add up to, by unit, each with a sign."""

@@ -19,10 +19,10 @@ from cm_engine.log.encoding import instant
 from cm_engine.log.rows import Batch, WorkRow
 from cm_engine.messages.alerting import alert_drafts, tell_new
 from cm_engine.messages.arising import decided_in, messages_in
-from cm_engine.messages.composing import is_still_due
+from cm_engine.messages.composing import is_of_decision, is_still_decided, is_still_due
 from cm_engine.messages.draft import Draft
 from cm_engine.messages.expiring import expiring_drafts, is_still_kept
-from cm_engine.messages.kinds import EXPIRING, PARTICIPANT
+from cm_engine.messages.kinds import EXPIRING, PARTICIPANT, REMINDER
 from cm_engine.messages.messenger import LEASE, Messenger
 from cm_engine.messages.outgoing import Outgoing
 from cm_engine.messages.policy import MessagePolicy
@@ -37,7 +37,6 @@ from cm_engine.stock.room import stocks_in
 from cm_engine.stock.standing import StockAlert, alerts_of
 
 REMINDS = timedelta(hours=1)
-REMINDER = "visit reminder"
 PAGE = 500
 """As many enrollments are looked at in one transaction."""
 
@@ -263,10 +262,16 @@ class Messaging(Contacting, Delivering, Timing):
         return self._written(work, lock=True)
 
     def is_still_said(self, draft: Draft) -> bool:
-        """Tell whether what a message says is still true: the visit may be planned otherwise, the reward have been collected."""
+        """Tell whether what a message says is still true.
+
+        The visit may be planned otherwise, the reward have been collected, the decision have been corrected.
+        """
         if draft.kind == EXPIRING:
             bank = self._looked_into(lambda tx: self._bank_that_expires(tx, draft.enrollment))
-            return bank is not None and is_still_kept(bank, str(draft.values.get("last_day", "")))
+            day, amounts = str(draft.values.get("last_day", "")), draft.values.get("award", ())
+            return bank is not None and is_still_kept(bank, day, amounts)
+        if is_of_decision(draft):
+            return self._looked_into(lambda tx: is_still_decided(draft, tx.decisions(draft.enrollment)))
         visits = self.visits(enrollment=draft.enrollment) if draft.kind == REMINDER else ()
         return is_still_due(draft, visits)
 

@@ -1,18 +1,21 @@
 """What an act, or the day, gives reason to say: drafts, each with an id that is the same however often it is made. Pure."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from typing import NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
 from cm_engine.acts.recorded import Recorded, RecordedDecision
 from cm_engine.log.history import OBSERVED
+from cm_engine.log.rows import DecisionRow
 from cm_engine.messages.draft import Draft, Value, draft
-from cm_engine.messages.kinds import EXPIRING, PARTICIPANT, MessageKind
+from cm_engine.messages.kinds import EXPIRING, PARTICIPANT, REMINDER, MessageKind
 from cm_engine.messages.policy import MessagePolicy
 from cm_engine.rules.reasons import MilestoneReached, Next, PaidOut, Recovered, WasReset
 
 ONE_DAY = timedelta(days=1)
+DECISION = "decision "
 MISSED = "o"
 DEFAULT = MessagePolicy()
 
@@ -80,7 +83,8 @@ def compose(
 
     One message for each decision: recovery reached, or reward earned, or encouragement after a lapse, or what the next
     reward is. Visits that nobody came to are said to be missed, and rewards that expire some days before. A repeat gives
-    nothing, nor does a correction: a person tells of it.
+    nothing, nor does a correction: a person tells of it. Of an award that settles what was given too much before no
+    amount is said, as not all of it is to be had.
 
     Args:
         done: what `record` and others return.
@@ -91,26 +95,28 @@ def compose(
     """
     if done.replayed:
         return ()
+    of = Episode(done.enrollment, participant, zone)
     decisions = [*done.missed, *([done.decision] if done.kind == OBSERVED and done.decision else [])]
     return tuple(
         each
         for recipient in recipients
         for decision in decisions
-        for each in _drafts(decision, participant, zone, recipient, policy)
+        for each in _drafts(done, decision, of, recipient, policy)
     )
 
 
 def _drafts(
-    decision: RecordedDecision, participant: str, zone: str, recipient: str, policy: MessagePolicy
+    done: Recorded, decision: RecordedDecision, of: Episode, recipient: str, policy: MessagePolicy
 ) -> Iterator[Draft]:
     """Yield what a decision gives reason to say to somebody."""
-    about = f"decision {decision.number}"
+    about = f"{DECISION}{decision.number}"
     kind = _kind(decision)
     if kind:
-        yield draft(kind, participant, decision.enrollment, about, _values(decision), recipient=recipient)
-    for last_day, amounts in _expiring(decision):
-        of = Episode(decision.enrollment, participant, zone)
-        yield from expiry_draft(of, about, last_day, amounts, recipient, policy)
+        values = _values(decision, () if done.settles(decision) else _amounts(decision, decision.awards))
+        yield draft(kind, of.participant, of.id, about, values, recipient=recipient)
+    owed = _amounts(decision, done.owed(decision))
+    for last_day in _expiring(decision) if owed else ():
+        yield from expiry_draft(of, about, last_day, owed, recipient, policy)
 
 
 def expiry_draft(  # noqa: PLR0913, PLR0917 - what is said, of whom, and when
@@ -162,11 +168,11 @@ def _kind(decision: RecordedDecision) -> MessageKind | None:
     return "next reward" if _next(decision) else None
 
 
-def _values(decision: RecordedDecision) -> dict[str, Value]:
+def _values(decision: RecordedDecision, awards: tuple[str, ...]) -> dict[str, Value]:
     found: dict[str, Value] = {}
     if decision.on:
         found["visit_day"] = decision.on.isoformat()
-    if awards := _amounts(decision):
+    if awards:
         found["award"] = awards
     if following := _next(decision):
         found["next"] = (following,)
@@ -174,11 +180,9 @@ def _values(decision: RecordedDecision) -> dict[str, Value]:
     return {**found, "milestone": says[0]} if says else found
 
 
-def _amounts(decision: RecordedDecision) -> tuple[str, ...]:
+def _amounts(decision: RecordedDecision, awards: Mapping[str, Decimal]) -> tuple[str, ...]:
     unit = decision.rules.program.unit
-    return tuple(
-        unit(name).spoken(unit(name).minor(amount)) for name, amount in decision.awards.items() if amount
-    )
+    return tuple(unit(name).spoken(unit(name).minor(amount)) for name, amount in awards.items() if amount)
 
 
 def _next(decision: RecordedDecision) -> str:
@@ -187,10 +191,9 @@ def _next(decision: RecordedDecision) -> str:
     return next((each.unit.spoken(each.amount) for each in promised), "")
 
 
-def _expiring(decision: RecordedDecision) -> Iterator[tuple[date, tuple[str, ...]]]:
-    for each in decision.reasons:
-        if isinstance(each, PaidOut) and each.expires and (amounts := _amounts(decision)):
-            yield each.expires, amounts
+def _expiring(decision: RecordedDecision) -> Iterator[date]:
+    """Yield the last day on which an award can be collected, if there is one."""
+    return (each.expires for each in decision.reasons if isinstance(each, PaidOut) and each.expires)
 
 
 def reminders(
@@ -224,7 +227,7 @@ def reminders(
         for recipient in recipients:
             for days in policy.remind_days:
                 yield draft(
-                    "visit reminder",
+                    REMINDER,
                     visit.participant,
                     visit.enrollment,
                     _about(visit, days),
@@ -235,6 +238,22 @@ def reminders(
                 )
 
 
+def is_of_decision(made: Draft) -> bool:
+    """Tell whether a draft says what one decision came to."""
+    return made.about.startswith(DECISION) and made.kind != EXPIRING
+
+
+def is_still_decided(made: Draft, decisions: Iterable[DecisionRow]) -> bool:
+    """Tell whether the decision that a draft is of still stands: a correction may have put another in its place.
+
+    Args:
+        made: a draft of a decision.
+        decisions: of its enrollment, in order.
+    """
+    latest = {row.subject: row.number for row in decisions}
+    return made.about in {f"{DECISION}{number}" for number in latest.values()}
+
+
 def is_still_due(made: Draft, visits: Iterable[ExpectedVisit]) -> bool:
     """Tell whether a draft is still true: a reminder, if its visit is still planned on its day; others always are.
 
@@ -242,7 +261,7 @@ def is_still_due(made: Draft, visits: Iterable[ExpectedVisit]) -> bool:
         made: a draft.
         visits: of its enrollment, as they are planned now.
     """
-    if made.kind != "visit reminder":
+    if made.kind != REMINDER:
         return True
     of = (
         each for each in visits if each.enrollment == made.enrollment and each.status in {"planned", "open"}

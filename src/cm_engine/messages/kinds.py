@@ -35,6 +35,7 @@ SCOPES: tuple[Scope, ...] = get_args(Scope)
 TOPICS: tuple[Topic, ...] = get_args(Topic)
 CHANNELS: tuple[Channel, ...] = get_args(Channel)
 EXPIRING: MessageKind = "reward expiring"
+REMINDER: MessageKind = "visit reminder"
 SIGNAL: MessageKind = "signal"
 ALERT: MessageKind = "alert"
 TO_TEAM: frozenset[MessageKind] = frozenset({SIGNAL, ALERT})

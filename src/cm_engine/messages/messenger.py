@@ -10,7 +10,7 @@ from uuid import uuid4
 from cm_engine.errors import CmEngineError, StorageError
 from cm_engine.log.rows import OVER, WorkRow
 from cm_engine.messages.draft import Draft
-from cm_engine.messages.kinds import EXPIRING
+from cm_engine.messages.kinds import EXPIRING, REMINDER
 from cm_engine.messages.outgoing import Outgoing
 from cm_engine.messages.queued import (
     Message,
@@ -30,8 +30,14 @@ from cm_engine.ports import Delivery, Notifier
 
 _log = logging.getLogger("cm_engine.messages")
 
-STALE = {EXPIRING: "nothing of it is owed any more that expires then"}
-"""Why something is not said that is not true any more, by its kind; of a visit it is said otherwise."""
+STALE = {
+    EXPIRING: "nothing of it is owed any more that expires then",
+    REMINDER: "it is planned otherwise by now",
+}
+"""Why something is not said that is not true any more, by its kind."""
+
+CORRECTED = "it was decided otherwise since; a person tells of corrections"
+"""Why nothing is said of a decision that stands no more."""
 
 LEASE = timedelta(minutes=5)
 """As long has a worker the messages that it claimed; who is killed leaves them to others after it."""
@@ -118,7 +124,7 @@ class Messenger:
         draft = queued_of(row).draft
         if not self._engine.is_still_said(draft):
             return self._engine.kept_message(
-                row, row._replace(state=OVER, note=STALE.get(draft.kind, "it is planned otherwise by now"))
+                row, row._replace(state=OVER, note=STALE.get(draft.kind, CORRECTED))
             )
         answer = self._answer_for(draft)
         if not isinstance(answer, Outgoing):
