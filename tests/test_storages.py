@@ -237,7 +237,14 @@ def test_a_url_that_cannot_be_opened_is_a_clear_error(url: str, said: str) -> No
 
 
 @pytest.mark.parametrize(
-    "url", ["postgresql://ann:secret@host:port/clinic", "sqlite://ann:sec@ret@clinic.db"]
+    "url",
+    [
+        "postgresql://ann:secret@host:port/clinic",
+        "sqlite://ann:sec@ret@clinic.db",
+        "host=127.0.0.1 user=ann password=secret",
+        "postgresql:host=127.0.0.1 password=secret",
+        "postgresql://host=127.0.0.1;password=secret",
+    ],
 )
 def test_no_error_says_the_password_of_a_url(url: str) -> None:
     with pytest.raises(StorageError) as caught:

@@ -61,8 +61,19 @@ def offered(name: str, url: str) -> "EntryPoint":
     """
     offer = one_in(GROUP, name)
     if offer is None:
-        hint = nearest(name.lower(), names_in(GROUP)) if ":" in url else f"; did you mean sqlite:///{url}?"
-        scheme = f"{name}:" if name != url else repr(url)
-        msg = f"no storage is installed for {scheme}; expected a URL that begins with one of {', '.join(names_in(GROUP))}{hint}"
+        msg = f"{_refused(name, url)}; expected a URL that begins with one of {', '.join(names_in(GROUP))}{_hint(name, url)}"
         raise StorageError(msg)
     return offer
+
+
+def _refused(name: str, url: str) -> str:
+    """Return what of a URL can be said: not what follows a scheme, nor keywords with a password among them."""
+    if "=" in name:
+        return "keywords of a connection are no URL"
+    return f"no storage is installed for {f'{name}:' if name != url else repr(url)}"
+
+
+def _hint(name: str, url: str) -> str:
+    if "=" in name:
+        return ", such as postgresql://user:password@host/name"
+    return nearest(name.lower(), names_in(GROUP)) if ":" in url else f"; did you mean sqlite:///{url}?"

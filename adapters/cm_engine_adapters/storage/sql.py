@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def _without_secrets(url: str) -> str:
     """Return what of a URL may stand in a message: a password can be anywhere after its scheme."""
     scheme, colon, rest = url.partition(":")
-    return f"{scheme}{colon}..." if {"@", "?"} & set(rest) else url
+    return f"{scheme}{colon}..." if {"@", "?", "="} & set(rest) else url
 
 
 class SqlStorage:
@@ -131,8 +131,8 @@ class SqlStorage:
         except TypeError as error:
             msg = f"options: SQLAlchemy's create_engine takes other ones: {str(error).partition('.')[0]}"
             raise StorageError(msg) from error
-        if "@" in (engine.url.host or ""):
-            msg = "a password that has an @ in it is written with %40, and one that has a / with %2F"
+        if {"@", "=", ";"} & set(engine.url.host or ""):
+            msg = "a password that has an @ in it is written with %40, and one that has a / with %2F, in ...://user:password@host/name"
             raise StorageError(msg)
         if engine.dialect.is_async:
             msg = f"{engine.dialect.driver} is an asynchronous driver; name another, and join an AsyncSession by run_sync"
