@@ -251,6 +251,15 @@ def test_a_program_with_pay_days_hands_nothing_over_on_request(fridays: Clinic) 
         fridays.redeem()
 
 
+def test_a_repeat_says_whether_the_enrollment_is_frozen_by_now(clinic: Clinic) -> None:
+    told = clinic.call(result="-", on=clinic.today)
+    assert not clinic.engine.record(**told).is_frozen
+    clinic.engine.freeze(**clinic.call(on=clinic.today, why="a dispute"))
+    again = clinic.engine.record(**told)
+    assert again.replayed
+    assert again.is_frozen
+
+
 def test_a_frozen_enrollment_keeps_what_it_has(clinic: Clinic) -> None:
     clinic.met(3)
     number = clinic.redeem("15").number

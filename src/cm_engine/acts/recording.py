@@ -332,7 +332,9 @@ class Recording:
             same = record.enrollment == act.enrollment
             stored = f"{record.kind} {record.body}" if same else "an act on another enrollment"
             raise KeyConflictError(act.source, act.key, stored, f"{act.kind} {act.text}")
-        return (done or self._stored(record))._replace(replayed=True)
+        desk = self._desk_if_any(act.enrollment)
+        frozen = desk is not None and desk.stand.calendar.frozen
+        return (done or self._stored(record))._replace(replayed=True, frozen=frozen)
 
     def _stored(self, record: RecordRow) -> Done:
         """Return what a recorded act led to."""
