@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from threading import Barrier
 from typing import Any
@@ -147,6 +148,66 @@ def test_who_works_at_a_site_acts_on_the_enrollments_that_are_there_and_at_none(
     assert "they work at south, and the enrollment is at north; ask somebody there" in str(error)
     wrong = made.said("south-1", participant="p-9", program="p", start=START, site="north")
     assert "they work at south" in str(refused(made.engine, made.engine.enroll, **wrong))
+
+
+CONTACT: dict[str, Any] = {
+    "consent": "c-1", "discloser": "North", "channels": ["sms"], "scopes": ["visits"], "signed_on": START,
+}  # fmt: skip
+
+
+def test_who_works_at_a_site_changes_no_other_site_and_opens_none() -> None:
+    engine = at_two_sites().engine
+    told: dict[str, Any] = {"source": "desk", "by": "north-1"}
+    assert engine.close_days("north", first=START, last=START, why="snow", key="1", **told)
+    for act in (
+        partial(engine.close_days, "south", first=START, last=START, why="snow", key="2", **told),
+        partial(engine.add_fund, "south", "grant", key="3", **told),
+        partial(engine.add_gateway, "south", "cards", key="4", **told),
+        partial(engine.open_site, "east", zone=ZONE, by="north-1"),
+    ):
+        error = refused(engine, act)
+        assert (error.by, error.act) == ("north-1", "site")
+        assert "they work at north, and this is at " in str(error)
+
+
+def test_who_works_at_a_site_changes_the_contact_of_nobody_who_is_enrolled_elsewhere_only() -> None:
+    engine = at_two_sites().engine
+    told = {"source": "desk", "by": "north-1"}
+    for number, participant in enumerate(["p-north", "p-new"]):
+        assert engine.consent(participant=participant, key=f"c-{number}", **told, **CONTACT)
+    error = refused(engine, engine.consent, participant="p-south", key="c-9", **told, **CONTACT)
+    assert "they work at north, and the participant is at south" in str(error)
+    assert engine.opt_out(participant="p-south", key="o-1", **told), "a wish to be left alone counts anywhere"
+    engine.transfer(enrollment="south", to="north", on=START, why="moved", key="t", **told | {"by": "lead-1"})
+    assert engine.consent(participant="p-south", key="c-9", **told, **CONTACT)
+
+
+def test_an_episode_that_is_over_leaves_the_contact_to_the_site_of_the_next() -> None:
+    engine = at_two_sites().engine
+    told: dict[str, Any] = {"source": "desk", "by": "lead-1"}
+    engine.discharge(enrollment="north", on=START, why="moved away", key="d", **told)
+    refused(engine, engine.consent, participant="p-north", key="c", source="desk", by="south-1", **CONTACT)
+    engine.enroll(
+        participant="p-north",
+        program="p",
+        start=START + timedelta(days=1),
+        by="lead-1",
+        id="again",
+        site="south",
+    )
+    assert engine.consent(participant="p-north", key="c", source="desk", by="south-1", **CONTACT)
+
+
+@pytest.mark.parametrize("sites", [[], ["south"], ["north", "south"]])
+def test_nobody_widens_their_own_reach_or_that_of_a_colleague(sites: list[str]) -> None:
+    engine = at_two_sites().engine
+    added = engine.add_staff(staff="n-2", roles=["front-desk"], sites=["north"], by="north-1")
+    assert added.sites == ("north",)
+    error = refused(engine, engine.add_staff, staff="n-3", roles=["supervisor"], sites=sites, by="north-1")
+    assert "ask somebody who works at all sites" in str(error)
+    for staff in ("north-1", "n-2"):
+        refused(engine, engine.change_staff, staff=staff, sites=sites, by="north-1", source="hr", key=staff)
+    refused(engine, engine.staff_left, staff="south-1", why="x", by="north-1", source="hr", key="left")
 
 
 def test_a_transfer_is_made_by_somebody_of_either_site_and_then_the_other_one_goes_on() -> None:

@@ -16,6 +16,7 @@ from cm_engine.log.rows import DELIVERY, RESERVED, Batch, EnrollmentRow, RecordR
 from cm_engine.log.stand import Enrolled, stand_from
 from cm_engine.people.acts import opens_staff, right_of
 from cm_engine.people.fold import STAFF_KIND, StaffState
+from cm_engine.people.places import refuse_out_of_place
 from cm_engine.people.rights import AUDITS, OWN, SELF, STAFF, SYSTEM, Rights, may, roles_with
 from cm_engine.people.rules import (
     Doing,
@@ -128,8 +129,14 @@ class _Look:
         if not self._policy.known or (opens_staff(record) and self._is_first(record)):
             return
         doing = Doing(record.actor, right_of(record), record.enrollment)
-        if not _is_own(doing):
-            self._known(doing, day_of(record.recorded_at, self._policy.zone or "UTC"), self._policy.rule)
+        if _is_own(doing):
+            return
+        rule = self._policy.rule
+        staff = self._known(doing, day_of(record.recorded_at, self._policy.zone or "UTC"), rule)
+        state = self._stands[record.enrollment].state
+        refuse_out_of_place(
+            self._tx, self._register, staff=staff, record=record, state=state, doing=doing, rule=rule
+        )
 
     def _at_enrollment(self, record: RecordRow) -> None:
         row = self._row(record.enrollment)

@@ -45,10 +45,12 @@ def refuse_absent(staff: StaffState, day: str, doing: Doing, rule: str) -> None:
         raise doing.refused(rule, why)
 
 
-def refuse_elsewhere(staff: StaffState, sites: Collection[str], doing: Doing, rule: str) -> None:
+def refuse_elsewhere(
+    staff: StaffState, sites: Collection[str], doing: Doing, rule: str, what: str = "the enrollment is"
+) -> None:
     """Refuse somebody who works at other sites than those that an act concerns; without sites, one works at all."""
     if staff.sites and sites and not set(staff.sites) & set(sites):
-        why = f"they work at {', '.join(staff.sites)}, and the enrollment is at {' and '.join(sorted(sites))}"
+        why = f"they work at {', '.join(staff.sites)}, and {what} at {' and '.join(sorted(sites))}"
         raise doing.refused(rule, f"{why}; ask somebody there, or change_staff(sites=...)")
 
 
