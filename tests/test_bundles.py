@@ -187,6 +187,18 @@ def test_the_same_export_is_the_same_file_to_the_byte() -> None:
         copy.export(leave=False, why="another reason")
 
 
+def test_an_export_is_told_among_what_was_disclosed_here_and_where_it_arrives() -> None:
+    here, there, bundle = moved(ALL["absorbing"], 0)
+    there.take(bundle)
+    [told] = here.engine.disclosures("p-1")
+    assert (told.message, told.kind, told.recipient) == ("e-1", "record", "harbor")
+    assert (told.channel, told.outcome, told.consent, told.reference) == (
+        "bundle", "exported", "c-31", "moved to Oakland",
+    )  # fmt: skip
+    assert there.engine.disclosures("p-1") == (told,)
+    assert here.engine.disclosures("p-2") == ()
+
+
 def test_a_copy_leaves_the_enrollment_where_it_is_and_is_taken_nowhere() -> None:
     here, there = clinics()
     here.enroll(ALL["absorbing"])

@@ -172,7 +172,7 @@ def test_who_works_at_a_site_changes_no_other_site_and_opens_none() -> None:
 
 def test_who_works_at_a_site_changes_the_contact_of_nobody_who_is_enrolled_elsewhere_only() -> None:
     engine = at_two_sites().engine
-    told = {"source": "desk", "by": "north-1"}
+    told: dict[str, Any] = {"source": "desk", "by": "north-1"}
     for number, participant in enumerate(["p-north", "p-new"]):
         assert engine.consent(participant=participant, key=f"c-{number}", **told, **CONTACT)
     error = refused(engine, engine.consent, participant="p-south", key="c-9", **told, **CONTACT)

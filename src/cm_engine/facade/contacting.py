@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 
 from cm_engine.acts.recorded import Recorded
 from cm_engine.acts.recording import Recording
-from cm_engine.errors import JournalNotFoundError, ReportError, SecretError
+from cm_engine.errors import ReportError, SecretError
 from cm_engine.facade.opened import Opened
 from cm_engine.gateways import Order
 from cm_engine.journal import Asked, Journal, Taken, act_of
@@ -393,15 +393,11 @@ class Contacting(Opened):
         return opened(sealed, secret, PURPOSE, participant)
 
     def disclosures(self, participant: str) -> tuple[Disclosure, ...]:
-        """Return what was disclosed of a participant: to whom, by what, when, and with which consent."""
+        """Return what was disclosed of a participant: to whom, by what, when, and with which consent.
 
-        def look(tx: Transaction) -> tuple[Disclosure, ...]:
-            try:
-                return disclosures_in(Journal(CONTACT, participant, tx).acts())
-            except JournalNotFoundError:
-                return ()
-
-        return self._looked_into(look)
+        What was said in messages, and enrollments that were exported, by this clinic or, of one that came from another, by that.
+        """
+        return self._looked_into(lambda tx: disclosures_in(tx, participant))
 
     def erase(self, *, participant: str, by: str, source: str, key: str) -> Contact:
         """Erase all addresses of a participant and of their supporters, in the log and in every copy of it.

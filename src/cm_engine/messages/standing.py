@@ -1,10 +1,14 @@
 """A contact as people look at it: no address stands in it."""
 
+import json
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from cm_engine.errors import JournalNotFoundError
 from cm_engine.journal import Act, Journal, all_journals
+from cm_engine.log.moves import EXPORTED
+from cm_engine.log.rows import RecordRow
 from cm_engine.messages.contact import CONTACT, DISCLOSED, HANDLE_SET, Consent, ContactState, Wish
 from cm_engine.ports import Transaction
 
@@ -59,17 +63,17 @@ class Disclosure(NamedTuple):
     """What was disclosed to whom: a row of the accounting that 42 CFR 2.25 and 45 CFR 164.528 ask for.
 
     Attributes:
-        message: the id of the message.
-        kind: what it was about.
-        recipient: to whom.
-        channel: by what.
-        outcome: `sent`, or `unknown`: it may have arrived.
+        message: the id of the message; of an enrollment that was exported, its id.
+        kind: what it was about; `record` for the whole log of an enrollment.
+        recipient: to whom; of an export, the other clinic as the host calls it.
+        channel: by what; `bundle` for an export.
+        outcome: `sent`, or `unknown`: it may have arrived; `exported`, and then the host's to send.
         template: in which words, to the version.
         scope: what it told.
         consent: with which consent; empty within the program itself.
         with_notice: it went with the notice of 42 CFR 2.32.
         handle: the act that set the handle; 0 for the care team.
-        reference: what the technology calls it, if it said.
+        reference: what the technology calls it, if it said; of an export, why.
         at: when it was logged, in UTC.
     """
 
@@ -94,10 +98,27 @@ class Disclosure(NamedTuple):
             at=datetime.fromisoformat(act.recorded_at), **{name: form[name] for name in cls._fields[:-1]}
         )
 
+    @classmethod
+    def of_export(cls, record: RecordRow) -> "Disclosure":
+        """Return the disclosure that an export is, from the log of the enrollment."""
+        told, at = json.loads(record.body), datetime.fromisoformat(record.recorded_at)
+        what = (record.enrollment, "record", told["to"], "bundle", "exported", "", "record", told["consent"])
+        return cls(*what, with_notice=False, handle=0, reference=told["why"], at=at)
 
-def disclosures_in(acts: tuple[Act, ...]) -> tuple[Disclosure, ...]:
-    """Return what was disclosed, in order."""
-    return tuple(Disclosure.of(act) for act in acts if act.kind == DISCLOSED)
+
+def disclosures_in(tx: Transaction, participant: str) -> tuple[Disclosure, ...]:
+    """Return what was disclosed of a participant, in order: what was said, and enrollments that were exported."""
+    said = [Disclosure.of(act) for act in _acts_in(tx, participant) if act.kind == DISCLOSED]
+    logs = (tx.records(row.id) for row in tx.enrollments(participant=participant))
+    moved = [Disclosure.of_export(record) for log in logs for record in log if record.kind == EXPORTED]
+    return tuple(sorted([*said, *moved], key=attrgetter("at")))
+
+
+def _acts_in(tx: Transaction, participant: str) -> tuple[Act, ...]:
+    try:
+        return Journal(CONTACT, participant, tx).acts()
+    except JournalNotFoundError:
+        return ()
 
 
 def contact_in(tx: Transaction, participant: str) -> ContactState:
