@@ -23,6 +23,7 @@ from cm_engine import (
     Recorded,
     Report,
     ReportError,
+    canonical,
     cli,
     decide,
     parse_program,
@@ -344,7 +345,7 @@ def misses(engine: Engine, enrollment: str) -> dict[tuple[str, int], bool]:
 
 @pytest.mark.parametrize("order", ["migrated first", "migrated last"])
 @pytest.mark.parametrize("shown", ["by a result", "by a sweep"])
-def test_a_miss_planned_before_it_and_shown_after_it_is_decided_by_the_version_before(
+def test_a_miss_whose_days_were_over_before_it_is_decided_by_the_version_before_whatever_shows_it(
     order: str, shown: str
 ) -> None:
     engine = opened("memory:", daily(1, "{after: 1}", HOLDS), daily(2, "{after: 1}", RESETS))
@@ -370,7 +371,7 @@ def test_a_miss_planned_before_it_and_shown_after_it_is_decided_by_the_version_b
     assert engine.verify().is_clean
 
 
-def test_misses_from_before_are_of_the_version_before_and_results_from_then_on_of_the_new_one() -> None:
+def test_a_visit_that_is_open_still_is_of_the_new_version_met_or_missed() -> None:
     names = ("cocaine", "opioids")
     engine = opened(
         "memory:",
@@ -381,7 +382,7 @@ def test_misses_from_before_are_of_the_version_before_and_results_from_then_on_o
     migrate(engine, enrollment, on(1) + timedelta(1))
     said = {"enrollment": enrollment, "result": "-", **BY}
     engine.record(**said, target="cocaine", on=on(2), key="c-2")
-    assert misses(engine, enrollment) == {(name, visit): False for name in names for visit in (1, 2)}
+    assert misses(engine, enrollment) == {(name, visit): visit == 2 for name in names for visit in (1, 2)}
     came = engine.record(**said, target="opioids", on=on(1) + timedelta(1), key="o-1")
     assert (came.visit, misses(engine, enrollment)[("opioids", 1)]) == (2, False)
     assert ("opioids", 2) not in misses(engine, enrollment)
@@ -489,7 +490,7 @@ Acts = list[tuple[str, int]]
     sweeps=st.lists(st.integers(1, 30), max_size=3),
     order=st.randoms(use_true_random=False),
 )
-def test_whatever_the_order_of_recording_a_miss_is_of_the_version_of_its_planned_day(
+def test_whatever_the_order_of_recording_a_miss_is_of_the_version_in_which_its_last_day_was_over(
     word: str, late: set[int], at: int, sweeps: list[int], order: Random
 ) -> None:
     engine = opened("memory:", daily(1, "{after: 1}", HOLDS), daily(2, "{after: 1}", RESETS))
@@ -506,7 +507,8 @@ def test_whatever_the_order_of_recording_a_miss_is_of_the_version_of_its_planned
             said = {"result": word[number], "on": on(number) + timedelta(number in late), **BY}
             engine.record(enrollment=enrollment, key=f"k-{number}", **said)
     alone = {visit + 1 for visit, result in enumerate(word) if result == " "}
-    assert misses(engine, enrollment) == {("cocaine", visit): on(visit - 1) >= day for visit in alone}
+    lasts = {visit: on(visit - 1) + timedelta(1) for visit in alone}
+    assert misses(engine, enrollment) == {("cocaine", visit): lasts[visit] >= day for visit in alone}
     assert engine.verify().is_clean
 
 
@@ -551,3 +553,53 @@ def test_the_command_rehearses_what_it_does_in_the_same_data(command: Callable[.
     leads_to = ("payable", "hand_over", "frozen", "missed", "corrected")
     assert {name: rehearsed[name] for name in leads_to} == {name: done[name] for name in leads_to}
     assert [len(done[name]) for name in ("missed", "corrected")] == [2, 1]
+
+
+def weekly(number: int, days: str, rest: str = "") -> Program:
+    """A part of a week pays, too: also on its last visit, if that was missed."""
+    return parse_program(f"""
+program: voucher
+version: "{number}"
+title: Voucher
+currency: USD
+visits: [{{weeks: 1-4, days: [{days}]}}]
+windows: {{after: 0}}
+targets:
+  cocaine:
+    behavior: abstinence
+    schedule: [{{weeks: 1-4, weekly: {{all: 12.00, some: 5.00}}}}]
+{rest}
+""")
+
+
+@pytest.mark.parametrize("order", ["migrated first", "migrated last"])
+def test_what_a_missed_visit_paid_stays_though_the_other_version_misses_another_of_its_number(
+    order: str,
+) -> None:
+    engine = opened("memory:", weekly(1, "monday, thursday"), weekly(2, "monday"))
+    enrollment = enrolled(engine)
+    record(engine, enrollment, 0, "-")
+    acts = [
+        lambda: migrate(engine, enrollment, START + timedelta(7)),
+        lambda: engine.sweep(enrollment=enrollment, until=START + timedelta(8)),
+    ]
+    for act in acts if order == "migrated first" else acts[::-1]:
+        act()
+    second = [line.on for line in engine.statement(enrollment=enrollment).lines if line.visit == 2]
+    assert second == [START + timedelta(3), START + timedelta(7)]
+    balance = engine.balance(enrollment=enrollment)["USD"]
+    assert (balance.awarded, balance.absorbed) == (Decimal("5.00"), Decimal("0.00"))
+    assert engine.verify().is_clean
+    engine.amend(enrollment=enrollment, record=1, result="+", why="typo", key="a-1", **BY)
+    assert engine.verify().is_clean
+
+
+def test_a_version_with_windows_is_swept_though_the_first_one_had_none() -> None:
+    document = json.loads(canonical(daily(1, "{after: 1}", HOLDS)))
+    del document["windows"]
+    engine = opened("memory:", parse_program(json.dumps(document)), daily(2, "{after: 1}", HOLDS))
+    enrollment = enrolled(engine)
+    record(engine, enrollment, 0, "-")
+    migrate(engine, enrollment, on(1) - timedelta(1))
+    assert [each.missed[0].visit for each in engine.sweep(until=on(1) + timedelta(2))] == [2]
+    assert engine.verify().is_clean

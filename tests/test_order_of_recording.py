@@ -1,6 +1,7 @@
 """The same results come to the same, in whatever order they are recorded, corrected on the way, and whenever days are over.
 
-Several targets, each with windows of its own or none, hang together by milestones and limits of every kind.
+Several targets, each with windows of its own or none, hang together by milestones and limits of every kind. So it is too
+where another version of the program, whatever it plans, decides from a day on, whenever that is said.
 """
 
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import Any, NamedTuple
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
-from cm_engine import Engine, Program, parse_program
+from cm_engine import Engine, Program, digest, parse_program
 from cm_engine.acts.recorded import Recorded
 
 START, NOW, AFTER = date(2026, 1, 5), datetime(2026, 4, 1, tzinfo=UTC), date(2026, 3, 20)
@@ -47,9 +48,9 @@ def windows(draw: st.DrawFn) -> str:
 
 
 @st.composite
-def programs(draw: st.DrawFn) -> Program:
+def programs(draw: st.DrawFn, version: int = 1, most: int = 3) -> Program:
     """Draw a program of two or three targets; results of the last may find their visits by their number."""
-    names = NAMES[: draw(st.integers(2, 3))]
+    names = NAMES[: draw(st.integers(2, most))]
     targets = [
         f"{name}: {{behavior: abstinence, visits: [{{weeks: 1-4, {draw(st.sampled_from(PLANS))}}}], "
         f"{'' if name == 'c' else windows(draw)}schedule: [{{weeks: 1-4, {draw(st.sampled_from(PAYS))}}}]}}"
@@ -60,7 +61,7 @@ def programs(draw: st.DrawFn) -> Program:
     limit = f"{{amount: {draw(st.sampled_from([10, 25, 40]))}, per: {per}, crossing: {crossing}}}"
     milestones = ", ".join(draw(st.lists(st.sampled_from(MILESTONES), unique=True)))
     return parse_program(
-        f'{{program: p, version: "1", title: P, currency: USD, targets: {{{", ".join(targets)}}}, '
+        f'{{program: p, version: "{version}", title: P, currency: USD, targets: {{{", ".join(targets)}}}, '
         f"milestones: {{{milestones}}}, limits: [{limit if draw(st.booleans()) else ''}]}}"
     )
 
@@ -86,7 +87,7 @@ class Clinic:
     def __init__(self, program: Program) -> None:
         self.engine, self.keys = Engine.open("memory:", zone="UTC", clock=lambda: NOW), 0
         self.engine.add_program(program)
-        self.id = self.engine.enroll(participant="p-1", program="p", start=START, by="nurse").id
+        self.id = self.engine.enroll(participant="p-1", program="p@1", start=START, by="nurse").id
 
     def act(self, kind: Callable[..., Recorded], **more: Any) -> Recorded:
         self.keys += 1
@@ -110,7 +111,7 @@ class Clinic:
         self.engine.sweep(until=AFTER)
         assert self.engine.verify().is_clean
         latest = {
-            (each.record, each.record == 0 and (each.target, each.visit)): each
+            each.row.subject: each
             for act in self.engine.history(enrollment=self.id)
             for each in act.decisions
         }
@@ -144,4 +145,36 @@ def test_results_come_to_the_same_in_whatever_order_they_are_recorded_corrected_
     for each in by_number:
         turned.told(each)
     note(f"{program}\n{happened}")
+    assert turned.stands() == straight.stands()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_results_come_to_the_same_whenever_it_is_said_that_another_version_decides_from_a_day_on(
+    data: st.DataObject,
+) -> None:
+    first, second = data.draw(programs(1, 2)), data.draw(programs(2, 2))
+    happened = [each for each in data.draw(reports(first)) if each.target != "job"]
+    day = START + timedelta(data.draw(st.integers(0, 31)))
+    straight, turned = Clinic(first), Clinic(first)
+    for clinic in (straight, turned):
+        clinic.engine.add_program(second)
+
+    def moves(clinic: Clinic) -> None:
+        clinic.act(clinic.engine.migrate, program=digest(second), on=day, why="another plan")
+
+    moves(straight)
+    for each in happened:
+        straight.told(each)
+    order = data.draw(st.permutations([*happened, None]))
+    note(f"{first}\n{second}\n{day}\n{order}")
+    for told in order:
+        if data.draw(st.booleans()):
+            turned.engine.sweep(until=START + timedelta(data.draw(st.integers(0, 40))))
+        if told is None:
+            moves(turned)
+        elif data.draw(st.integers(0, 3)):
+            turned.told(told)
+        else:
+            turned.told_wrong_first(told, data.draw(st.sampled_from([-2, 0, 1, 3])))
     assert turned.stands() == straight.stands()

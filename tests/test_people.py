@@ -41,8 +41,7 @@ from cm_engine.journals import KINDS
 from cm_engine.log.bank import ACTS as BANK_ACTS
 from cm_engine.log.entering import ENTRIES, waiting_after
 from cm_engine.log.episode import CHANGES
-from cm_engine.log.history import AMENDED, ASSERTED, ENROLLED, OBSERVED, SWEPT, VOIDED
-from cm_engine.log.migrating import MIGRATED
+from cm_engine.log.history import AMENDED, ASSERTED, ENROLLED, MIGRATED, OBSERVED, SWEPT, VOIDED
 from cm_engine.log.moves import EXPORTED, IMPORTED
 from cm_engine.log.rows import RecordRow
 from cm_engine.log.sited import SITED

@@ -533,7 +533,7 @@ class Engine(
         if until is not None:
             plain_day("until", until)
         with self._storage.reading() as tx:
-            enrolled = self._register.opened(tx, found_enrollment(tx, enrollment))
+            enrolled = self._register.current(tx, found_enrollment(tx, enrollment))
             return statement_of(enrolled, whole_log(tx, enrollment), until)
 
     def balance(self, *, enrollment: str) -> Mapping[str, Balance]:
@@ -551,7 +551,7 @@ class Engine(
             EnrollmentNotFoundError: there is no such enrollment.
         """
         with self._storage.reading() as tx:
-            enrolled = self._register.opened(tx, found_enrollment(tx, enrollment))
+            enrolled = self._register.current(tx, found_enrollment(tx, enrollment))
             return tuple(Recorded(done) for done in acts_of(enrolled, whole_log(tx, enrollment)))
 
     def verify(

@@ -498,13 +498,18 @@ class CorrectionError(CmEngineError):
 
 
 class RulesChangedError(CmEngineError):
-    """Report a decision that today's rules make otherwise: a correction must not decide it anew in passing."""
+    """Report a decision that today's rules make otherwise: a correction must not decide it anew in passing.
+
+    Attributes:
+        number: of the decision; 0 if it was not made then.
+    """
 
     def __init__(self, enrollment: str, number: int) -> None:
         self.enrollment = enrollment
         self.number = number
+        which = f"decision {number}" if number else "a missed visit"
         super().__init__(
-            f"decision {number} of {enrollment} was made by other rules than today's; "
+            f"{which} of {enrollment} was made by other rules than today's; "
             "verify lists them. No correction changes in passing what others decided: what it would come to is settled outside"
         )
 

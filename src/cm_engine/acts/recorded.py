@@ -141,7 +141,7 @@ class RecordedDecision:
     @property
     def record(self) -> int:
         """Return the act that reported what it decides: what `amend` and `void` ask for; 0 if nobody came."""
-        return self.row.observation
+        return max(0, self.row.observation)
 
     @property
     def target(self) -> str:

@@ -27,8 +27,7 @@ from cm_engine.log.encoding import dumped, pools_text, windows_from
 from cm_engine.log.entering import CONFIRMS, ENTERED, Place, confirmed_by, first_key, matching, seen_of
 from cm_engine.log.episode import FROZEN, RELEASED
 from cm_engine.log.fold import Turn, Written
-from cm_engine.log.history import AMENDED, ASSERTED, ENROLLED, OBSERVED, Zones, day_in, zones_of
-from cm_engine.log.migrating import MIGRATED
+from cm_engine.log.history import AMENDED, ASSERTED, ENROLLED, MIGRATED, OBSERVED, Zones, day_in, zones_of
 from cm_engine.log.outbox import outbox
 from cm_engine.log.rows import (
     Batch,

@@ -152,6 +152,17 @@ class Register:
             self.keep(row.head, stand)
         return self._with_all(tx, enrolled, stand), stand
 
+    def current(self, tx: Transaction, row: EnrollmentRow) -> Enrolled:
+        """Return an enrollment under the version of its program that it stands under, knowing all that it moved to.
+
+        Raises:
+            EnrollmentNotFoundError: it stands nowhere.
+        """
+        standing = tx.standing(row.id)
+        if standing is None:
+            raise EnrollmentNotFoundError(row.id)
+        return self.stand(tx, standing)[0]
+
     def _with_all(self, tx: Transaction, enrolled: Enrolled, stand: Stand) -> Enrolled:
         """Return an enrollment that knows the rules of all versions that it has moved to, and back from."""
         for program, _ in stand.moved_to:

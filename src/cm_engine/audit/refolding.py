@@ -1,7 +1,7 @@
 """One enrollment folded again: every act taken anew, and all that is stored of it compared with what that comes to."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import pairwise, zip_longest
 from typing import Any, NamedTuple
@@ -157,7 +157,7 @@ def check_fold(enrolled: Enrolled, stored: Stored) -> tuple[Stand, list[tuple[st
             enrolled = enrolled.under(stand.state.program)
             turn = Turn(enrolled, stand, len(decisions), pools_from(record.shared))
             written = taken(turn, record, json.loads(record.body), partial(_same, log))
-            other = _compare_decisions(known, written.decisions)
+            other = _compare_decisions(known, written.decisions, _rules_at(stored.decisions, seq))
             stand = written.stand
         elif record.kind in BANKED:  # it depends on the log as it is stored, and on no rules
             turn = Turn(enrolled, stand, len(decisions), {})
@@ -224,7 +224,16 @@ def _same(log: Log) -> Log:
     return log
 
 
-def _compare_decisions(stored: Sequence[DecisionRow], again: Sequence[DecisionRow]) -> tuple[str, str] | None:
+def _rules_at(decisions: Sequence[DecisionRow], record: int) -> set[int]:
+    """Return by which rules an act was decided: by those of its decisions, or else of what was decided next or before."""
+    mine = {row.rules for row in decisions if row.record == record}
+    later = next(({row.rules} for row in decisions if row.record > record), set[int]())
+    return mine or later or {row.rules for row in decisions[-1:]}
+
+
+def _compare_decisions(
+    stored: Sequence[DecisionRow], again: Sequence[DecisionRow], rules: Collection[int]
+) -> tuple[str, str] | None:
     """Refuse decisions that differ, or return the first that differs because another release's rules made it."""
     for row in stored:
         if row.rules not in range(1, RULES_VERSION + 1):
@@ -234,7 +243,7 @@ def _compare_decisions(stored: Sequence[DecisionRow], again: Sequence[DecisionRo
     for old, new in zip_longest(stored, again):
         if old is None or new is None or content(old) != content(new):
             where, what = f"decision {(old or new).number}", _apart(old, new)
-            if any(row.rules != RULES_VERSION for row in stored):
+            if set(rules) - {RULES_VERSION}:
                 return where, what
             raise FoundError(where, what)
     return None

@@ -20,8 +20,7 @@ from cm_engine.log.correction import WITHDRAWN
 from cm_engine.log.encoding import instant
 from cm_engine.log.entering import ENTERED, ENTRY_WITHDRAWN
 from cm_engine.log.episode import COURSE, RELEASED
-from cm_engine.log.history import AMENDED, ASSERTED, VOIDED
-from cm_engine.log.migrating import MIGRATED
+from cm_engine.log.history import AMENDED, ASSERTED, MIGRATED, VOIDED
 from cm_engine.log.purse import BANKED
 from cm_engine.log.sited import PLACED, REPLANNED, SITED, TRANSFERRED
 from cm_engine.program.units import Unit, unit_named

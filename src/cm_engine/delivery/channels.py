@@ -6,7 +6,7 @@ from datetime import date
 from cm_engine.errors import ChannelError, ReportError
 from cm_engine.gateways import Capabilities, declared, needed, unmet
 from cm_engine.log.episode import READMITTED
-from cm_engine.log.migrating import MIGRATED
+from cm_engine.log.history import MIGRATED
 from cm_engine.log.moves import IMPORTED
 from cm_engine.log.rows import RESERVED, Batch
 from cm_engine.log.sited import PLACED, TRANSFERRED

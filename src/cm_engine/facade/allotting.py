@@ -272,7 +272,7 @@ class Allotting(Contacting):
     def _trade(self, tx: Transaction, enrollment: str, get: str) -> tuple[TradeUp, str]:
         """Return the program's rule for a prize, and whose the enrollment is."""
         row = found_enrollment(tx, enrollment)
-        program = self._register.opened(tx, row).rules.program
+        program = self._register.current(tx, row).rules.program
         rules = [trade for bowl in program.bowls.values() for trade in bowl.trade_up]
         found = [each for each in rules if each.get == get]
         if len(found) != 1:

@@ -88,7 +88,7 @@ class Episodes(Opened):
         """
         if enrollment:
             with self._storage.reading() as tx:
-                enrolled = self._register.opened(tx, found_enrollment(tx, enrollment))
+                enrolled = self._register.current(tx, found_enrollment(tx, enrollment))
                 return open_questions(enrolled, tx.decisions(enrollment))
         ids = [enrolled.row.id for enrolled, *_ in self._at_site(site)]
         return [question for each in ids for question in self.questions(enrollment=each)]
@@ -169,9 +169,12 @@ class Episodes(Opened):
                 recording, found = Recording(tx, self._register, "", locked=False), []
                 for row in rows:
                     with each_one.doing(row.id) if each_one else nullcontext():
-                        if self._register.opened(tx, row).rules.has_windows:
-                            found.append(recording.standing(row.id)[:2])
-            yield from ((enrolled, stand) for enrolled, stand in found if stand.calendar.away is None)
+                        found.append(recording.standing(row.id)[:2])
+            yield from (
+                (enrolled, stand)
+                for enrolled, stand in found
+                if enrolled.rules.has_windows and stand.calendar.away is None
+            )
             if enrollment or len(rows) < PAGE:
                 return
             after = rows[-1].id

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Self
 
-from cm_engine.acts.enrolling import found_enrollment
 from cm_engine.acts.noting import Noting
 from cm_engine.acts.recording import Recording, whole_log
 from cm_engine.delivery.tasks import Noted, Task
@@ -164,11 +163,8 @@ class Messaging(Contacting, Delivering, Timing):
 
     def _bank_that_expires(self, tx: Transaction, enrollment: str) -> Bank | None:
         """Return the bank of an enrollment if something of it expires, frozen or not; None for all others."""
-        enrolled = self._register.opened(tx, found_enrollment(tx, enrollment))
-        if not enrolled.rules.payout.expires_after:
-            return None
         enrolled, stand, _ = Recording(tx, self._register, "", locked=False).standing(enrollment)
-        if stand.calendar.away:
+        if not enrolled.rules.payout.expires_after or stand.calendar.away:
             return None
         return Bank.of(enrolled, whole_log(tx, enrollment))
 

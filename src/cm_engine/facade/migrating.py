@@ -10,7 +10,7 @@ from cm_engine.acts.recorded import Recorded
 from cm_engine.acts.recording import Act, Done, Recording
 from cm_engine.acts.reported import Report, act_of_course
 from cm_engine.facade.opened import Opened
-from cm_engine.log.migrating import MIGRATED
+from cm_engine.log.history import MIGRATED
 from cm_engine.plain import one_line, plain_day
 from cm_engine.views.previewing import Preview, previews, rest
 

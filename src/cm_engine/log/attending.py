@@ -74,29 +74,18 @@ def _of_the_next_visit(enrolled: Enrolled, stand: Stand, seen: Seen, shared: Sha
 def leaves_the_past(enrolled: Enrolled, stand: Stand, seen: Seen) -> bool:
     """Tell whether a report that comes after all others leaves the decisions on them as they are.
 
-    One that takes the place of another does not; nor does one that shows a miss from the time of another version.
+    One that takes the place of another does not.
     """
     plan = plan_for(enrolled, stand, seen)
-    if plan and _place(enrolled, plan, stand, seen).how == "another":
-        return False
-    since = date.fromisoformat(stand.moved_to[-1][1]) if stand.moved_to else date.min
-    return since == date.min or all(each.planned >= since for _, each in shown(enrolled, stand, seen))
+    return not plan or _place(enrolled, plan, stand, seen).how != "another"
 
 
-def shown(enrolled: Enrolled, stand: Stand, seen: Seen) -> Over:
+def _shown(enrolled: Enrolled, stand: Stand, seen: Seen, place: Place | None) -> Over:
     """Return the visits that a report shows to be over, in the order in which they are decided.
 
     Of its own target, those before the visit that it is of; of others, those whose days of grace are over, too. They are
     decided in the order in which their time ended.
     """
-    plan = _plan_of(enrolled, stand, seen)
-    if plan and _is_beside(plan, seen):
-        return ()
-    return _shown(enrolled, stand, seen, _place(enrolled, plan, stand, seen) if plan else None)
-
-
-def _shown(enrolled: Enrolled, stand: Stand, seen: Seen, place: Place | None) -> Over:
-    """Return the visits that a report shows to be over, by its place among the visits of its target, if it has one."""
     if not enrolled.rules.has_windows:
         return ()
     target = enrolled.rules.target(seen.observation.target) if place else None
@@ -122,7 +111,9 @@ def missed(enrolled: Enrolled, stand: Stand, seen: Seen, over: Over, shared: Sha
     for target, (visit, planned, outcome, _) in over:
         last = stand.state.last or planned
         then = stand._replace(state=stand.state._replace(last=min(last, planned)))
-        nothing = Seen(0, seen.place, Observation(outcome, planned, target.name), visit=visit.number)
+        expected = Observation(outcome, planned, target.name)
+        again = len(stand.moved_to) if visit.number <= stand.missed.get(target.name, 0) else 0
+        nothing = Seen(-again, seen.place, expected, visit=visit.number)
         stand, finding = decided(enrolled, then, nothing, shared(nothing.subject))
         reached = max(last, min(planned, seen.day))
         stand = stand._replace(state=stand.state._replace(last=reached))

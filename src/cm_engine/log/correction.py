@@ -88,9 +88,10 @@ def redecide(
         if error.record == about and error.__cause__:
             raise error.__cause__ from None
         raise
-    _refuse_other_rules((each for each in findings if each.shown_by not in touched), former)
+    untold = (each for each in findings if each.shown_by not in touched)
+    _refuse_other_rules(record.enrollment, untold, former)
     if any(row.rules != RULES_VERSION for row in former.values()):
-        _refuse_other_rules(_by_today(enrolled, log, former), former)
+        _refuse_other_rules(record.enrollment, _by_today(enrolled, log, former), former)
     changed = list(_changed(log, record, findings, touched if enrolled.pools else set[int]()))
     apart = _apart(enrolled, log, changed)
     told = (row._replace(said=row.said + told_of(enrolled, apart[row.subject])) for row in changed)
@@ -133,8 +134,9 @@ def latest(decisions: Iterable[DecisionRow]) -> dict[Subject, DecisionRow]:
 
 
 def shared_then(log: Log, former: Mapping[Subject, DecisionRow], subject: Subject) -> Others:
-    """Return what shared pools had received from others when something was decided last."""
-    return pools_from(log.records[former[subject].record].shared)
+    """Return what shared pools had received from others when something was decided last; nothing, if it never was."""
+    known = former.get(subject)
+    return pools_from(log.records[known.record].shared) if known else {}
 
 
 def content(row: DecisionRow) -> DecisionRow:
@@ -190,11 +192,13 @@ def _untouched(enrolled: Enrolled, before: History, after: History) -> int:
     return next((place for place in range(first) if after.seen[place].day >= reach), first)
 
 
-def _refuse_other_rules(findings: Iterable[Finding], former: Mapping[Subject, DecisionRow]) -> None:
+def _refuse_other_rules(
+    enrollment: str, findings: Iterable[Finding], former: Mapping[Subject, DecisionRow]
+) -> None:
     for finding in findings:
-        known = former[finding.seen.subject]
-        if content(known) != content(finding.row(known.enrollment, 0, 0, GENESIS)):
-            raise RulesChangedError(known.enrollment, known.number)
+        known = former.get(finding.seen.subject)
+        if known is None or content(known) != content(finding.row(known.enrollment, 0, 0, GENESIS)):
+            raise RulesChangedError(enrollment, known.number if known else 0)
 
 
 def _changed(

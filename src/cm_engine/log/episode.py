@@ -6,8 +6,7 @@ from datetime import date, timedelta
 from typing import Any, NamedTuple
 
 from cm_engine.errors import ReportError
-from cm_engine.log.history import SWEPT, VOIDED, Zones, corrected, day_in
-from cm_engine.log.migrating import MIGRATED
+from cm_engine.log.history import MIGRATED, SWEPT, VOIDED, Zones, corrected, day_in
 from cm_engine.log.moves import EXPORTED, IMPORTED
 from cm_engine.log.rows import RecordRow
 from cm_engine.log.sited import PLACED, REPLANNED, TRANSFERRED, placed, replanned, transferred

@@ -15,7 +15,7 @@ from cm_engine.log.attending import attended
 from cm_engine.log.deciding import Finding, Others
 from cm_engine.log.entering import Waiting
 from cm_engine.log.history import Seen
-from cm_engine.log.migrating import Around, Move, migrated
+from cm_engine.log.migrating import Move, migrated
 from cm_engine.log.rows import DecisionRow, EntryRow, PayoutRow, Subject
 from cm_engine.log.stand import Enrolled, Stand, first_stand
 from cm_engine.rules.state import State
@@ -137,9 +137,7 @@ def folded(
     stand = first_stand(enrolled.rules, start)._replace(calendar=calendar, waiting=waiting, timed=timed)
     for index, each in enumerate(seen):
         while moves and moves[0].day <= each.day:
-            around = Around(seen[:index], findings, seen[index:], shared)
-            stand, left = migrated(enrolled, stand, moves[0], around)
-            findings += left
+            stand = migrated(enrolled, stand, moves[0], seen[:index], findings)
             enrolled, moves = enrolled.under(moves[0].program), moves[1:]
         others, later = _others(shared, each), seen[index + 1 :] if enrolled.rules.has_windows else ()
         if moves:  # another version decides what comes from its day on
@@ -152,7 +150,7 @@ def folded(
         except CmEngineError as error:
             raise CorrectionError(each.record, str(error)) from error
     for move in moves:
-        stand, _ = migrated(enrolled, stand, move, Around(seen, findings, (), shared))
+        stand = migrated(enrolled, stand, move, seen, findings)
         enrolled = enrolled.under(move.program)
     return stand, findings
 

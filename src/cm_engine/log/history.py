@@ -17,6 +17,8 @@ from cm_engine.rules.windows import Calendar
 OBSERVED, AMENDED, VOIDED, ASSERTED, ENROLLED = "observed", "amended", "voided", "asserted", "enrolled"
 SWEPT = "swept"
 """The kind of an act which says that days are over."""
+MIGRATED = "migrated"
+"""The kind of an act by which another version of the program decides from a day on; the days before it are over."""
 WHAT = ("result", "evidence", "event")
 """The keys that say what was seen: an amendment that has one of them replaces them all."""
 
@@ -34,7 +36,7 @@ class Seen(NamedTuple):
     """An observation that stands: the act that reported it, its place, and what was seen.
 
     Attributes:
-        record: the act; 0, that of the enrollment, for a visit that nothing was recorded of.
+        record: the act; 0 or less for a visit that nothing was recorded of, as in `Subject`.
         visit: its number, for such a visit.
         closes: nothing was seen: all days up to this one are over.
         told: the last act that said it, and when that was recorded; for what no act said, none.
@@ -100,18 +102,11 @@ def seen(record: RecordRow, body: Mapping[str, Any], zones: Zones) -> Seen:
     return Seen(record.seq, place, observed, told=told, key=(record.source, record.key))
 
 
-def days_before(seen: Seen) -> Seen:
-    """Return that the days before a report are over, as whoever tells of a day says."""
-    until = seen.day - timedelta(days=1)
-    return seen._replace(
-        place=(until.isoformat(), END_OF_DAY), observation=Observation(on=until), closes=True
-    )
-
-
-def days_over(record: int, body: Mapping[str, Any]) -> Seen:
-    """Return that days are over, as an act says it."""
-    until = body["until"]
-    return Seen(record, (until, END_OF_DAY), Observation(on=date.fromisoformat(until)), closes=True)
+def days_over(record: int, kind: str, body: Mapping[str, Any]) -> Seen:
+    """Return that days are over, as an act says it: up to a day, or all before another version decides."""
+    until = date.fromisoformat(body["until"] if kind == SWEPT else body["on"])
+    last = until if kind == SWEPT else until - timedelta(days=1)
+    return Seen(record, (last.isoformat(), END_OF_DAY), Observation(on=last), closes=True)
 
 
 @lru_cache(maxsize=1000)
@@ -188,8 +183,8 @@ def standing_observations(records: Iterable[RecordRow], zones: Zones) -> list[Se
             acts[record.seq] = record
         elif record.kind == AMENDED:
             told[body["of"]] = (record.seq, record.recorded_at)
-        elif record.kind == SWEPT:
-            over.append(days_over(record.seq, body))
+        elif record.kind in {SWEPT, MIGRATED}:
+            over.append(days_over(record.seq, record.kind, body))
     stand = [*(seen(acts[seq], body, zones) for seq, body in bodies.items()), *over]
     stand = [each._replace(told=told.get(each.record, each.told)) for each in stand] if told else stand
     return sorted(stand, key=lambda each: (each.place, each.record))

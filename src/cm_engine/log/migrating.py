@@ -1,21 +1,20 @@
 """From one version of a program to another, within an episode.
 
 From its day on, results are decided by the new version, as if it had decided all results before; what those were awarded
-stays as it was, and counts for the new version's limits. Visits planned before it that nobody came to are the old version's.
+stays as it was, and counts for the new version's limits. Visits whose days were over before it are the old version's.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from functools import partial
 from typing import Any, NamedTuple
 
-from cm_engine.errors import CmEngineError, CorrectionError, ReportError, ResultsError
-from cm_engine.log.attending import Found, Shared, attended, missed, plan_for, plan_of, shown
-from cm_engine.log.deciding import Finding, Others, decided
+from cm_engine.errors import CmEngineError, CorrectionError, ReportError
+from cm_engine.log.attending import Shared, attended
+from cm_engine.log.deciding import Finding, decided
 from cm_engine.log.entering import waiting_of
-from cm_engine.log.history import Seen, days_before
-from cm_engine.log.rows import RecordRow, Subject
+from cm_engine.log.history import MIGRATED, Seen
+from cm_engine.log.rows import RecordRow
 from cm_engine.log.stand import Enrolled, Stand, start_of
 from cm_engine.program.models import Program
 from cm_engine.program.values import OUTCOMES
@@ -23,9 +22,7 @@ from cm_engine.rules.compiled import Rules
 from cm_engine.rules.limits import When, add
 from cm_engine.rules.prizes import Slips, full_bowl
 from cm_engine.rules.shared import pools
-from cm_engine.rules.state import Decision, Observation, Received
-
-MIGRATED = "migrated"
+from cm_engine.rules.state import Decision, Observation, Received, State
 
 NO_OTHERS: Shared = lambda _: {}  # noqa: E731
 """What shared pools have received from others, where nothing is awarded."""
@@ -37,22 +34,6 @@ class Move(NamedTuple):
     day: date
     program: str
     record: int = 0
-
-
-class Around(NamedTuple):
-    """What lies on both sides of a change.
-
-    Attributes:
-        before: the observations before its day.
-        findings: what each of them led to.
-        later: the observations from that day on.
-        shared: what shared pools have received from others, as for a fold.
-    """
-
-    before: Sequence[Seen]
-    findings: Sequence[Finding]
-    later: Sequence[Seen]
-    shared: Callable[[Seen, Subject], Others]
 
 
 def moves_of(records: Iterable[RecordRow]) -> tuple[Move, ...]:
@@ -67,76 +48,53 @@ def in_force(enrolled: Enrolled, records: Iterable[RecordRow], day: date) -> Enr
     return enrolled.under([enrolled.row.program, *moved][-1])
 
 
-def migrated(enrolled: Enrolled, stand: Stand, move: Move, around: Around) -> Found:
-    """Return where an enrollment stands under another version of its program, and what the one before still decides.
+def migrated(
+    enrolled: Enrolled, stand: Stand, move: Move, before: Sequence[Seen], findings: Sequence[Finding]
+) -> Stand:
+    """Return where an enrollment stands under another version of its program.
 
     Args:
         enrolled: the enrollment, under the version before.
         stand: where it stands under that.
         move: the change.
-        around: its observations.
+        before: the observations before its day, and that the days before it are over.
+        findings: what each of them led to.
 
     Raises:
         CorrectionError: the other version cannot decide what was told before the change.
     """
-    new, before = enrolled.under(move.program), stand.place
-    stand, left = _left_behind(enrolled, stand, move.day, around)
-    as_if = _without(new, _as_if(new, stand, move, around), left)
-    received = _received(new.rules, date.fromisoformat(new.row.start), (*around.findings, *left))
+    new = enrolled.under(move.program)
+    as_if = _as_if(new, stand, move, before, findings)
+    received = _received(new.rules, date.fromisoformat(new.row.start), findings)
     state = as_if.state._replace(received=received)
-    after = stand._replace(
+    return stand._replace(
         state=state,
-        place=max(before, (move.day.isoformat(), "")),
+        place=max(stand.place, (move.day.isoformat(), "")),
         slips=_slips(enrolled.rules.program, new.rules.program, stand.slips),
         own={**stand.own, **pools(new.rules, state)},
         counted=as_if.counted,
         moved_to=(*stand.moved_to, (move.program, move.day.isoformat())),
+        missed=_missed_ahead(new.rules, state, findings),
     )
-    return after, left
 
 
-def _left_behind(enrolled: Enrolled, stand: Stand, until: date, around: Around) -> Found:
-    """Decide the visits planned before a day that later reports show to be missed.
-
-    Those of a target are shown until its own first report, and by that: from then on a report may count for one.
-    """
-    found: list[Finding] = []
-    left = {target.name for target in enrolled.rules.targets if target.windows}
-    for each in around.later if left else ():
-        about = _named(enrolled, stand, each)
-        over = shown(enrolled, stand, each if about is not None else days_before(each))
-        here = [(target, one) for target, one in over if target.name in left and one.planned < until]
-        stand, more = missed(enrolled, stand, each, here, partial(around.shared, each))
-        found += more
-        left -= about or set()
-    return stand, found
+def _missed_ahead(rules: Rules, state: State, findings: Iterable[Finding]) -> dict[str, int]:
+    """Return the last visit of a target that was missed so far, where the version counts it among those to come."""
+    last: dict[str, int] = {}
+    for seen, decision, *_ in findings:
+        if seen.visit:
+            last[decision.target] = max(seen.visit, last.get(decision.target, 0))
+    done = {target.name: state.tracks[target.index].visits for target in rules.targets}
+    return {name: number for name, number in last.items() if number > done.get(name, number)}
 
 
-def _named(enrolled: Enrolled, stand: Stand, seen: Seen) -> set[str] | None:
-    """Return the target whose visits a report may count for; None if the version does not have its target."""
-    try:
-        plan = plan_for(enrolled, stand, seen)
-    except ResultsError:
-        return None
-    return {plan.target.name} if plan else set()
-
-
-def _without(new: Enrolled, as_if: Stand, left: Iterable[Finding]) -> Stand:
-    """Return where an enrollment would stand, had nobody come to what the version before decides as missed."""
-    known = {target.name: target for target in new.rules.targets if target.windows}
-    for seen, decision, *_ in left:
-        if (target := known.get(decision.target)) and decision.on:
-            done = as_if.state.tracks[target.index].visits
-            over = plan_of(new, as_if, target).until(done, decision.on)
-            as_if, _ = missed(new, as_if, seen, ((target, each) for each in over), NO_OTHERS)
-    return as_if
-
-
-def _as_if(new: Enrolled, stand: Stand, move: Move, around: Around) -> Stand:
+def _as_if(
+    new: Enrolled, stand: Stand, move: Move, before: Sequence[Seen], findings: Sequence[Finding]
+) -> Stand:
     """Return where the enrollment would stand, had the version decided everything; nothing is drawn again."""
     as_if = Stand(start_of(new), calendar=stand.calendar)
-    read = {finding.seen.record: finding.decision for finding in around.findings if finding.seen.record}
-    told = ((each, read.get(each.record)) for each in around.before)
+    read = {finding.seen.record: finding.decision for finding in findings if finding.seen.record > 0}
+    told = ((each, read.get(each.record)) for each in before)
     known = [found for each, decision in told if (found := _as_known(new, move, each, decision))]
     for index, each in enumerate(known):
         try:
@@ -153,7 +111,7 @@ def _as_known(new: Enrolled, move: Move, seen: Seen, read: Decision | None) -> S
 
     None if that is nothing to it either.
     """
-    if seen.told[0] < move.record or _can_read(new, seen):
+    if seen.closes or seen.told[0] < move.record or _can_read(new, seen):
         return seen
     if read is None or read.outcome not in OUTCOMES:
         return None

@@ -20,7 +20,11 @@ WAITING, OVER = "waiting", "over"
 """The states of work that is to be done, and of work with which nothing is to be done any more."""
 
 Subject = tuple[int, str, int]
-"""What a decision is about: an observation by its act, or a visit that nothing was recorded of: 0, target, number."""
+"""What a decision is about: an observation by its act, or a visit that nothing was recorded of: 0, target, number.
+
+For 0 stands -1 where the version of the program that the enrollment moved to first counts another visit by a number that was
+missed before, -2 under the next version.
+"""
 
 
 class ProgramRow(NamedTuple):
@@ -86,8 +90,8 @@ class DecisionRow(NamedTuple):
     Attributes:
         number: its place among the decisions of the enrollment, from 1.
         record: the act that led to it.
-        observation: the act that it decides: the same one, or an earlier one that a correction decides anew; 0 for a
-            visit that nothing was recorded of until its time was over.
+        observation: the act that it decides: the same one, or an earlier one that a correction decides anew; 0 or
+            less for a visit that nothing was recorded of until its time was over, as in `Subject`.
         day: the day it counts for.
         outcome: what the observation was read as; empty for an event, `withdrawn` for a voided one.
         awards: pairs of a unit and minor units.
@@ -117,7 +121,8 @@ class DecisionRow(NamedTuple):
     @property
     def subject(self) -> Subject:
         """Return what the decision is about."""
-        return (self.observation, "", 0) if self.observation else (0, self.target, self.visit)
+        about = ("", 0) if self.observation > 0 else (self.target, self.visit)
+        return (self.observation, *about)
 
 
 class EntryRow(NamedTuple):

@@ -77,6 +77,8 @@ class Stand(NamedTuple):
         waiting: first entries, which wait for a second person.
         moved_to: the versions of its program that it has moved to, in order: the digest, and the first day of each.
         timed: the latest time of collection of a result that was said to count for a day.
+        missed: the last visit of a target that was missed under an earlier version of its program, if the one of now plans
+            another of that number.
         promised: the visit of a target that a later result counts for instead of an earlier one, and that those between
             are of too; only while a log is folded.
     """
@@ -91,6 +93,7 @@ class Stand(NamedTuple):
     waiting: Waiting = ()
     moved_to: tuple[tuple[str, str], ...] = ()
     timed: str = ""
+    missed: Mapping[str, int] = {}
     promised: Mapping[str, int] = {}
 
 
@@ -111,12 +114,12 @@ def start_of(enrolled: Enrolled) -> State:
 
 def stand_text(stand: Stand) -> str:
     """Return where an enrollment stands, as four lines: the state, the day and moment of its place, and the rest."""
-    state, (day, moment), slips, own, offset, counted, calendar, waiting, moved_to, timed, _ = stand
+    state, (day, moment), slips, own, offset, counted, calendar, waiting, moved_to, timed, missed, _ = stand
     rest = ""
     if slips or own or offset or counted or waiting or moved_to or timed or calendar != AS_PLANNED:
         fields = {"slips": slips, "own": sorted(own.items()), "offset": offset}
         dated = {"counted": counted, "calendar": _calendar_form(calendar), "waiting": waiting}
-        told = dated | {"moved_to": moved_to, "timed": timed}
+        told = dated | {"moved_to": moved_to, "timed": timed, "missed": missed}
         rest = dumped(fields | {name: value for name, value in told.items() if value})
     return f"{dump_state(state)}\n{day}\n{moment}\n{rest}"
 
@@ -140,6 +143,7 @@ def stand_from(rules: Rules, text: str) -> Stand:
         tuple(Entry(*each) for each in fields.get("waiting", ())),
         tuple((program, day) for program, day in fields.get("moved_to", ())),
         fields.get("timed", ""),
+        fields.get("missed", {}),
     )
 
 

@@ -16,6 +16,7 @@ from cm_engine.log.history import (
     AMENDED,
     ASSERTED,
     ENROLLED,
+    MIGRATED,
     OBSERVED,
     SWEPT,
     VOIDED,
@@ -25,7 +26,7 @@ from cm_engine.log.history import (
     seen,
     zones_of,
 )
-from cm_engine.log.migrating import MIGRATED, in_force, refuse_migration
+from cm_engine.log.migrating import in_force, refuse_migration
 from cm_engine.log.moves import EXPORTED, IMPORTED
 from cm_engine.log.purse import BANKED
 from cm_engine.log.rows import RecordRow
@@ -105,7 +106,7 @@ def _reported(enrolled: Enrolled, stand: Stand, record: RecordRow, body: Mapping
         ReportError: the episode was over by then.
     """
     if record.kind == SWEPT:
-        return days_over(record.seq, body)
+        return days_over(record.seq, record.kind, body)
     zones, last = zones_of(enrolled.row.zone, stand.calendar), stand.calendar.last
     reported = seen(record, body, zones)
     if last is not None and reported.day > last:

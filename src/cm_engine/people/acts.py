@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from cm_engine.journal import OPENED
 from cm_engine.log.entering import CONFIRMS, ENTERED, ENTRY_WITHDRAWN
 from cm_engine.log.episode import DISCHARGED, FROZEN, MOVED, PAUSED, READMITTED, RELEASED, RESUMED
-from cm_engine.log.history import AMENDED, ASSERTED, ENROLLED, OBSERVED, SWEPT, VOIDED
-from cm_engine.log.migrating import MIGRATED
+from cm_engine.log.history import AMENDED, ASSERTED, ENROLLED, MIGRATED, OBSERVED, SWEPT, VOIDED
 from cm_engine.log.moves import EXPORTED, IMPORTED
 from cm_engine.log.purse import (
     DECLINED,

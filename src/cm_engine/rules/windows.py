@@ -254,14 +254,6 @@ class Plan(NamedTuple):
         grace = timedelta(days=self.windows.grace)
         return Passed(visit, window.planned, "o", window.closes + grace)
 
-    def until(self, done: int, day: date) -> Iterator[Passed]:
-        """Yield the visits after those done that are planned up to a day, as if nobody came to them."""
-        for visit in self.target.visits[done:]:
-            window = self.window(visit)
-            if window is None or window.planned > day:
-                return
-            yield self._passed(visit, window)
-
     def by(self, day: date) -> "Plan":
         """Return the plan that a day goes by: who came before a pause came to what was planned then."""
         calendar = self.calendar.by(day)

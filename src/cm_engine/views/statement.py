@@ -234,7 +234,7 @@ def _line(
     return Line(
         row.number,
         row.number,
-        row.observation,
+        max(0, row.observation),
         date.fromisoformat(row.day) if row.day else None,
         row.target,
         row.visit,
