@@ -579,7 +579,7 @@ def test_what_a_missed_visit_paid_stays_though_the_other_version_misses_another_
     engine = opened("memory:", weekly(1, "monday, thursday"), weekly(2, "monday"))
     enrollment = enrolled(engine)
     record(engine, enrollment, 0, "-")
-    acts = [
+    acts: list[Callable[[], object]] = [
         lambda: migrate(engine, enrollment, START + timedelta(7)),
         lambda: engine.sweep(enrollment=enrollment, until=START + timedelta(8)),
     ]

@@ -41,8 +41,8 @@ class Migrating(Opened):
         """Move an enrollment to another version of its program, from a day on.
 
         From that day results are decided by the new version, as if it had decided all results before; what those were
-        awarded stays as it was, and counts for the new version's limits. A visit that nobody came to is of the version of
-        its planned day. See `rehearse_migration` first.
+        awarded stays as it was, and counts for the new version's limits. Visits whose days were over before it, with those of
+        grace, and that nobody came to, are missed under the old version. See `rehearse_migration` first.
 
         Args:
             program: the version, registered: `id@version` or its digest.

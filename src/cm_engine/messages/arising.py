@@ -10,7 +10,7 @@ from cm_engine.acts.register import Register
 from cm_engine.log.correction import WITHDRAWN, Log, latest
 from cm_engine.log.moves import IMPORTED
 from cm_engine.log.rows import Batch, DecisionRow, EntryRow, RecordRow
-from cm_engine.messages.composing import compose
+from cm_engine.messages.composing import DECISION, MISSED, compose
 from cm_engine.messages.draft import Draft
 from cm_engine.messages.kinds import PARTICIPANT
 from cm_engine.messages.policy import MessagePolicy
@@ -58,7 +58,18 @@ def messages_in(tx: Transaction, done: Recorded, policy: MessagePolicy) -> tuple
     row = found_enrollment(tx, done.enrollment)
     recipients = (PARTICIPANT, *contact_in(tx, row.participant).supporters)
     said = compose(done, row.participant, row.zone, recipients, policy)
-    return (*said, *drafts_of(_fired(tx, done), row.participant, row.id))
+    again = _decided_again(tx, done)
+    new = (each for each in said if each.about not in again)
+    return (*new, *drafts_of(_fired(tx, done), row.participant, row.id))
+
+
+def _decided_again(tx: Transaction, done: Recorded) -> set[str]:
+    """Return which of the missed visits of an act were known before to be missed: they were told then."""
+    if not done.missed:
+        return set()
+    rows = tx.decisions(done.enrollment)
+    known = {(row.target, row.day) for row in rows if row.outcome == MISSED and row.record < done.record}
+    return {f"{DECISION}{each.number}" for each in done.missed if (each.row.target, each.row.day) in known}
 
 
 def _fired(tx: Transaction, done: Recorded) -> list[Fired]:
