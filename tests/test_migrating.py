@@ -603,3 +603,16 @@ def test_a_version_with_windows_is_swept_though_the_first_one_had_none() -> None
     migrate(engine, enrollment, on(1) - timedelta(1))
     assert [each.missed[0].visit for each in engine.sweep(until=on(1) + timedelta(2))] == [2]
     assert engine.verify().is_clean
+
+
+SIGNALS = "signals: [{name: not-seen, when: {missed: 2}, to: [counselor]}]"
+
+
+def test_what_was_missed_of_a_target_that_the_new_version_does_not_have_gives_no_signal() -> None:
+    first = daily(1, "{after: 1}", HOLDS, targets=("cocaine", "opioids"), rest=SIGNALS)
+    engine = opened("memory:", first, daily(2, "{after: 1}", HOLDS, rest=SIGNALS))
+    enrollment = enrolled(engine)
+    engine.sweep(enrollment=enrollment, until=on(1) + timedelta(1))
+    migrate(engine, enrollment, on(2))
+    done = record(engine, enrollment, 2, "-")
+    assert [each.kind for each in engine.messages_of(done)] == ["reward earned"]

@@ -79,7 +79,9 @@ def _fired(tx: Transaction, done: Recorded) -> list[Fired]:
     if rules is None or not rules.program.signals:
         return []
     rows = latest(whole_log(tx, done.enrollment).decisions).values()
-    standing = sorted((RecordedDecision(row, rules) for row in rows), key=lambda each: each.visit)
+    standing = sorted(
+        (RecordedDecision(row, rules) for row in rows), key=lambda each: (each.row.day, each.visit)
+    )
     fired = signals(rules.program.signals, timelines_of(standing, rules.program.targets))
     return [each for each in fired if (each.target, each.visit) in decided]
 
@@ -90,13 +92,13 @@ def timelines_of(
     """Return what was decided of the visits of each target, as signals look at it.
 
     Args:
-        standing: the decisions that stand, in the order of their visits; what is on no visit, or was withdrawn, is
-            left out.
+        standing: the decisions that stand, in the order of their visits; what is on no visit, or of a target of an earlier
+            version only, or was withdrawn, is left out.
         targets: of the program.
     """
     found: dict[str, list[Seen]] = {target: [] for target in targets}
     for each in standing:
-        if each.visit and each.outcome != WITHDRAWN:
+        if each.visit and each.outcome != WITHDRAWN and each.target in found:
             was_reset = any(isinstance(reason, WasReset) for reason in each.reasons)
             found[each.target].append(Seen(each.visit, each.outcome, any(each.awards.values()), was_reset))
     return found
