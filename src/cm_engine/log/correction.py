@@ -21,7 +21,7 @@ from cm_engine.log.migrating import moves_of
 from cm_engine.log.purse import BANKED, expired_of, held_back_of
 from cm_engine.log.rows import DecisionRow, EntryRow, PayoutRow, RecordRow, Subject
 from cm_engine.log.stand import Enrolled, start_of
-from cm_engine.rules import RULES_VERSION
+from cm_engine.rules import RULES_VERSION, Rules
 from cm_engine.rules.windows import widest
 
 WITHDRAWN = "withdrawn"
@@ -92,7 +92,8 @@ def redecide(
     _refuse_other_rules(record.enrollment, untold, former)
     if any(row.rules != RULES_VERSION for row in former.values()):
         _refuse_other_rules(record.enrollment, _by_today(enrolled, log, former), former)
-    changed = list(_changed(log, record, findings, touched if enrolled.pools else set[int]()))
+    shares = any(rules.shares for rules in _versions(enrolled, history))
+    changed = list(_changed(log, record, findings, touched if shares else set[int]()))
     apart = _apart(enrolled, log, changed)
     told = (row._replace(said=row.said + told_of(enrolled, apart[row.subject])) for row in changed)
     rows = tuple(chained(told, record.hash))
@@ -183,13 +184,19 @@ def _untouched(enrolled: Enrolled, before: History, after: History) -> int:
     if new := set(after.moves) ^ set(before.moves):
         since = min(move.day for move in new)
         first = next((place for place in range(first) if after.seen[place].day >= since), first)
-    ends = first == len(before.seen) == len(after.seen)
-    if ends or not any(rules.has_windows for rules in enrolled.all_rules):
+    ends, versions = first == len(before.seen) == len(after.seen), _versions(enrolled, after)
+    if ends or not any(rules.has_windows for rules in versions):
         return first
     changed = [history.seen[first].day for history in (before, after) if first < len(history.seen)]
-    days = max(map(widest, enrolled.all_rules)) + after.calendar.closed_most
+    days = max(map(widest, versions)) + after.calendar.closed_most
     reach = min(changed) - timedelta(days)
     return next((place for place in range(first) if after.seen[place].day >= reach), first)
+
+
+def _versions(enrolled: Enrolled, history: History) -> list[Rules]:
+    """Return the rules of the versions that decide in a history; one that the enrollment moves to later changes nothing."""
+    programs = [enrolled.row.program, *(move.program for move in history.moves)]
+    return [enrolled.under(program).rules for program in programs]
 
 
 def _refuse_other_rules(
