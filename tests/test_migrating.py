@@ -616,3 +616,20 @@ def test_what_was_missed_of_a_target_that_the_new_version_does_not_have_gives_no
     migrate(engine, enrollment, on(2))
     done = record(engine, enrollment, 2, "-")
     assert [each.kind for each in engine.messages_of(done)] == ["reward earned"]
+
+
+GRANT = "limits: [{amount: 100, per: rolling days, days: 20, fund: grant, crossing: withhold}]"
+
+
+def test_an_audit_looks_as_far_back_as_the_versions_did_that_decided_then() -> None:
+    engine = opened(
+        "memory:",
+        daily(1, "{after: 0}", HOLDS, rest=GRANT),
+        daily(2, "{within: week, makeup: 7, grace: 7}", HOLDS, rest=GRANT),
+    )
+    enrollment = enrolled(engine)
+    record(engine, enrollment, 0, "-")
+    engine.sweep(enrollment=enrollment, until=on(7))
+    record(engine, enrollment, 6, "-")
+    migrate(engine, enrollment, on(7))
+    assert engine.verify().is_clean
