@@ -208,6 +208,20 @@ def test_a_reward_that_a_correction_made_more_or_less_is_said_to_expire_as_it_is
     }
 
 
+SHARED = f"{PROGRAM}limits: [{{amount: 500, per: calendar year, payer: county, crossing: truncate}}]\n"
+
+
+def test_a_decision_that_is_made_again_and_says_the_same_is_said_still() -> None:
+    house = House("memory:", SHARED, TELLING)
+    house.earn()
+    house.tick(days=3)
+    house.earn(3)
+    house.correct(1, "-")
+    assert len(house.engine.history(enrollment=house.ann)[-1].decisions) == 2
+    house.tick(hours=1)
+    assert len(house.texts()) == 2
+
+
 OFFSET = RISING.replace("on request, ", "at once, overpaid: offset, ")
 
 

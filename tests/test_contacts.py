@@ -906,12 +906,14 @@ def test_a_missed_visit_is_told_once_though_a_late_result_decides_it_again() -> 
     made.engine.add_program(parse_program(WINDOWS))
     made.engine.enroll(participant="p-1", program="rewards", start=START, by="nurse-7", id="e-1")
     made.times.append(NOON + timedelta(days=10))
-    made.engine.sweep()
+    [swept] = made.engine.sweep()
+    told_first = [each for each in made.engine.messages_of(swept, FULL) if each.kind == "missed visit"]
     told: dict[str, Any] = {"enrollment": "e-1", "result": "-", "source": "lab", "by": "x"}
     made.engine.record(**told, on=START, key="t-1")
     late = made.engine.record(**told, on=START + timedelta(days=3), key="t-2")
     assert [each.visit for each in late.missed] == [3]
     assert [each.kind for each in made.engine.messages_of(late, FULL)] == ["reward earned"]
+    assert [each for each in told_first if made.engine.is_still_said(each)] == told_first[2:]
 
 
 # --- the command line ---

@@ -7,10 +7,11 @@ from typing import NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
 from cm_engine.acts.recorded import Recorded, RecordedDecision
+from cm_engine.log.correction import content, latest
 from cm_engine.log.history import OBSERVED
 from cm_engine.log.rows import DecisionRow
 from cm_engine.messages.draft import Draft, Value, draft
-from cm_engine.messages.kinds import EXPIRING, PARTICIPANT, REMINDER, MessageKind
+from cm_engine.messages.kinds import EXPIRING, MISSED_VISIT, PARTICIPANT, REMINDER, MessageKind
 from cm_engine.messages.policy import MessagePolicy
 from cm_engine.rules.reasons import MilestoneReached, Next, PaidOut, Recovered, WasReset
 
@@ -158,7 +159,7 @@ def _kind(decision: RecordedDecision) -> MessageKind | None:
     """Return which message a decision gives reason for, or None."""
     reasons = decision.reasons
     if decision.outcome == MISSED:
-        return "missed visit"
+        return MISSED_VISIT
     if any(isinstance(each, Recovered) for each in reasons):
         return "recovery reached"
     if any(decision.awards.values()):
@@ -244,14 +245,20 @@ def is_of_decision(made: Draft) -> bool:
 
 
 def is_still_decided(made: Draft, decisions: Iterable[DecisionRow]) -> bool:
-    """Tell whether the decision that a draft is of still stands: a correction may have put another in its place.
+    """Tell whether what a draft says of a decision still stands: a correction may have put another in its place.
 
     Args:
         made: a draft of a decision.
         decisions: of its enrollment, in order.
     """
-    latest = {row.subject: row.number for row in decisions}
-    return made.about in {f"{DECISION}{number}" for number in latest.values()}
+    rows = [*decisions]
+    told = next((row for row in rows if made.about == f"{DECISION}{row.number}"), None)
+    return told is not None and _told_by(told, made) == _told_by(latest(rows)[told.subject], made)
+
+
+def _told_by(row: DecisionRow, made: Draft) -> tuple[object, ...]:
+    """Return what of a decision makes a message true: of a missed visit that it was, of all others what they say."""
+    return (row.outcome, row.day) if made.kind == MISSED_VISIT else tuple(content(row))
 
 
 def is_still_due(made: Draft, visits: Iterable[ExpectedVisit]) -> bool:

@@ -36,6 +36,7 @@ TOPICS: tuple[Topic, ...] = get_args(Topic)
 CHANNELS: tuple[Channel, ...] = get_args(Channel)
 EXPIRING: MessageKind = "reward expiring"
 REMINDER: MessageKind = "visit reminder"
+MISSED_VISIT: MessageKind = "missed visit"
 SIGNAL: MessageKind = "signal"
 ALERT: MessageKind = "alert"
 TO_TEAM: frozenset[MessageKind] = frozenset({SIGNAL, ALERT})
