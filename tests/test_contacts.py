@@ -901,6 +901,23 @@ def test_visits_that_a_sweep_finds_missed_are_told_too() -> None:
     assert found == [("missed visit", PARTICIPANT), ("missed visit", PARTICIPANT), (SIGNAL, "role:counselor")]
 
 
+def test_what_a_correction_or_another_version_shows_to_be_missed_is_left_to_a_person() -> None:
+    made = clinic()
+    for version in (1, 2):
+        made.engine.add_program(parse_program(WINDOWS.replace('version: "1"', f'version: "{version}"')))
+    told: dict[str, Any] = {"enrollment": "e-1", "source": "lab", "by": "x"}
+    made.engine.enroll(participant="p-1", program="rewards@1", start=START, by="nurse-7", id="e-1")
+    done = made.engine.record(**told, result="-", on=START, key="t-1")
+    made.times.append(NOON + timedelta(days=14))
+    made.engine.record(**told, result="-", on=START + timedelta(days=7), key="t-2")
+    voided = made.engine.void(**told, record=done.record, why="another person's", key="t-3")
+    moved = made.engine.migrate(
+        **told, program="rewards@2", on=START + timedelta(days=14), why="new rates", key="t-4"
+    )
+    assert [each.visit for each in (*voided.missed, *moved.missed)] == [1, 4]
+    assert made.engine.messages_of(voided, FULL) == made.engine.messages_of(moved, FULL) == ()
+
+
 def test_a_missed_visit_is_told_once_though_a_late_result_decides_it_again() -> None:
     made = clinic()
     made.engine.add_program(parse_program(WINDOWS))

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from cm_engine.acts.recorded import Recorded, RecordedDecision
 from cm_engine.log.correction import content, latest
-from cm_engine.log.history import OBSERVED
+from cm_engine.log.history import OBSERVED, SWEPT
 from cm_engine.log.rows import DecisionRow
 from cm_engine.messages.draft import Draft, Value, draft
 from cm_engine.messages.kinds import EXPIRING, MISSED_VISIT, PARTICIPANT, REMINDER, MessageKind
@@ -84,7 +84,7 @@ def compose(
 
     One message for each decision: recovery reached, or reward earned, or encouragement after a lapse, or what the next
     reward is. Visits that nobody came to are said to be missed, and rewards that expire some days before. A repeat gives
-    nothing, nor does a correction: a person tells of it. Of an award that settles what was given too much before no
+    nothing, nor does a correction or another version of the program: a person tells of it. Of an award that settles what was given too much before no
     amount is said, as not all of it is to be had.
 
     Args:
@@ -94,10 +94,10 @@ def compose(
         recipients: who is told, if a consent allows it: the participant, and supporters.
         policy: when expiry is said.
     """
-    if done.replayed:
+    if done.replayed or done.kind not in {OBSERVED, SWEPT}:
         return ()
     of = Episode(done.enrollment, participant, zone)
-    decisions = [*done.missed, *([done.decision] if done.kind == OBSERVED and done.decision else [])]
+    decisions = [*done.missed, *([done.decision] if done.decision else [])]
     return tuple(
         each
         for recipient in recipients
