@@ -308,6 +308,14 @@ def test_a_story_of_two_missed_visits_takes_visits_to_come_back_to() -> None:
             "2 negative tests in a row bring back the reward that was next (after several resets, the highest of these), with the last of them.",
         ),
         ("hours: 4, fixed: 5", "A visit has 4 hours."),
+        ("hours: 4, fixed: 5, bonus: {every: 2, amount: 10}, reset: {}", "Every 2 negative tests in a row add $10.00 an hour."),
+        ("hours: 4, choice: {cash: {amount: 15}, more: {amount: 16}}", "cash ($15.00 an hour)"),
+        ("fixed: 5, require: [1, 2, 3], reset: {}", "takes 1 negative test in a row, then 2 more, then 3 more for each one."),
+        ("fixed: 5, require: [3], reset: {}", "Each reward takes 3 negative tests in a row."),
+        (
+            "escalate: {start: 1, step: 1, every: 3, ceiling: 4, begins: ceiling}, reset: {}",
+            "after a reset the first one pays $1.00, and after every 3 of them $1.00 more, up to $4.00.",
+        ),
     ],
 )  # fmt: skip
 def test_the_words_of_a_phase_say_no_more_than_it_does(phase: str, said: str) -> None:

@@ -58,6 +58,15 @@ def test_evidence_of_what_is_overridden_is_not_inherited() -> None:
     assert "limits.0" not in places
 
 
+def test_evidence_that_is_told_anew_with_the_value_is_kept() -> None:
+    start = "targets.stimulants.schedule.0.escalate.start"
+    base = catalogue.program("california-recovery-incentives").evidence
+    [index] = [number for number, item in enumerate(base) if item.of == start]
+    county = parse_program(COUNTY.replace("12.00\n", f"12.00\n  evidence.{index}.mark: derived\n", 1))
+    [told] = [item for item in county.evidence if item.of == start]
+    assert told.mark == "derived"
+
+
 def test_its_digest_is_that_of_the_program_written_out() -> None:
     county = parse_program(COUNTY)
     assert digest(parse_program(canonical(county))) == digest(county)

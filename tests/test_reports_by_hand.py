@@ -428,6 +428,62 @@ def test_the_next_reward_is_that_of_the_visit_that_is_planned_first() -> None:
     )  # fmt: skip
 
 
+def of_weeks(hand: Hand, more: str) -> str:
+    """Enroll somebody in two weeks of two visits each."""
+    hand.engine.add_program(
+        parse_program(
+            'program: weeks\nversion: "1"\ntitle: Weeks\ncurrency: USD\nvisits: [{weeks: 1-2, days: [monday, thursday]}]\n'
+            "targets: {a: {behavior: abstinence, schedule: "
+            "[{weeks: 1-2, escalate: {start: 10, step: 2}, reset: {on: [excused, positive, missed]}}]}}\n"
+            + more
+        )
+    )
+    return hand.engine.enroll(participant="p-7", program="weeks", start=MONDAY, by="nurse-7").id
+
+
+@pytest.mark.parametrize(
+    ("language", "by"), [("en", "by 4 January 2026"), ("es", "a más tardar el 4 de enero de 2026")]
+)
+def test_the_next_reward_of_a_week_is_promised_until_its_last_day_and_on_no_day_that_is_over(
+    language: str, by: str
+) -> None:
+    hand = Hand()
+    name = of_weeks(hand, "windows: {within: week}\n")
+    hand.engine.record(enrollment=name, result="-", on=MONDAY, **hand.told())
+    assert {each["-"].visit for each in hand.engine.preview(enrollment=name).values()} == {2}
+    hand.now += timedelta(days=4)
+    page = statement_report(
+        hand.engine, enrollment=name, on=MONDAY + timedelta(days=4), words=Words(language)
+    )
+    assert page.tiles[-1].value == "$12.00"
+    assert page.tiles[-1].note.endswith(by)
+
+
+def test_a_goal_without_windows_is_among_those_that_may_be_next() -> None:
+    hand = Hand()
+    hand.engine.add_program(
+        parse_program(
+            'program: mixed\nversion: "1"\ntitle: Mixed\ncurrency: USD\ntargets:\n'
+            "  a: {behavior: abstinence, visits: [{weeks: 1-4, per_week: 2}], schedule: [{weeks: 1-4, fixed: 10}]}\n"
+            "  c: {behavior: attendance, visits: [{weeks: 1-4, days: [friday]}], windows: {after: 1}, schedule: [{weeks: 1-4, fixed: 40}]}\n"
+        )
+    )
+    name = hand.engine.enroll(participant="p-8", program="mixed", start=MONDAY, by="nurse-7").id
+    page = statement_report(hand.engine, enrollment=name, on=MONDAY)
+    assert page.tiles[-1][1:] == ("$10.00", "if you meet the goal")
+
+
+def test_who_is_excused_and_set_back_is_not_told_to_keep_their_place() -> None:
+    hand = Hand()
+    name = of_weeks(hand, "")
+    for day, result in ((0, "-"), (3, "-"), (7, "e")):
+        hand.engine.record(enrollment=name, result=result, on=MONDAY + timedelta(day), **hand.told())
+        hand.now += timedelta(days=4)
+    page = statement_report(hand.engine, enrollment=name, on=MONDAY + timedelta(days=8))
+    last = page.sheets[0].rows[-1]
+    assert last.what == "Visit 3. Visit excused; the next rewards start again from the first step"
+
+
 def test_statements_say_that_nothing_is_handed_over_while_an_enrollment_is_frozen() -> None:
     hand = Hand()
     name = hand.enroll()

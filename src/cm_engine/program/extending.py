@@ -183,14 +183,16 @@ def _take_own(whole: Document, document: Document) -> None:
 
 
 def _forget_evidence(whole: Document, replaced: set[str], inherited: int) -> None:
-    """Leave out the inherited evidence of a value that was replaced, or of what it is part of."""
+    """Leave out the inherited evidence of a value that was replaced, or of what it is part of; not what was told anew itself."""
     items = whole.data.get("evidence", [])
     if not isinstance(items, list):
         return
     kept = [
         index
         for index, item in enumerate(items)
-        if index >= inherited or not any(_touches(item.get("of", ""), name) for name in replaced)
+        if index >= inherited
+        or any(_touches(f"evidence.{index}", name) for name in replaced)
+        or not any(_touches(item.get("of", ""), name) for name in replaced)
     ]
     whole.data["evidence"] = [items[index] for index in kept]
     for table in (whole.values, whole.keys):

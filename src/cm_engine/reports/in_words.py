@@ -81,7 +81,7 @@ def _reward(program: Program, target: Target, phase: Phase) -> str:
     one, _ = _success(target, phase)
 
     def spoken(amount: Decimal) -> str:
-        return amount_words(program, phase.unit, amount) + (" an hour" if phase.hours > 1 else "")
+        return amount_words(program, phase.unit, amount) + an_hour(phase)
 
     if phase.escalate:
         return _rising(phase.escalate, one, spoken)
@@ -92,13 +92,18 @@ def _reward(program: Program, target: Target, phase: Phase) -> str:
         return f"a week in which every visit was met pays {spoken(phase.weekly.all)}{some}"
     if phase.choice:
         options = (
-            f"{name} ({amount_words(program, option.unit, option.amount)})"
+            f"{name} ({amount_words(program, option.unit, option.amount)}{an_hour(phase)})"
             for name, option in phase.choice.items()
         )
         return f"each {one} pays what the participant chooses: {listed(options, 'or')}"
     if phase.together:
         return f"each {one} pays by how many of the group had one: {', '.join(map(spoken, phase.together))}"
     return f"each {one} pays {spoken(phase.fixed or Decimal(0))}"
+
+
+def an_hour(phase: Phase) -> str:
+    """Return that an amount is paid for each hour of a visit, if a visit has several."""
+    return " an hour" if phase.hours > 1 else ""
 
 
 def _success(target: Target, phase: Phase) -> tuple[str, str]:
@@ -110,7 +115,8 @@ def _success(target: Target, phase: Phase) -> tuple[str, str]:
 def _rising(ladder: Escalate, one: str, spoken: Spoken) -> str:
     top = f", up to {spoken(ladder.ceiling)}" if ladder.ceiling is not None else ""
     if ladder.begins == "ceiling" and ladder.ceiling is not None:
-        return f"each {one} pays {spoken(ladder.ceiling)}, and after a reset {spoken(ladder.start)}, rising again by {spoken(ladder.step)}"
+        again = f"{_every(ladder.every)} {spoken(ladder.step)} more, up to {spoken(ladder.ceiling)}"
+        return f"each {one} pays {spoken(ladder.ceiling)}; after a reset the first one pays {spoken(ladder.start)}, and {again}"
     return f"the first {one} pays {spoken(ladder.start)}, and {_every(ladder.every)} {spoken(ladder.step)} more{top}"
 
 
@@ -129,10 +135,14 @@ def _conditions(target: Target, phase: Phase) -> Iterator[str]:
     one, many = _success(target, phase)
     if phase.require:
         first, *later = phase.require
-        then = "".join(f", then {each} more" for each in later)
-        yield f"The first reward of a run takes {first} {many}{_in_a_row(phase)}{then}"
+        takes = counted(first, one, many)
+        if later:
+            then = "".join(f", then {each} more" for each in later[:-1])
+            yield f"The first reward of a run takes {takes}{_in_a_row(phase)}{then}, then {later[-1]} more for each one"
+        else:
+            yield f"Each reward takes {takes}{_in_a_row(phase)}"
     if phase.carry:
-        yield "The reward goes on from where the weeks before left it"
+        yield "The steps of the reward go on from where the weeks before left them, at the amounts of these weeks"
     if phase.hours > 1:
         yield f"A visit has {phase.hours} hours"
     if phase.provided:
@@ -172,7 +182,7 @@ def criterion_words(criterion: Criterion) -> str:
 def _bonus(program: Program, target: Target, phase: Phase) -> Iterator[str]:
     if phase.bonus:
         _, many = _success(target, phase)
-        yield f"Every {phase.bonus.every} {many}{_in_a_row(phase)} add {amount_words(program, phase.unit, phase.bonus.amount)}"
+        yield f"Every {phase.bonus.every} {many}{_in_a_row(phase)} add {amount_words(program, phase.unit, phase.bonus.amount)}{an_hour(phase)}"
 
 
 def _in_a_row(phase: Phase) -> str:

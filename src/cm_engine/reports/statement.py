@@ -15,7 +15,9 @@ from cm_engine.reports.reading import Course
 from cm_engine.reports.sheet import Amount, Report, Sheet
 from cm_engine.reports.words import Words
 from cm_engine.rules.reasons import BonusEarned, Reason, WasReset
+from cm_engine.rules.state import Decision
 from cm_engine.views.statement import Line
+from cm_engine.views.visiting import PlannedVisit
 
 
 class StatementLine(NamedTuple):
@@ -44,6 +46,8 @@ OUTCOME_WORDS = {
     EXPIRED: "It was not collected in time",
 }
 """What became of a visit or of a reward, by its outcome."""
+SET_BACK_WORDS = {"e": "Visit excused", "*": "No clear result"}
+"""The same, where the program sets back who is excused, or whose result is not clear."""
 REASON_WORDS = {
     "recovered": "your earlier level is back",
     "limited": "a limit of the program made it less",
@@ -92,7 +96,7 @@ def _made(engine: Engine, enrollment: str, on: date, say: Words) -> Report:
     says = say("Each line says what happened, and what it added to what you have earned.")
     sheet = Sheet("lines", say("What each amount was for"), says, StatementLine, rows, columns=_columns(say))
     footer = say("Please ask the staff if anything here does not look right. You may keep this page.")
-    return Report("statement", known, lead, (sheet,), tuple(_tiles(engine, course, say)), footer)
+    return Report("statement", known, lead, (sheet,), tuple(_tiles(engine, course, on, say)), footer)
 
 
 def _columns(say: Words) -> tuple[str, ...]:
@@ -112,7 +116,7 @@ def _row(course: Course, line: Line, say: Words) -> StatementLine:
 
 def _what(course: Course, line: Line, decision: RecordedDecision, say: Words) -> str:
     """Return what a line was for, in plain words."""
-    first = say(OUTCOME_WORDS.get(line.outcome, "Written down"))
+    first = say(_outcome(line, decision))
     if line.outcome in BANKED:
         return ": ".join(filter(None, [first, ", ".join(_sums(course, decision))]))
     more = [*_more(decision, say), *_drawn(line, say)]
@@ -120,6 +124,13 @@ def _what(course: Course, line: Line, decision: RecordedDecision, say: Words) ->
     corrected = say("Corrected") + ": " if line.before else ""
     besides = (*_changed(course, line, say), *_settled(course, line, say))
     return ". ".join([f"{corrected}{visit}{'; '.join([first, *more])}", *besides])
+
+
+def _outcome(line: Line, decision: RecordedDecision) -> str:
+    """Return what became of a visit; who is set back does not keep their place."""
+    is_set_back = any(isinstance(each, WasReset) and each.restart is not None for each in decision.reasons)
+    words = {**OUTCOME_WORDS, **SET_BACK_WORDS} if is_set_back else OUTCOME_WORDS
+    return words.get(line.outcome, "Written down")
 
 
 def _settled(course: Course, line: Line, say: Words) -> Iterator[str]:
@@ -206,7 +217,7 @@ def _spoken(course: Course, amounts: Mapping[str, Decimal]) -> str:
     return ", ".join(unit.spoken(unit.minor(amount)) for unit, amount in units)
 
 
-def _tiles(engine: Engine, course: Course, say: Words) -> Iterator[Tile]:
+def _tiles(engine: Engine, course: Course, on: date, say: Words) -> Iterator[Tile]:
     balances, lines = course.statement.balances, course.statement.lines
     zero = course.program.unit(None).spoken(0)
     yield Tile(say("Earned so far"), (_spoken(course, lines[-1].so_far) if lines else "") or zero)
@@ -221,19 +232,28 @@ def _tiles(engine: Engine, course: Course, say: Words) -> Iterator[Tile]:
         if found:
             yield Tile(say(text), found)
     if course.is_open:
-        yield _next(engine, course, say, zero)
+        yield _next(engine, course, on, say, zero)
 
 
-def _next(engine: Engine, course: Course, say: Words, zero: str) -> Tile:
+def _next(engine: Engine, course: Course, on: date, say: Words, zero: str) -> Tile:
     """Return what the next visit pays if its goal is met, and when it is: of several targets, that which is planned first."""
     ahead = [each["-"] for each in engine.preview(enrollment=course.enrollment.id).values() if "-" in each]
     planned = {
         (each.target, each.number): each for each in course.visits if each.status in {"open", "planned"}
     }
-    known = [
-        (planned[each.target, each.visit].on, each) for each in ahead if (each.target, each.visit) in planned
-    ]
-    day, first = min(known, key=itemgetter(0), default=(None, next(iter(ahead), None)))
+    with_windows = {each.target for each in course.visits}
+    known = list[tuple[date, PlannedVisit | None, Decision]]()
+    for each in ahead:
+        visit, own = planned.get((each.target, each.visit)), None if each.target in with_windows else each.on
+        known.append((visit.on if visit else own or date.max, visit, each))
+    _, visit, first = min(known, key=itemgetter(0), default=(None, None, None))
     pays = _spoken(course, first.awards) if first else ""
-    when = say("if you meet the goal on {day}", day=say.day(day)) if day else say("if you meet the goal")
-    return Tile(say("Next reward"), pays or zero, when)
+    return Tile(say("Next reward"), pays or zero, _when(visit, on, say))
+
+
+def _when(visit: PlannedVisit | None, on: date, say: Words) -> str:
+    """Say when the goal is to be met: on the planned day, or by the last one that the visit can be kept on, if that is over."""
+    days = (("on", visit.on), ("by", visit.closes)) if visit else ()
+    texts = {"on": "if you meet the goal on {day}", "by": "if you meet the goal by {day}"}
+    told = (say(texts[how], day=say.day(day)) for how, day in days if on <= day)
+    return next(told, say("if you meet the goal"))

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -55,7 +55,7 @@ def previews(
     refused: list[ResultsError] = []
     for target in rules.targets:
         try:
-            day = on or (_next_day(enrolled, stand, target, today) if today else None)
+            day = on or (_next_day(enrolled, stand, others, target, today) if today else None)
             then = _found(enrolled, stand, others, target, day if target.windows else day or today)
             found[target.name] = _of_target(enrolled, then, others, target, day)
         except PlanExceededError:
@@ -85,16 +85,23 @@ def rest(enrolled: Enrolled, stand: Stand) -> dict[str, Decimal]:
     return {name: rules.program.unit(name).decimal(amount) for name, amount in found.items()}
 
 
-def _next_day(enrolled: Enrolled, stand: Stand, target: TargetRules, today: date) -> date | None:
-    """Return the day of the next visit as a day sees it: that day, if the visit is open then, or the planned one."""
+def _next_day(
+    enrolled: Enrolled, stand: Stand, others: Others, target: TargetRules, today: date
+) -> date | None:
+    """Return the day of the next visit as a day sees it: that day, if the visit is open then, or the planned one.
+
+    A day may be open for the next visit, and a result of it still be another one of the visit before; then it is a later one.
+    """
     if target.windows is None:
         return None
     plan, done = plan_of(enrolled, stand, target), stand.state.tracks[target.index].visits
     done += sum(1 for _ in plan.over(done, today))
     now, ahead = plan.by(today).expected_next(done), plan.expected_next(done)
-    if now and now.opens <= today <= now.closes:
-        return today
-    return ahead.planned if ahead else None
+    if now is None or not now.opens <= today <= now.closes:
+        return ahead.planned if ahead else None
+    left = [today + timedelta(days) for days in range((now.closes - today).days + 1)]
+    days = [today, *(day for day in left if day == now.planned), *left]
+    return next((day for day in days if as_found(enrolled, stand, target, day, others)), today)
 
 
 def _found(enrolled: Enrolled, stand: Stand, others: Others, target: TargetRules, day: date | None) -> Stand:
