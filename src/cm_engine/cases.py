@@ -1,20 +1,18 @@
 """Worked cases: what a program file says of itself, compared with what `step` decides."""
 
-from collections.abc import Iterable, Iterator
-from datetime import date
+from collections.abc import Iterator
 from decimal import Decimal
 from itertools import chain
 
+from cm_engine.dated import taken_otherwise
 from cm_engine.errors import CmEngineError, Problem
 from cm_engine.program.checks.base import awarded
 from cm_engine.program.loading import read_program
 from cm_engine.program.models import Program
 from cm_engine.program.units import Unit
 from cm_engine.program.worked import Case, Seen
-from cm_engine.rules import Decision, Evidence, Observation, Timeline, decide
-from cm_engine.rules.compiled import compile_rules
+from cm_engine.rules import Evidence, Observation, Timeline, decide
 from cm_engine.rules.timeline import Results
-from cm_engine.rules.windows import ABSENCES, AS_PLANNED, Counted, Plan
 
 Difference = tuple[tuple[str | int, ...], str]
 
@@ -35,9 +33,9 @@ def first_difference(program: Program, case: Case) -> Difference | None:
         timeline = run_case(program, case)
     except CmEngineError as error:
         return _place(case), f"it cannot be decided: {error}"
-    seen = map(observation, case.observations)
-    outside = outside_windows(program, case.start, zip(seen, timeline.decisions, strict=False))
-    placed = ((("observations", place, "on"), what) for place, what in outside)
+    decided = zip(map(observation, case.observations), timeline.decisions, strict=False)
+    otherwise = taken_otherwise(program, case.start, decided, case.before)
+    placed = ((("observations", place, "on"), what) for place, what in otherwise)
     return next(chain(placed, _differences(program, case, timeline)), None)
 
 
@@ -109,50 +107,6 @@ def _differences(program: Program, case: Case, timeline: Timeline) -> Iterator[D
         minor = {unit.name: amount for unit, amount in timeline.sums.items()}.get(name, 0)
         if total != program.unit(name).decimal(minor):
             yield place, f"in all {_apart(total, program.unit(name), minor)}"
-
-
-def outside_windows(
-    program: Program, start: date | None, decided: Iterable[tuple[Observation, Decision]]
-) -> Iterator[tuple[int, str]]:
-    """Yield the days that are not of the visit that they are taken for, by the places of their observations.
-
-    Observations are taken in their order, one a visit; a database would find another visit for such a day, or none.
-    """
-    rules = compile_rules(program)
-    if start is None or not rules.has_windows:
-        return
-    before: dict[str, Counted | None] = {}
-    for index, (seen, decision) in enumerate(decided):
-        target = rules.target(decision.target) if decision.visit else None
-        if target is None or not target.windows:
-            continue
-        plan, last = Plan(rules, target, start, AS_PLANNED), before.get(target.name)
-        if seen.on and (what := _elsewhere(plan, last, seen, decision.visit)):
-            yield index, what
-        before[target.name] = Counted(seen.on, decision.visit) if seen.on else None
-
-
-def _elsewhere(plan: Plan, last: Counted | None, seen: Observation, number: int) -> str:
-    """Say why a database would take an observation for another visit than that of a number, or otherwise."""
-    day, conditions = seen.on, seen.evidence.conditions if seen.evidence else ()
-    window = plan.window(plan.target.visits[number - 1])
-    assert day
-    assert window
-    if "rescheduled" in conditions:
-        return ""
-    if not window.opens <= day <= window.closes:
-        days = f"from {window.opens} to {window.closes}"
-        what = (
-            f"{day} is no day of visit {number}, which has the days {days}; there is one observation a visit"
-        )
-        return f"{what}, in order: write those that nobody came to, too, with the result o"
-    place = plan.place(number - 1, last, day, day)
-    if place.visit is None or (place.how, place.visit.number) != ("counts", number):
-        held = f", {place.visit.number}" if place.visit else ""
-        return f"{day} is taken for one more result of the visit before{held}, and not for visit {number}; leave it out, or write a later day"
-    if place.is_makeup and "makeup" not in conditions and seen.outcome not in ABSENCES:
-        return f"{day} makes visit {number} good, as it comes after {window.made_up_after}; write conditions: [makeup] beside it"
-    return ""
 
 
 def _read_otherwise(case: Case, timeline: Timeline) -> Iterator[Difference]:

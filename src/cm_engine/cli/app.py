@@ -16,7 +16,7 @@ from rich.progress import track
 
 from cm_engine import __version__
 from cm_engine import catalogue as programs
-from cm_engine.cases import case_problems, observation, outside_windows
+from cm_engine.cases import case_problems, observation
 from cm_engine.cli import (
     analyze,
     bank,
@@ -46,6 +46,7 @@ from cm_engine.cli.programs import find_program, find_text, refuse_absent
 from cm_engine.cli.records import DrawRecord, SeenSoFar, read_record
 from cm_engine.cli.results import Participant, read_results
 from cm_engine.cli.tables import cases_table, catalogue_table, cohort_table, explained, screen, timeline_table
+from cm_engine.dated import taken_otherwise
 from cm_engine.errors import CmEngineError, ProgramError, ResultsError
 from cm_engine.program import Program, json_schema
 from cm_engine.program.extending import differences
@@ -346,7 +347,7 @@ def _timeline(
     observations = [observation(each) for each in seen.observations]
     timeline = decide(program, observations, start=start, before=seen.before)
     decided = zip(observations, timeline.decisions, strict=True)
-    for place, what in outside_windows(program, start, decided):
+    for place, what in taken_otherwise(program, start, decided, seen.before):
         msg = f"{given}: observations.{place}.on: {what}"
         raise ResultsError(msg)
     return timeline
