@@ -199,7 +199,11 @@ class Explored:
 
     def is_open(self, unit: Unit) -> bool:
         """Tell whether events may pay more in a unit than exploring looks at."""
-        return any(_is_open(self.rules, unit, milestone) for milestone in self.rules.milestones)
+        return bool(self.opened(unit))
+
+    def opened(self, unit: Unit) -> tuple[MilestoneRules, ...]:
+        """Return the milestones whose events may pay more in a unit than exploring looks at."""
+        return tuple(each for each in self.rules.milestones if _is_open(self.rules, unit, each))
 
     @cached_property
     def _initial(self) -> State:

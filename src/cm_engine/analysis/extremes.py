@@ -1,6 +1,6 @@
 """The most and the least that a program can pay, each with a sequence of results that reaches it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from functools import partial
 
 import numpy as np
@@ -10,17 +10,23 @@ from cm_engine.analysis.actions import Action, Slot
 from cm_engine.analysis.backward import IMPOSSIBLE, Worths
 from cm_engine.analysis.explored import Cluster, Explored
 from cm_engine.analysis.joint import Joint, Key
+from cm_engine.analysis.parts import Part
 from cm_engine.analysis.purse import LimitedPurse
 from cm_engine.analysis.sequences import Extreme, Seen, Shown, seen_of
 from cm_engine.analysis.tied import of_automaton, of_tied
 from cm_engine.program.units import Unit
 from cm_engine.rules.limits import When
+from cm_engine.rules.milestones import MilestoneRules
+from cm_engine.rules.state import Award
+
+EPISODE = ("episode",)
 
 
 def maximum(explored: Explored, unit: Unit) -> Extreme:
     """Return the most that a program can pay in a unit, with a sequence that reaches it.
 
-    An event that pays without an end is taken to happen once for each reward.
+    An event that pays without an end is taken to happen once for each reward, and is named. What measured values of an
+    event may pay is in the bound.
 
     Example:
         >>> from cm_engine import catalogue
@@ -29,7 +35,7 @@ def maximum(explored: Explored, unit: Unit) -> Extreme:
         >>> maximum(explored, explored.units[0]).amount
         59900
     """
-    return _extreme(explored, unit, 1)
+    return _with_events(explored, unit, _extreme(explored, unit, 1))
 
 
 def minimum(explored: Explored, unit: Unit) -> Extreme:
@@ -43,6 +49,36 @@ def minimum(explored: Explored, unit: Unit) -> Extreme:
         -15000
     """
     return _extreme(explored, unit, -1)
+
+
+def _with_events(explored: Explored, unit: Unit, found: Extreme) -> Extreme:
+    """Return the most of an exploration with what events pay that it did not look at."""
+    opened = explored.opened(unit)
+    if not opened:
+        return found
+    total, pays = (
+        most_of_limits(explored, unit, EPISODE),
+        [_pays_at_most(explored, each, unit) for each in opened],
+    )
+    if total is not None:
+        return found._replace(bound=total)
+    if endless := dict.fromkeys(each.event for each, most in zip(opened, pays, strict=True) if most is None):
+        return found._replace(bound=None, endless=tuple(endless))
+    return found._replace(bound=found.sure + sum(most or 0 for most in pays))
+
+
+def most_of_limits(explored: Explored, unit: Unit, per: Container[str]) -> int | None:
+    """Return the most that limits on a unit let one enrollment have in some windows, such as an episode; None without one."""
+    limits = [limit for limit in explored.rules.limits if limit.unit == unit and limit.per in per]
+    return min((max(limit.amounts) for limit in limits), default=None)
+
+
+def _pays_at_most(explored: Explored, milestone: MilestoneRules, unit: Unit) -> int | None:
+    """Return what a milestone pays at most in a unit; None without an end."""
+    most = most_of_limits(explored, milestone.unit, EPISODE)
+    if most is None and milestone.at_most is not None:
+        most = milestone.amount * milestone.at_most
+    return None if most is None else Part((Award(milestone.unit, most),)).at_most(unit, explored.rules)
 
 
 def _extreme(explored: Explored, unit: Unit, sign: int) -> Extreme:

@@ -47,6 +47,7 @@ def _figures(figures: Figures, simulated: int | None) -> dict[str, Any]:
         "maximum": unit.plain(figures.maximum.amount),
         "minimum": unit.plain(figures.minimum.amount),
         **_bounds(figures),
+        **({"maximum_endless": list(figures.maximum.endless)} if figures.maximum.endless else {}),
         "expected": rounded(unit, moments.mean),
         "sd": rounded(unit, moments.sd),
         **({"error": rounded(unit, moments.sd / sqrt(simulated))} if simulated else {}),

@@ -22,15 +22,18 @@ class Extreme(NamedTuple):
 
     Attributes:
         bound: what no other sequence goes beyond, where it is not known whether one goes beyond the amount; else None.
+        endless: the events that pay whenever they happen, so that nothing is what no sequence goes beyond; they are taken
+            to happen once for each reward.
     """
 
     amount: int
     seen: Seen
     bound: int | None = None
+    endless: tuple[str, ...] = ()
 
     @property
     def sure(self) -> int:
-        """Return what no sequence goes beyond."""
+        """Return what no sequence goes beyond; of events that pay without an end, each counted once."""
         return self.amount if self.bound is None else self.bound
 
 

@@ -112,7 +112,12 @@ def _about(analysis: Analysis) -> str:
 
 
 def _most(figures: Figures) -> str:
-    said = f"{figures.unit.name}: the most with {_seen(figures.maximum.seen)}"
+    said, endless = (
+        f"{figures.unit.name}: the most with {_seen(figures.maximum.seen)}",
+        figures.maximum.endless,
+    )
+    if endless:
+        return f"{said}; there is no upper limit, as {', '.join(endless)} can pay each time: here each reward of it is counted once"
     if figures.maximum.bound is None:
         return said
     return f"{said}; no results lead to more than {figures.unit.spoken(figures.maximum.bound)}"

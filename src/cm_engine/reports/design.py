@@ -5,6 +5,7 @@ from datetime import date
 from fractions import Fraction
 
 from cm_engine.analysis.proofs.finding import Finding
+from cm_engine.analysis.sequences import Seen
 from cm_engine.analysis.summary import Analysis, Figures, chance_words
 from cm_engine.program.models import Program
 from cm_engine.program.units import Unit
@@ -117,23 +118,27 @@ def _tiles(analysis: Analysis, figures: Figures) -> Iterator[Tile]:
     )
     nine_in_ten = _between(unit, spread.quantile(0.05), spread.quantile(0.95))
     yield Tile(f"Nine in ten get{name}", nine_in_ten, "by the same model")
-    luck = (
-        ", and every draw the largest prize"
-        if analysis.program.bowls and unit.name == analysis.program.currency
-        else ""
-    )
-    reached = f"with {_seen(figures.maximum.seen.words)}{luck}"
-    if events := dict.fromkeys(figures.maximum.seen.events):
-        reached += f", and {listed(events)} reported"
-    if figures.maximum.bound is not None:
-        reached = f"{unit.spoken(figures.maximum.amount)} {reached}"
-    yield Tile(f"At most{name}", unit.spoken(figures.maximum.sure), reached)
+    yield Tile(f"At most{name}", *_most(analysis, figures))
     if figures.minimum.amount:
-        yield Tile(
-            f"At least{name}",
-            unit.spoken(figures.minimum.amount),
-            f"with {_seen(figures.minimum.seen.words)}",
-        )
+        reached = f"with {_reached(figures.minimum.seen)}"
+        yield Tile(f"At least{name}", unit.spoken(figures.minimum.amount), reached)
+
+
+def _reached(seen: Seen) -> str:
+    """Return in words what is seen: results, and events."""
+    events = f", and {listed(dict.fromkeys(seen.events))} reported" if seen.events else ""
+    return f"{_seen(seen.words)}{events}"
+
+
+def _most(analysis: Analysis, figures: Figures) -> tuple[str, str]:
+    """Return the most that can be paid, and with what; where events pay whenever they happen, that there is none."""
+    unit, most, program = figures.unit, figures.maximum, analysis.program
+    draws = program.bowls and unit.name == program.currency
+    reached = f"with {_reached(most.seen)}{', and every draw the largest prize' * bool(draws)}"
+    if most.endless:
+        pays = f"{listed(most.endless)} {'pay' if len(most.endless) > 1 else 'pays'} each time"
+        return "no upper limit", f"{pays}; once each: {unit.spoken(most.amount)} {reached}"
+    return unit.spoken(most.sure), reached if most.bound is None else f"{unit.spoken(most.amount)} {reached}"
 
 
 def about(unit: Unit, minor: float | Fraction) -> str:

@@ -3,15 +3,16 @@
 Amounts of a program are taken as money of today, as they are what would be paid if it began today.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
+from decimal import Decimal
 from fractions import Fraction
 
 from cm_engine.analysis.automaton import Automaton
 from cm_engine.analysis.behavior import visitwise
 from cm_engine.analysis.exact import distribution, reached
 from cm_engine.analysis.explored import Explored
-from cm_engine.analysis.extremes import maximum
+from cm_engine.analysis.extremes import maximum, most_of_limits
 from cm_engine.analysis.proofs.course import (
     Paid,
     first_paid,
@@ -20,7 +21,7 @@ from cm_engine.analysis.proofs.course import (
     never_paid,
     uninterrupted,
 )
-from cm_engine.analysis.proofs.evidence import cited, figure, lines
+from cm_engine.analysis.proofs.evidence import Line, cited, figure, lines
 from cm_engine.analysis.proofs.finding import Finding, Severity
 from cm_engine.analysis.proofs.pitfalls import of_states, of_words
 from cm_engine.analysis.purse import drawn
@@ -293,17 +294,41 @@ def _over(
     assert explored.money is not None
     money, gets = explored.money, f"Who meets every visit gets{' on average' * bool(explored.program.bowls)}"
     year, month = (_within(most_within(course, days), left) for days in (YEAR, MONTH))
-    told = {"year": [(gets, year)], "month": [(gets, month)]}
-    if course and course[-1].slot.day < YEAR:
-        can = "With the best luck a participant wins" if explored.program.bowls else "A participant can get"
-        most = (can, Fraction(maximum(explored, money).amount))
-        told["year"] = [(gets, year), most] if explored.program.bowls else [most]
+    told, endless = {"year": [(gets, year)], "month": [(gets, month)]}, _endless(explored, money)
+    if course and course[-1].slot.day < YEAR and not endless:
+        told["year"] = [*told["year"] * bool(explored.program.bowls), _most(explored, money)]
     for line in lines(on):
-        for who, sum_ in told[line.per]:
-            if sum_ > money.minor(line.most):
-                said = f"{who} {_spoken(money, sum_)} in a {line.per}; {line.of}: {line.says}."
-                yield Finding(line.rule, "note", said, citation=line.citation)
-                break
+        got = _beyond(told[line.per], money, line)
+        if not got and endless and line.per == "year" and _unlimited(explored, money, line.most):
+            got = f"As {', '.join(endless)} can pay each time, a participant can get any sum"
+        if got:
+            said = f"{got} in a {line.per}; {line.of}: {line.says}."
+            yield Finding(line.rule, "note", said, citation=line.citation)
+
+
+def _beyond(told: Iterable[tuple[str, Fraction]], money: Unit, line: Line) -> str:
+    """Return who gets more than a line, and how much; nothing if nobody does."""
+    found = (f"{who} {_spoken(money, sum_)}" for who, sum_ in told if sum_ > money.minor(line.most))
+    return next(found, "")
+
+
+def _most(explored: Explored, money: Unit) -> tuple[str, Fraction]:
+    """Return the most that a participant can get in the whole plan."""
+    most = maximum(explored, money)
+    if explored.program.bowls:
+        return "With the best luck a participant wins", Fraction(most.amount)
+    return f"A participant can get{' up to' * (most.bound is not None)}", Fraction(most.sure)
+
+
+def _endless(explored: Explored, money: Unit) -> tuple[str, ...]:
+    """Return the events that pay money whenever they happen."""
+    return maximum(explored, money).endless if explored.is_open(money) else ()
+
+
+def _unlimited(explored: Explored, money: Unit, line: Decimal) -> bool:
+    """Tell whether no limit of a year keeps what events pay below a line."""
+    most = most_of_limits(explored, money, ("calendar year",))
+    return most is None or most > money.minor(line)
 
 
 def _spoken(unit: Unit, amount: Fraction) -> str:

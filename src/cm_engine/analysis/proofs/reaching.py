@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Hashable, Iterable, Iterator
 from fractions import Fraction
+from itertools import takewhile
 from typing import NamedTuple
 
 import numpy as np
@@ -134,7 +135,9 @@ def _unreached_of(explored: Explored, automaton: Automaton, target: TargetRules)
         if phase.bonus_every and phase.bonus and not _tells(explored, automaton, places, "bonus"):
             said = f"The bonus in {where} is never paid: there are too few visits for {phase.bonus_every} in a row."
             yield Finding("bonus-unreached", "warning", said)
-        if phase.recovery and not _tells(explored, automaton, places, "recovered"):
+        if phase.recovery and not _tells(
+            explored, automaton, _carried(automaton, target, places), "recovered"
+        ):
             said = (
                 f"The recovery in {where} never brings anything back: after a lapse there are too few visits for "
                 f"{phase.recovery.after} in a row, or they bring no less back without it."
@@ -147,6 +150,17 @@ def _unreached_of(explored: Explored, automaton: Automaton, target: TargetRules)
                 f"The ladder in {where} never gets to {phase.unit.spoken(last)}: even if every visit is met, "
             )
             yield Finding("rung-unreached", "note", f"{said}it ends at {phase.unit.spoken(highest)}.")
+
+
+def _carried(automaton: Automaton, target: TargetRules, places: list[int]) -> list[int]:
+    """Return the slots of a phase with those after them that carry its ladder on."""
+    ahead = (
+        place
+        for place, slot in enumerate(automaton.slots)
+        if slot.target == target.index and place > places[-1]
+    )
+    begins = takewhile(lambda place: not target.visits[automaton.slots[place].visit].begins_ladder, ahead)
+    return [*places, *begins]
 
 
 def _written(explored: Explored, target: TargetRules) -> Iterator[Phase]:

@@ -17,11 +17,15 @@ from cm_engine.analysis.behavior import Behavior, Chance, chance_of, visitwise
 from cm_engine.analysis.exact import mean, moments
 from cm_engine.analysis.explored import MOST, Explored, explore
 from cm_engine.analysis.extremes import maximum
+from cm_engine.analysis.sequences import Extreme
+from cm_engine.analysis.sequences import Seen as Sequence
 from cm_engine.analysis.tables.pairs import Both, Letter, Pair, Pairs
 from cm_engine.analysis.tables.table import label
 from cm_engine.analysis.tables.till import Awards
 from cm_engine.program.models import Program
 from cm_engine.program.units import Unit
+
+NOTHING_PAID = Extreme(0, Sequence({}))
 
 MOST_PAIRS = 200_000
 """At how many pairs of states the shortest difference is looked for."""
@@ -71,11 +75,16 @@ class First(NamedTuple):
 
 
 class Change(NamedTuple):
-    """What two programs pay in a unit, in minor units: at most, and on average."""
+    """What two programs pay in a unit, in minor units: at most, and on average.
+
+    Attributes:
+        endless: the events of each that pay whenever they happen; at most has them once.
+    """
 
     unit: Unit
     maximum: tuple[int, int]
     expected: tuple[Fraction, Fraction]
+    endless: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
 
 
 class Concerned(NamedTuple):
@@ -228,9 +237,10 @@ def _changes(former: Explored, latter: Explored, met: Fraction) -> Iterator[Chan
     behavior = visitwise(met)
     for unit in dict.fromkeys((*former.units, *latter.units)):
         both = [(each, unit in each.units) for each in (former, latter)]
-        most = [maximum(each, unit).amount if pays else 0 for each, pays in both]
+        most = [maximum(each, unit) if pays else NOTHING_PAID for each, pays in both]
         means = [_mean(each, behavior, unit) if pays else Fraction(0) for each, pays in both]
-        yield Change(unit, (most[0], most[1]), (means[0], means[1]))
+        sums, endless = ([each.amount for each in most], [each.endless for each in most])
+        yield Change(unit, (sums[0], sums[1]), (means[0], means[1]), (endless[0], endless[1]))
 
 
 def _mean(explored: Explored, behavior: Behavior, unit: Unit) -> Fraction:
@@ -354,6 +364,11 @@ def _notes(found: Versus) -> Iterator[str]:
     pairs, names = found.pairs, (found.former.program.program, found.latter.program.program)
     if pairs.renamed:
         yield f"{pairs.renamed} of {names[1]} is compared with {pairs.names[0][0]} of {names[0]}, the only targets."
+    for change in found.changes:
+        for name, endless in zip(names, change.endless, strict=True):
+            if endless:
+                what = f"{change.unit.name} of {name} has no upper limit"
+                yield f"{what}, as {', '.join(endless)} can pay each time; at most counts each reward of it once."
     for name, only in zip(names, found.unshared(), strict=True):
         if only:
             yield f"Only {name} has {', '.join(only)}; beside the costs it is left out, as not required."
