@@ -18,7 +18,7 @@ from cm_engine.analysis import Analysis, analyze, dropping_out, visitwise
 from cm_engine.cli.analyzing import page as shown
 from cm_engine.reports.design import design_report
 from cm_engine.reports.in_words import target_words
-from cm_engine.reports.rewards_in_words import deposit_words, limit_words, milestone_words
+from cm_engine.reports.rewards_in_words import bowl_words, deposit_words, limit_words, milestone_words
 from cm_engine.reports.visits_in_words import beside_words, visit_words
 
 PROGRAMS = ("california-recovery-incentives", "halpern-2015-deposit", "miedar-prize", "va-prize")
@@ -311,6 +311,11 @@ def test_a_story_of_two_missed_visits_takes_visits_to_come_back_to() -> None:
         ("hours: 4, fixed: 5, bonus: {every: 2, amount: 10}, reset: {}", "Every 2 negative tests in a row add $10.00 an hour."),
         ("hours: 4, choice: {cash: {amount: 15}, more: {amount: 16}}", "cash ($15.00 an hour)"),
         ("fixed: 5, require: [1, 2, 3], reset: {}", "takes 1 negative test in a row, then 2 more, then 3 more for each one."),
+        ("fixed: 5, bonus: {every: 1, amount: 10}, reset: {}", "Each negative test adds $10.00."),
+        (
+            "escalate: {start: 1, step: 1}, reset: {}, group: {size: 6, need: 4, paid: all}",
+            "pays nothing and takes the reward back to its start, unless enough of the group met it.",
+        ),
         ("fixed: 5, require: [3], reset: {}", "Each reward takes 3 negative tests in a row."),
         (
             "escalate: {start: 1, step: 1, every: 3, ceiling: 4, begins: ceiling}, reset: {}",
@@ -327,6 +332,7 @@ def test_the_words_of_a_phase_say_no_more_than_it_does(phase: str, said: str) ->
     ("milestone", "said"),
     [
         ("when: {run: 3}", "$50.00 for a run of 3 successes."),
+        ("when: {run: 1}", "$50.00 for a run of 1 success."),
         ("when: {run: 3}, resets_on: [missed]", "$50.00 for a run of 3 successes. What is missed begins the count anew."),
         ("when: {count: 3, targets: [talks]}, resets_on: [positive, missed]", "What is failed or missed begins the count anew."),
         ("when: {visits: 3}, resets_on: [refused]", "$50.00 for 3 visits kept. What is refused begins the count anew."),
@@ -378,3 +384,25 @@ def test_a_limit_that_stops_does_so_within_its_window() -> None:
     assert limit_words(program, program.limits[0]) == (
         "$3.00 per week: the reward that would cross it is not paid, and nothing after it in the same window"
     )
+
+
+def test_the_words_of_a_weekly_reward_speak_of_no_count_that_a_reset_would_begin_anew() -> None:
+    program = parse_program(KEPT.replace("fixed: 5, reset: {}", "weekly: {all: 10, some: 5}, reset: {}"))
+    assert target_words(program, "tests")[1].endswith("pays $10.00, and $5.00 if only some were met.")
+
+
+def test_the_words_of_closed_days_say_which_weekdays_visits_move_to() -> None:
+    program = parse_program(f"{KEPT}open_on: [monday, tuesday]\n")
+    said = (
+        "Visits of days on which the clinic is closed move to the next Monday or Tuesday on which it is open."
+    )
+    assert said in beside_words(program)
+
+
+def test_the_words_of_a_bowl_say_what_is_on_the_shelf_and_what_small_prizes_are_traded_for() -> None:
+    slips = "{small: {count: 4, value: 1}, large: {count: 1, value: 20, stock: 3}}"
+    bowl = f"bowls: {{draw: {{slips: {slips}, trade_up: [{{give: 5, of: small, get: large}}]}}}}\n"
+    program = parse_program(f"{KEPT.replace('fixed: 5', 'fixed: 1, unit: draw')}{bowl}")
+    said = bowl_words(program, "draw", program.bowls["draw"])
+    assert "1 of 5 large ($20.00, until 3 on the shelf are gone)" in said
+    assert said.endswith("For 5 small there is one large.")

@@ -662,7 +662,17 @@ class TestDesign:
             ),
             ({"days": ["monday", "thursday"]}, {"makeup": 3}, "3 days later: results of one day can"),
             ({"days": ["friday"]}, {"within": "week", "makeup": 5}, "7 days later: results of one day can"),
-            ({"days": ["friday"]}, {"within": "week", "makeup": 4}, ""),
+            (
+                {"days": ["friday"]},
+                {"within": "week", "makeup": 4},
+                "7 days later for who begins on a Tuesday: results of one day can",
+            ),
+            (
+                {"days": ["friday"]},
+                {"within": "week", "makeup": 1},
+                "7 days later for who begins on a Friday: results of one day can",
+            ),
+            ({"days": ["friday"]}, {"within": "week"}, ""),
             (
                 {"days": ["monday", "thursday"], "per_day": 2},
                 {"after": 3},

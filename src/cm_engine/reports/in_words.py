@@ -149,7 +149,7 @@ def _conditions(target: Target, phase: Phase) -> Iterator[str]:
         yield f"It counts only where {phase.provided} was met at the same visit"
     if phase.group and (phase.group.need > 1 or phase.group.paid == "all"):
         paid = "all its members" if phase.group.paid == "all" else "those of them"
-        yield f"Of a group of {phase.group.size}, {phase.group.need} have to meet it for {paid} to be paid"
+        yield f"Of a group of {phase.group.size}, {phase.group.need} have to meet it for {paid} to be paid; with fewer nobody's counts"
     if phase.criterion:
         yield f"A {one} is {criterion_words(phase.criterion)}"
 
@@ -181,8 +181,10 @@ def criterion_words(criterion: Criterion) -> str:
 
 def _bonus(program: Program, target: Target, phase: Phase) -> Iterator[str]:
     if phase.bonus:
-        _, many = _success(target, phase)
-        yield f"Every {phase.bonus.every} {many}{_in_a_row(phase)} add {amount_words(program, phase.unit, phase.bonus.amount)}{an_hour(phase)}"
+        one, many = _success(target, phase)
+        once = phase.bonus.every == 1
+        every = f"Each {one} adds" if once else f"Every {phase.bonus.every} {many}{_in_a_row(phase)} add"
+        yield f"{every} {amount_words(program, phase.unit, phase.bonus.amount)}{an_hour(phase)}"
 
 
 def _in_a_row(phase: Phase) -> str:
@@ -205,13 +207,16 @@ def outcome_words(outcomes: Collection[str], behaviors: Collection[str]) -> str:
 
 
 def _reset(target: Target, phase: Phase) -> Iterator[str]:
+    if phase.weekly:  # what is not met is no visit of a week with all met, and no run begins anew
+        return
     if phase.resetting:
+        unless = ", unless enough of the group met it" if phase.group and phase.group.paid == "all" else ""
         back = (
             "takes the reward back to its start"
             if phase.escalate or phase.descend
             else "begins the count anew"
         )
-        yield f"What is {outcome_words(phase.resetting, {target.behavior})} pays nothing and {back}"
+        yield f"What is {outcome_words(phase.resetting, {target.behavior})} pays nothing and {back}{unless}"
     elif phase.escalate or phase.bonus or phase.require:
         yield "Nothing takes the reward back"
 

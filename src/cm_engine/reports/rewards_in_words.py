@@ -3,10 +3,10 @@
 from decimal import Decimal
 
 from cm_engine.program.models import Program
-from cm_engine.program.prizes import Bowl, Hat, average
+from cm_engine.program.prizes import Bowl, Hat, Slip, average
 from cm_engine.program.rewards import Limit, Milestone, When
 from cm_engine.reports.in_words import amount_words, criterion_words, listed, outcome_words
-from cm_engine.spelling import counted
+from cm_engine.spelling import counted, days_long
 
 CROSSING = {
     "truncate": "the reward that would cross it is cut to what is left",
@@ -20,7 +20,7 @@ def milestone_words(program: Program, milestone: Milestone) -> str:
     pays = amount_words(program, milestone.unit, milestone.amount) if milestone.amount else ""
     back = "the deposit back" if milestone.refunds else ""
     often = ", each time" if milestone.repeats else ""
-    most = f", at most {milestone.at_most} times" if milestone.at_most else ""
+    most = f", at most {counted(milestone.at_most, 'time')}" if milestone.at_most else ""
     said = listed(filter(None, [pays, back]))
     return f"{milestone.says}: {said} for {_reached(milestone.when)}{often}{most}.{_anew(program, milestone)}"
 
@@ -47,7 +47,7 @@ def _reached(when: When) -> str:
         in_weeks = f"weeks {when.end_of}{of}, with their" if several else f"week {when.end_of}{of}, with its"
         return f"at least {counted(when.at_least, 'success', 'successes')} in {in_weeks} last visit"
     if when.run:
-        return f"a run of {when.run} successes{of}"
+        return f"a run of {counted(when.run, 'success', 'successes')}{of}"
     return (
         f"{counted(when.visits, 'visit')}{of} kept"
         if when.visits
@@ -59,7 +59,7 @@ def bowl_words(program: Program, unit: str, bowl: Bowl) -> str:
     """Return what a unit is drawn from, and what it wins on average."""
     total = sum(slip.count for slip in bowl.slips.values())
     slips = (
-        f"{slip.count} of {total} {name} ({amount_words(program, None, slip.value)})"
+        f"{slip.count} of {total} {name} ({amount_words(program, None, slip.value)}{_on_the_shelf(slip)})"
         for name, slip in bowl.slips.items()
     )
     odds = (
@@ -69,7 +69,16 @@ def bowl_words(program: Program, unit: str, bowl: Bowl) -> str:
     mean = average(bowl)
     worth = Decimal(mean.numerator) / Decimal(mean.denominator)
     back = "goes back" if bowl.replace else "does not go back"
-    return f"A {unit} is a slip of {listed([*slips, *odds])}; it {back}, and wins {program.currency} {worth:.3f} on average."
+    return f"A {unit} is a slip of {listed([*slips, *odds])}; it {back}, and wins {program.currency} {worth:.3f} on average.{_pooled(bowl)}"
+
+
+def _on_the_shelf(slip: Slip) -> str:
+    return f", until {slip.stock} on the shelf are gone" if slip.stock else ""
+
+
+def _pooled(bowl: Bowl) -> str:
+    """Return what small prizes may be traded for."""
+    return "".join(f" For {each.give} {each.of} there is one {each.get}." for each in bowl.trade_up)
 
 
 def hat_words(hat: Hat) -> str:
@@ -91,7 +100,7 @@ def limit_words(program: Program, limit: Limit) -> str:
         f"{amount_words(program, limit.unit, amount)}{f' from {day}' if day else ''}"
         for day, amount in limit.amount.changes
     ]
-    window = f"{limit.days} days" if limit.days else limit.per
+    window = days_long(limit.days).removeprefix("a ") if limit.days else limit.per
     whose = (
         f" in all programs of {limit.payer}" if limit.payer else f" from {limit.fund}" if limit.fund else ""
     )
@@ -108,7 +117,9 @@ def payout_words(program: Program) -> str:
         "set days": f"Awards are handed over on {listed(day.capitalize() for day in payout.days)}",
     }[payout.when]
     lost = (
-        f"; what was not collected is lost after {payout.expires_after} days" if payout.expires_after else ""
+        f"; what was not collected is lost after {days_long(payout.expires_after)}"
+        if payout.expires_after
+        else ""
     )
     return f"{when}{lost}."
 

@@ -68,8 +68,16 @@ def beside_words(program: Program) -> list[str]:
     is_closed = bool(program.closures or program.open_on)
     return [
         *([pauses[program.pauses]] if has_windows else []),
-        *([CLOSED[has_windows]] if is_closed else []),
+        *([_closed(program, has_windows=has_windows)] if is_closed else []),
     ]
+
+
+def _closed(program: Program, *, has_windows: bool) -> str:
+    """Return what becomes of visits of a closed day, and which weekdays they move to where not all will do."""
+    if not (has_windows and program.open_on):
+        return CLOSED[has_windows]
+    days = listed((day.capitalize() for day in program.open_on), "or")
+    return f"Visits of days on which the clinic is closed move to the next {days} on which it is open."
 
 
 def _days(plan: tuple[VisitBlock, ...]) -> str:

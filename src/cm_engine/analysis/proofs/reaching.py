@@ -131,7 +131,7 @@ def _unreached_of(explored: Explored, automaton: Automaton, target: TargetRules)
             for place, slot in enumerate(automaton.slots)
             if slot.target == target.index and target.visits[slot.visit].phase is phase
         ]
-        where = f"weeks {phase.weeks} of {target.name}"
+        where = f"week{'s' * (not phase.weeks.isdigit())} {phase.weeks} of {target.name}"
         if phase.bonus_every and phase.bonus and not _tells(explored, automaton, places, "bonus"):
             said = f"The bonus in {where} is never paid: there are too few visits for {phase.bonus_every} in a row."
             yield Finding("bonus-unreached", "warning", said)
