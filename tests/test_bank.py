@@ -668,6 +668,20 @@ def test_what_comes_back_is_taken_off_an_offset_and_later_awards_are_whole() -> 
     clinic.audit()
 
 
+def test_two_amounts_that_come_back_at_once_settle_an_offset_once_and_later_awards_are_whole() -> None:
+    clinic = Clinic(program("two-at-once", "{when: set days, days: [friday], overpaid: offset}"))
+    clinic.met(2, gap=7)
+    [paid] = clinic.engine.pay_due()
+    number = paid.decisions[0].number
+    clinic.amend(1, "+")
+    clinic.amend(2, "+")
+    clinic.decline(number)
+    assert clinic.places() == {}
+    clinic.met(1)
+    assert clinic.places() == {"awarded": "10.00", "owed": "10.00"}
+    clinic.audit()
+
+
 def test_an_award_that_expired_goes_with_its_correction_and_is_never_owed_again(clinic: Clinic) -> None:
     clinic.met(3, gap=8)
     clinic.engine.expire()

@@ -86,7 +86,9 @@ def banked(turn: Turn, record: RecordRow, log: Log) -> Written:
     row = _row(turn, record, body.get("until") or bank.day_of(record.recorded_at), steps)
     entries = entries_of(row, (posting for step in steps for posting in step.postings))
     offset = Counter(turn.stand.offset)
-    offset.subtract({each.unit: each.amount for each in entries if each.credit == OFFSET})
+    for each in entries:
+        if each.credit == OFFSET:
+            offset[each.unit] -= each.amount
     stand = turn.stand._replace(offset={unit: amount for unit, amount in offset.items() if amount})
     return Written((row,), entries, payouts_of(row, entries), stand)
 

@@ -10,7 +10,7 @@ from cm_engine.rules.step import step
 from cm_engine.rules.stored import dump_state, load_state
 from cm_engine.rules.timeline import Timeline, decide, of_specimen
 
-RULES_VERSION = 7
+RULES_VERSION = 8
 """Raised by a release that decides anything differently; each decision in a log carries the one it was made with."""
 
 __all__ = [
