@@ -317,7 +317,9 @@ def _most(explored: Explored, money: Unit) -> tuple[str, Fraction]:
     most = maximum(explored, money)
     if explored.program.bowls:
         return "With the best luck a participant wins", Fraction(most.amount)
-    return f"A participant can get{' up to' * (most.bound is not None)}", Fraction(most.sure)
+    if explored.is_open(money):
+        return "A participant can get up to", Fraction(most.sure)
+    return "A participant can get", Fraction(most.amount)
 
 
 def _endless(explored: Explored, money: Unit) -> tuple[str, ...]:
