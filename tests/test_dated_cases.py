@@ -124,7 +124,7 @@ def test_a_case_whose_days_are_accepted_is_decided_as_a_database_decides_it(prog
         ("after: 1", '{result: "-", on: 2026-01-07, conditions: [rescheduled]}', ""),
         (
             "after: 1", '{result: "-", on: 2026-01-21, conditions: [rescheduled]}',
-            "2026-01-21 is not before visit 2, of 2026-01-08, where visit 1 stays; put that one off, too",
+            "visit 1 stays before visit 2, of 2026-01-08, and cannot be put off to 2026-01-21; put that one off, too",
         ),
         (
             "after: 1", '{result: "-", on: 2026-01-06}, {result: "-", on: 2026-01-06, conditions: [rescheduled]}',

@@ -57,6 +57,12 @@ class TestAnEventThatPaysWheneverItHappens:
     def test_is_over_every_line_of_a_year_that_no_limit_of_a_year_keeps(self) -> None:
         lines = {"over-grant", "over-medicaid", "over-tax-line"}
         assert lines <= rules_of(with_forms(repeats=True))
+        more = explore(with_forms(repeats=True, limits=[{"amount": 1000, "per": "calendar year"}]))
+        said = {each.rule: each.message for each in findings(more) if each.rule in lines}
+        assert said.keys() == {"over-grant", "over-medicaid"}
+        assert said["over-grant"].startswith(
+            "As form can pay each time, a participant can get up to $1000.00 in"
+        )
         limits = [{"amount": 599, "per": "calendar year"}]
         assert not lines & rules_of(with_forms(repeats=True, limits=limits))
         assert not lines & rules_of(with_forms(amount=10))

@@ -97,12 +97,12 @@ def _not_moved(plan: Plan, day: date, number: int, window: Window) -> str:
         return ""
     if window.planned != day:
         return f"visit {number} cannot be put off to {day}, as the clinic is closed; write another day"
-    for neighbor in {number - 1, number + 1} & {visit.number for visit in plan.target.visits}:
-        other = plan.window(plan.target.visits[neighbor - 1])
-        if other and (other.planned - day).days * (neighbor - number) <= 0:
-            side = "after" if neighbor < number else "before"
-            return f"{day} is not {side} visit {neighbor}, of {other.planned}, where visit {number} stays; put that one off, too, or write another day"
-    return ""
+    stays = plan.stays_beside(number, day)
+    return (
+        f"{stays}, and cannot be put off to {day}; put that one off, too, or write another day"
+        if stays
+        else ""
+    )
 
 
 class _Unwritten(NamedTuple):

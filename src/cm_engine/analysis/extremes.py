@@ -20,6 +20,7 @@ from cm_engine.rules.milestones import MilestoneRules
 from cm_engine.rules.state import Award
 
 EPISODE = ("episode",)
+"""The windows that bound what events pay, however often they happen."""
 
 
 def maximum(explored: Explored, unit: Unit) -> Extreme:
@@ -56,12 +57,9 @@ def _with_events(explored: Explored, unit: Unit, found: Extreme) -> Extreme:
     opened = explored.opened(unit)
     if not opened:
         return found
-    total, pays = (
-        most_of_limits(explored, unit, EPISODE),
-        [_pays_at_most(explored, each, unit) for each in opened],
-    )
-    if total is not None:
+    if (total := most_of_limits(explored, unit, EPISODE)) is not None:
         return found._replace(bound=total)
+    pays = [_pays_at_most(explored, each, unit) for each in opened]
     if endless := dict.fromkeys(each.event for each, most in zip(opened, pays, strict=True) if most is None):
         return found._replace(bound=None, endless=tuple(endless))
     return found._replace(bound=found.sure + sum(most or 0 for most in pays))

@@ -104,13 +104,8 @@ def _moved(enrolled: Enrolled, calendar: Calendar, body: Mapping[str, Any]) -> C
             f"visit: the plan of {target.name!r} has visits 1 to {len(target.visits)}, got {number}"
         )
     plan = Plan(enrolled.rules, target, date.fromisoformat(enrolled.row.start), calendar)
-    for index, sign in ((number - 2, 1), (number, -1)):
-        window = plan.window(target.visits[index]) if 0 <= index < len(target.visits) else None
-        if window and (to - window.planned).days * sign <= 0:
-            side = "after" if sign > 0 else "before"
-            raise ReportError(
-                f"to: visit {number} stays {side} visit {index + 1}, of {window.planned}, got {to}"
-            )
+    if stays := plan.stays_beside(number, to):
+        raise ReportError(f"to: {stays}, got {to}")
     moved = calendar._replace(moved={**calendar.moved, (target.name, number): plan.before_pauses(to)})
     found = Plan(enrolled.rules, target, plan.start, moved).window(target.visits[number - 1])
     if found is None or found.planned != to or plan.is_paused(found):

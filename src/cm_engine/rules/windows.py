@@ -288,6 +288,15 @@ class Plan(NamedTuple):
         window = self.by(day).window(visit)
         return Place((), "counts", visit, is_makeup=day > window.made_up_after) if window else None
 
+    def stays_beside(self, number: int, day: date) -> str:
+        """Say beside which visit one of a number stays, where a day that it is put off to would pass it; nothing else."""
+        for index, sign in ((number - 2, 1), (number, -1)):
+            window = self.window(self.target.visits[index]) if 0 <= index < len(self.target.visits) else None
+            if window and (day - window.planned).days * sign <= 0:
+                side = "after" if sign > 0 else "before"
+                return f"visit {number} stays {side} visit {index + 1}, of {window.planned}"
+        return ""
+
     def expected_next(self, done: int) -> Window | None:
         """Return the days of the first visit not decided yet that is required, None if there is none."""
         return self._expected_from(done)[2]

@@ -5,7 +5,6 @@ Amounts of a program are taken as money of today, as they are what would be paid
 
 from collections.abc import Iterable, Iterator
 from datetime import date
-from decimal import Decimal
 from fractions import Fraction
 
 from cm_engine.analysis.automaton import Automaton
@@ -299,8 +298,8 @@ def _over(
         told["year"] = [*told["year"] * bool(explored.program.bowls), _most(explored, money)]
     for line in lines(on):
         got = _beyond(told[line.per], money, line)
-        if not got and endless and line.per == "year" and _unlimited(explored, money, line.most):
-            got = f"As {', '.join(endless)} can pay each time, a participant can get any sum"
+        if not got and endless and line.per == "year":
+            got = _by_events(explored, money, line, endless)
         if got:
             said = f"{got} in a {line.per}; {line.of}: {line.says}."
             yield Finding(line.rule, "note", said, citation=line.citation)
@@ -313,13 +312,11 @@ def _beyond(told: Iterable[tuple[str, Fraction]], money: Unit, line: Line) -> st
 
 
 def _most(explored: Explored, money: Unit) -> tuple[str, Fraction]:
-    """Return the most that a participant can get in the whole plan."""
-    most = maximum(explored, money)
+    """Return the most that a participant can get in the whole plan; what measured events may pay is known by its bound."""
+    most, is_open = maximum(explored, money), explored.is_open(money)
     if explored.program.bowls:
         return "With the best luck a participant wins", Fraction(most.amount)
-    if explored.is_open(money):
-        return "A participant can get up to", Fraction(most.sure)
-    return "A participant can get", Fraction(most.amount)
+    return f"A participant can get{' up to' * is_open}", Fraction(most.sure if is_open else most.amount)
 
 
 def _endless(explored: Explored, money: Unit) -> tuple[str, ...]:
@@ -327,10 +324,13 @@ def _endless(explored: Explored, money: Unit) -> tuple[str, ...]:
     return maximum(explored, money).endless if explored.is_open(money) else ()
 
 
-def _unlimited(explored: Explored, money: Unit, line: Decimal) -> bool:
-    """Tell whether no limit of a year keeps what events pay below a line."""
+def _by_events(explored: Explored, money: Unit, line: Line, endless: tuple[str, ...]) -> str:
+    """Return what events that pay whenever they happen can come to in a year; nothing if a limit keeps it below a line."""
     most = most_of_limits(explored, money, ("calendar year",))
-    return most is None or most > money.minor(line)
+    if most is not None and most <= money.minor(line.most):
+        return ""
+    sum_ = "any sum" if most is None else f"up to {money.spoken(most)}"
+    return f"As {', '.join(endless)} can pay each time, a participant can get {sum_}"
 
 
 def _spoken(unit: Unit, amount: Fraction) -> str:

@@ -20,7 +20,7 @@ from cm_engine.rules.windows import AS_PLANNED, Counted, Plan, Window
 from cm_engine.spelling import counted, days_long
 
 MONDAY = date(2026, 1, 5)
-"""Weeks of a plan begin on each day of the week; which dates a clinic is closed on is of one year, and left out."""
+"""From this day on a plan is looked at with each weekday as its first; closures are of one year, and left out."""
 
 
 def of_words(program: Program) -> Iterator[Finding]:

@@ -17,15 +17,11 @@ from cm_engine.analysis.behavior import Behavior, Chance, chance_of, visitwise
 from cm_engine.analysis.exact import mean, moments
 from cm_engine.analysis.explored import MOST, Explored, explore
 from cm_engine.analysis.extremes import maximum
-from cm_engine.analysis.sequences import Extreme
-from cm_engine.analysis.sequences import Seen as Sequence
 from cm_engine.analysis.tables.pairs import Both, Letter, Pair, Pairs
 from cm_engine.analysis.tables.table import label
 from cm_engine.analysis.tables.till import Awards
 from cm_engine.program.models import Program
 from cm_engine.program.units import Unit
-
-NOTHING_PAID = Extreme(0, Sequence({}))
 
 MOST_PAIRS = 200_000
 """At how many pairs of states the shortest difference is looked for."""
@@ -237,9 +233,10 @@ def _changes(former: Explored, latter: Explored, met: Fraction) -> Iterator[Chan
     behavior = visitwise(met)
     for unit in dict.fromkeys((*former.units, *latter.units)):
         both = [(each, unit in each.units) for each in (former, latter)]
-        most = [maximum(each, unit) if pays else NOTHING_PAID for each, pays in both]
+        most = [maximum(each, unit) if pays else None for each, pays in both]
         means = [_mean(each, behavior, unit) if pays else Fraction(0) for each, pays in both]
-        sums, endless = ([each.amount for each in most], [each.endless for each in most])
+        sums = [each.amount if each else 0 for each in most]
+        endless = [each.endless if each else () for each in most]
         yield Change(unit, (sums[0], sums[1]), (means[0], means[1]), (endless[0], endless[1]))
 
 
