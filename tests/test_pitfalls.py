@@ -73,7 +73,8 @@ class TestAnEventThatPaysWheneverItHappens:
         assert "no upper limit" in design_report(analysis)
         assert "no upper limit" not in design_report(analyze(bounded, visitwise(Fraction(4, 5))))
         assert analysis_form(analysis)["units"]["USD"]["maximum_endless"] == ["form"]
-        assert any("no upper limit" in line for line in versus_lines(compare(bounded, endless)))
+        assert "all figures take each reward of it to be reached once" in design_report(analysis)
+        assert "At most: $502.00 and no upper limit." in list(versus_lines(compare(bounded, endless)))
         assert not any("no upper limit" in line for line in versus_lines(compare(bounded, bounded)))
 
 

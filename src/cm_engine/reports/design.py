@@ -96,11 +96,14 @@ def _looked_at(analysis: Analysis) -> str:
 
 def _at_a_glance(analysis: Analysis) -> Section:
     shown = tiles(each for figures in analysis.figures for each in _tiles(analysis, figures))
-    return section("At a glance", *_left_out(analysis.program), shown)
+    return section("At a glance", *_left_out(analysis), shown)
 
 
-def _left_out(program: Program) -> Iterator[str]:
+def _left_out(analysis: Analysis) -> Iterator[str]:
     """Yield what the figures do not say all of."""
+    program = analysis.program
+    if endless := dict.fromkeys(event for each in analysis.figures for event in each.maximum.endless):
+        yield f"What is paid for {listed(endless)} has no end; all figures take each reward of it to be reached once at most."
     if any(program.plan(target)[-1].weeks.is_endless for target in program.targets.values()):
         yield f"Visits have no end; all figures are those of {WEEKS_MAX:,} weeks."
     if program.hat:

@@ -365,7 +365,7 @@ def _notes(found: Versus) -> Iterator[str]:
         for name, endless in zip(names, change.endless, strict=True):
             if endless:
                 what = f"{change.unit.name} of {name} has no upper limit"
-                yield f"{what}, as {', '.join(endless)} can pay each time; at most counts each reward of it once."
+                yield f"{what}, as {', '.join(endless)} can pay each time; the average takes each reward of it to be reached once at most."
     for name, only in zip(names, found.unshared(), strict=True):
         if only:
             yield f"Only {name} has {', '.join(only)}; beside the costs it is left out, as not required."

@@ -54,7 +54,8 @@ def _first_form(found: Versus, first: First) -> dict[str, Any]:
 
 def _change_form(change: Change) -> dict[str, Any]:
     plain = change.unit.plain
-    return {
+    endless = {"maximum_endless": dict(zip(("former", "latter"), change.endless, strict=True))}
+    sums = {
         name: {
             "former": plain(round(former)),
             "latter": plain(round(latter)),
@@ -62,6 +63,7 @@ def _change_form(change: Change) -> dict[str, Any]:
         }
         for name, (former, latter) in (("maximum", change.maximum), ("expected", change.expected))
     }
+    return sums | endless if any(change.endless) else sums
 
 
 def _concerned_form(found: Versus, row: Concerned) -> dict[str, Any]:
@@ -106,11 +108,15 @@ def _said(found: Versus, awards: Awards) -> str:
 
 def _change_lines(change: Change, met: float) -> Iterator[str]:
     spoken = change.unit.spoken
+    if any(change.endless):
+        sums = zip(change.maximum, change.endless, strict=True)
+        most = ["no upper limit" if endless else spoken(sum_) for sum_, endless in sums]
+        yield f"At most: {most[0]} and {most[1]}."
     pairs = (
         ("At most", change.maximum),
         (f"On average, each visit met with a chance of {met:.4g}", change.expected),
     )
-    for what, (former, latter) in pairs:
+    for what, (former, latter) in pairs[1:] if any(change.endless) else pairs:
         yield f"{what}: {spoken(round(former))} and {spoken(round(latter))}, {_more(spoken(abs(round(latter - former))), round(latter - former))}."
 
 
