@@ -65,6 +65,12 @@ def test_the_import_is_light() -> None:
     assert {"importlib.metadata", "importlib.resources"} & set(loaded) == set()
 
 
+def test_the_command_needs_no_numpy_before_it_computes() -> None:
+    """README installs `.[cli]`, which does not bring numpy: all but what computes has to work."""
+    blocked = "import sys; sys.modules['numpy'] = None; from cm_engine.cli.app import app; "
+    assert "va-prize" in python(f"{blocked}app(['check', 'va-prize'], standalone_mode=False)")
+
+
 def test_the_import_builds_no_schema_of_a_file() -> None:
     code = (
         "import cm_engine; from cm_engine.program.parts import Part; parts = [Part]; "

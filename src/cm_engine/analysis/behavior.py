@@ -12,15 +12,10 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from cm_engine.errors import ResultsError
-from cm_engine.program.values import unknown_result
+from cm_engine.program.values import LEFT, NOT_MET, lapse_of, unknown_result
 
 Chance = Fraction | int | str
 """An exact chance: 0.8 as "0.8" or "4/5"."""
-
-LEFT = "o"
-"""What is seen at the visits of who has dropped out."""
-NOT_MET = "+"
-"""What is seen if a visit is not met and nobody says how; of what is attended it is that nobody came."""
 
 
 class Turn(NamedTuple):
@@ -91,16 +86,6 @@ class Behavior:
         met = visitwise(rate)
         met = dropping_out(met, self.leave) if self.leave else met
         return replace(met, events={name: self.event(name) for name in events})
-
-
-def lapse_of(rewarded: str) -> str:
-    """Return how a visit is not met, by what is rewarded: who does not meet what is attended has not come.
-
-    Example:
-        >>> lapse_of("abstinence"), lapse_of("attendance")
-        ('+', 'o')
-    """
-    return LEFT if rewarded == "attendance" else NOT_MET
 
 
 def visitwise(met: Chance | Sequence[Chance], *, otherwise: Mapping[str, Chance] | None = None) -> Behavior:

@@ -25,6 +25,10 @@ OUTCOMES: dict[str, str] = {
     "_": "not required",
 }
 """The symbols of a use-pattern word and what each says of its visit."""
+LEFT = "o"
+"""What is seen at the visits of who has dropped out."""
+NOT_MET = "+"
+"""What is seen if a visit is not met and nobody says how; of what is attended it is that nobody came."""
 
 _AMOUNT = re.compile(r"(0|[1-9][0-9]{0,17})(\.[0-9]{1,18})?")
 _SPELLED = re.compile(r"[$€£]? ?0*([1-9][0-9]{0,2}(?:,[0-9]{3})+|[1-9][0-9]*)([.][0-9]+)? ?[$€£]?")
@@ -41,6 +45,16 @@ SubPath = tuple[str | int, ...]
 
 OF_KEY = "[key]"
 """Ends the path of a problem that lies in a key and not in its value, as pydantic has it."""
+
+
+def lapse_of(rewarded: str) -> str:
+    """Return how a visit is not met, by what is rewarded: who does not meet what is attended has not come.
+
+    Example:
+        >>> lapse_of("abstinence"), lapse_of("attendance")
+        ('+', 'o')
+    """
+    return LEFT if rewarded == "attendance" else NOT_MET
 
 
 def wrong(message: str) -> PydanticCustomError:

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import NamedTuple
 
-from cm_engine.analysis.behavior import lapse_of
 from cm_engine.program.models import Program
 from cm_engine.program.plan import visit_count
 from cm_engine.program.units import Unit
+from cm_engine.program.values import lapse_of
 from cm_engine.rules import decide
 
 VISITS_SHOWN = 60

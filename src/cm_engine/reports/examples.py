@@ -4,10 +4,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
 
-from cm_engine.analysis.behavior import lapse_of
 from cm_engine.program.models import Program, Target
 from cm_engine.program.units import Unit
-from cm_engine.program.values import OUTCOMES
+from cm_engine.program.values import OUTCOMES, lapse_of
 from cm_engine.reports.charts import Visit, strip
 from cm_engine.reports.curve import VISITS_SHOWN, paid_by_visit, visit_counts, with_lapse
 from cm_engine.reports.in_words import listed

@@ -6,9 +6,9 @@ from typing import NamedTuple
 from cm_engine.analysis import joint
 from cm_engine.analysis.actions import HAPPENED, NOT_HAPPENED, Action, Slot
 from cm_engine.analysis.automaton import Table
-from cm_engine.analysis.behavior import LEFT, NOT_MET
 from cm_engine.analysis.explored import Explored
 from cm_engine.analysis.tables.till import Awards, Till
+from cm_engine.program.values import LEFT, NOT_MET
 
 Key = tuple[tuple[joint.Key, int], ...]
 """The states of each group of a program: of its automata and ties, and of its till."""
